@@ -1,0 +1,131 @@
+// The rooms of src/ and what each may import: the table of the design, as a rule of the linter.
+
+/** Files that everybody may import. They import one another, and nothing else of ours. */
+const firstRow = [
+  'check.ts',
+  'clock.ts',
+  'correlation.ts',
+  'duration.ts',
+  'errors.ts',
+  'events.ts',
+  'invariant.ts',
+  'store-url.ts',
+  'store/lease-store.ts',
+]
+
+/** The public surface: what an application may import. */
+const surface = ['index.ts', 'store/lease-store.ts']
+
+/**
+ * A room is the files that begin with its name. `may` lists what it imports besides itself; `node`
+ * says which modules of Node.js it may use, where that is restricted.
+ */
+const rooms = [
+  { name: 'lease/', may: firstRow, node: [] },
+  { name: 'schedule/', may: firstRow, node: [] },
+  { name: 'fencing/', may: firstRow, node: [] },
+  { name: 'store/memory/', may: firstRow },
+  { name: 'store/sqlite/', may: firstRow },
+  { name: 'store/open-store.ts', may: [...firstRow, 'store/memory/', 'store/sqlite/'] },
+  { name: 'heart/', may: [...firstRow, 'options.ts', 'lease/', 'store/open-store.ts'] },
+  { name: 'fastify/', may: [...surface, 'dashboard/page.ts'] },
+  { name: 'cli/', may: [...surface, 'dashboard/page.ts'] },
+  { name: 'testing/', may: [...surface, 'clock.ts'] },
+  { name: 'dashboard/', may: ['status.ts'] },
+  { name: 'options.ts', may: firstRow },
+  { name: 'status.ts', may: [...firstRow, 'options.ts', 'schedule/job.ts'] },
+  ...firstRow.map((name) => ({ name, may: firstRow })),
+]
+
+/** What the files at the root of src/ may not import: `tenure.ts` and the pieces that it wires. */
+const notForRoot = ['fastify/', 'cli/', 'dashboard/', 'testing/']
+
+function resolve(from, specifier) {
+  const parts = from.split('/').slice(0, -1)
+  for (const part of specifier.split('/')) {
+    if (part === '..') parts.pop()
+    else if (part !== '.') parts.push(part)
+  }
+  return parts.join('/')
+}
+
+function isWithin(file, places) {
+  return places.some((place) => (place.endsWith('/') ? file.startsWith(place) : file === place))
+}
+
+/** Why `file` may not import `specifier`, or `undefined` if it may. Both are relative to src/. */
+export function refusal(file, specifier) {
+  const room = rooms.find(({ name }) => isWithin(file, [name]))
+  if (!specifier.startsWith('.')) {
+    const isNode = specifier.startsWith('node:')
+    if (!isNode || room?.node === undefined) return undefined
+    return `the room ${room.name} may not use ${specifier}`
+  }
+  const target = resolve(file, specifier)
+  if (room === undefined) {
+    const refused = isWithin(target, notForRoot)
+    return refused ? `${file} may not import ${target}` : undefined
+  }
+  if (isWithin(target, [room.name, ...room.may])) return undefined
+  return `the room ${room.name} may not import ${target}`
+}
+
+const roomsRule = {
+  create(context) {
+    const file = context.filename.replaceAll('\\', '/').split('/src/').at(-1)
+    const check = (node, source) => {
+      if (typeof source?.value !== 'string') return
+      const message = refusal(file, source.value)
+      if (message !== undefined) context.report({ node, message })
+    }
+    return {
+      ImportDeclaration: (node) => check(node, node.source),
+      ExportNamedDeclaration: (node) => check(node, node.source),
+      ExportAllDeclaration: (node) => check(node, node.source),
+      ImportExpression: (node) => check(node, node.source),
+      TSImportType: (node) => check(node, node.source ?? node.argument),
+    }
+  },
+}
+
+const timers = new Set([
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'clearTimeout',
+  'clearInterval',
+])
+
+/** Only clock.ts may read a clock or set a timer: everything else is given a `Clock`. */
+const clockRule = {
+  create(context) {
+    if (context.filename.replaceAll('\\', '/').endsWith('/src/clock.ts')) return {}
+    const report = (node, what) =>
+      context.report({ node, message: `only clock.ts may use ${what}` })
+    return {
+      NewExpression(node) {
+        const bare = node.callee.name === 'Date' && node.arguments.length === 0
+        if (bare) report(node, 'new Date()')
+      },
+      MemberExpression(node) {
+        const { object, property } = node
+        if (object.name === 'Date' && property.name === 'now') report(node, 'Date.now')
+        if (object.name === 'performance') report(node, 'performance')
+        if (object.name === 'globalThis' && timers.has(property.name)) {
+          report(node, property.name)
+        }
+      },
+      CallExpression(node) {
+        if (timers.has(node.callee.name)) report(node, node.callee.name)
+      },
+      ImportDeclaration(node) {
+        if (/^(node:)?timers/.test(node.source.value)) report(node, node.source.value)
+      },
+    }
+  },
+}
+
+export default {
+  meta: { name: 'tenure' },
+  rules: { rooms: roomsRule, clock: clockRule },
+}

@@ -1,0 +1,61 @@
+import { describeValue, TenureError, type ErrorCode } from './errors.ts'
+
+/** The names of leases, applications, instances and jobs may be this long, in bytes of UTF-8. */
+export const nameBytesMax = 255
+
+/**
+ * Checks that a value is an object with no keys but the known ones.
+ *
+ * @throws TenureError `TENURE_ERR_OPTION_TYPE` or `TENURE_ERR_OPTION_UNKNOWN`
+ */
+export function checkKeys(
+  value: unknown,
+  name: string,
+  known: readonly string[],
+): asserts value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_TYPE',
+      `Expected \`${name}\` to be an object; got ${describeValue(value)}.`,
+    )
+  }
+  const unknown = Object.keys(value).filter((key) => !known.includes(key))
+  if (unknown.length > 0) {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_UNKNOWN',
+      `Expected \`${name}\` to have only the keys [${known.join(', ')}]; ` +
+        `got [${unknown.join(', ')}] besides.`,
+    )
+  }
+}
+
+/** Checks a name that people give: not empty, at most 255 bytes, without control characters. */
+export function checkName(value: unknown, name: string, code: ErrorCode): string {
+  const fits =
+    typeof value === 'string' &&
+    value !== '' &&
+    new TextEncoder().encode(value).length <= nameBytesMax &&
+    !/\p{Cc}/u.test(value) &&
+    value.isWellFormed()
+  if (fits) return value
+  throw new TenureError(
+    code,
+    `Expected \`${name}\` to be a text of 1 to ${nameBytesMax} bytes without control ` +
+      `characters; got ${describeValue(value)}.`,
+  )
+}
+
+/** The one of the choices that a value is; `undefined` stays so. */
+export function checkChoice<Choice extends string>(
+  value: unknown,
+  name: string,
+  choices: readonly Choice[],
+): Choice | undefined {
+  if (value === undefined) return undefined
+  const choice = choices.find((candidate) => candidate === value)
+  if (choice !== undefined) return choice
+  throw new TenureError(
+    'TENURE_ERR_OPTION_TYPE',
+    `Expected \`${name}\` to be one of [${choices.join(', ')}]; got ${describeValue(value)}.`,
+  )
+}

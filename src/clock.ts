@@ -1,0 +1,110 @@
+import os from 'node:os'
+
+/**
+ * One reading of the three clocks of a machine, taken together. Only differences between two
+ * readings of the same machine mean anything.
+ */
+export interface Instant {
+  /** Milliseconds that never go back; on Linux they stand still while the machine is suspended. */
+  readonly monotonicMs: number
+  /** Milliseconds since 1970, as the machine believes; may be set by anybody at any time. */
+  readonly wallMs: number
+  /** Milliseconds since the machine was started, suspended time included; coarse and slow to read. */
+  readonly uptimeMs: number
+}
+
+/** The three clocks, each read only when asked for. */
+export interface InstantSource {
+  monotonicMs(): number
+  wallMs(): number
+  uptimeMs(): number
+}
+
+/** A timer that was set; cancelling one that has fired does nothing. */
+export interface Timer {
+  cancel(): void
+}
+
+/**
+ * Time as the code sees it: everything that waits or looks at a clock is given one of these, so
+ * that tests and the simulator bring their own.
+ */
+export interface Clock extends InstantSource {
+  /**
+   * Calls back after `delayMs`, once. A delay above {@link timerDelayMsMax} fires after that one:
+   * whoever waits so long looks at the clock again. Unless it says so, a timer does not keep the
+   * process alive.
+   */
+  setTimer(delayMs: number, callback: () => void, options?: { keepAlive: boolean }): Timer
+}
+
+/** What `setTimeout` takes; above it, Node.js fires after 1 ms. */
+export const timerDelayMsMax: number = 2 ** 31 - 1
+
+/** The three clocks of this moment, as plain numbers. */
+export function readInstant(clock: InstantSource): Instant {
+  return {
+    monotonicMs: clock.monotonicMs(),
+    wallMs: clock.wallMs(),
+    uptimeMs: clock.uptimeMs(),
+  }
+}
+
+/**
+ * Waits `delayMs`, and keeps the process alive meanwhile; rejects with the signal's reason as soon
+ * as that is aborted.
+ */
+export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
+    const onAbort = (): void => {
+      timer.cancel()
+      reject(signal.reason)
+    }
+    const onTime = (): void => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    }
+    const timer = clock.setTimer(delayMs, onTime, { keepAlive: true })
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+/**
+ * What `performance.now()` lacks to the machine's monotonic clock (`process.hrtime()`), which all
+ * threads and processes share: `performance.now()` is the fastest clock to read, but counts from
+ * the start of its own thread. Of several tries the one that was disturbed least counts.
+ */
+function offsetOfPerformanceMs(): number {
+  let bestWidth = Infinity
+  let offset = 0
+  for (let attempt = 0; attempt < 16; attempt++) {
+    const before = performance.now()
+    const [seconds, nanoseconds] = process.hrtime()
+    const after = performance.now()
+    if (after - before < bestWidth) {
+      bestWidth = after - before
+      offset = seconds * 1e3 + nanoseconds / 1e6 - (before + after) / 2
+    }
+  }
+  return offset
+}
+
+/**
+ * The clocks of this machine. `monotonicMs` is the same clock in every thread and process of one
+ * boot (`CLOCK_MONOTONIC` on Linux), so instants may be compared across them.
+ */
+export function createSystemClock(): Clock {
+  const offsetMs = offsetOfPerformanceMs()
+  return {
+    monotonicMs: () => performance.now() + offsetMs,
+    wallMs: () => Date.now(),
+    // libuv reads /proc/uptime or CLOCK_BOOTTIME, both of which count suspended time.
+    uptimeMs: () => os.uptime() * 1e3,
+    setTimer(delayMs, callback, options) {
+      const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), timerDelayMsMax))
+      if (!options?.keepAlive) timer.unref()
+      return { cancel: () => clearTimeout(timer) }
+    },
+  }
+}

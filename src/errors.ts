@@ -1,0 +1,84 @@
+/**
+ * Every code that a {@link TenureError} can have, and when it is thrown or logged. A test holds
+ * this table against `docs/errors.md`.
+ */
+export const errorCodes = {
+  TENURE_ERR_OPTION_TYPE: 'An option has the wrong type or a value outside of its range.',
+  TENURE_ERR_OPTION_UNKNOWN: 'An option, or a parameter of a store URL, does not exist.',
+  TENURE_ERR_OPTION_RELATION: 'Two or more settings contradict each other.',
+  TENURE_ERR_RECONFIGURE: 'A setting cannot be changed after `createTenure`.',
+  TENURE_ERR_DURATION: 'A value is not a duration.',
+  TENURE_ERR_LEASE_NAME: 'A lease name is empty, too long or has control characters.',
+  TENURE_ERR_CORRELATION_ID: 'A correlation id is empty, too long or has other characters.',
+  TENURE_ERR_STORE_URL: 'The store URL cannot be understood or names an unknown store.',
+  TENURE_ERR_STORE_MODULE: 'The module of a store of your own cannot be loaded or is no store.',
+  TENURE_ERR_STORE_UNUSABLE: 'The store answered, but cannot be used as it is.',
+  TENURE_ERR_STORE_CLOSED: 'The store was closed before the call.',
+  TENURE_ERR_STORE_TOKEN: 'The store handed out a fencing token that is not higher than the last.',
+  TENURE_ERR_ATTEMPT_TIMEOUT: 'One attempt on the store took longer than its timeout.',
+  TENURE_ERR_HEART_DIED: 'The thread that renews the lease ended unexpectedly; it is restarted.',
+  TENURE_ERR_STATE: 'The call is not possible now: not started, or already stopped.',
+  TENURE_ERR_NOT_LEADER: 'The call is possible on the leader only.',
+  TENURE_ERR_NOT_TRUSTED: 'The term is no longer trusted; the work must stop.',
+  TENURE_ERR_TERM_ENDED: 'Reason of an abort signal: the term of this instance has ended.',
+  TENURE_ERR_SCHEDULE: 'A schedule is not understood: its kind, cron expression or time zone.',
+  TENURE_ERR_JOB_ID: 'A job id is empty, too long, has control characters or is reserved.',
+  TENURE_ERR_JOB_EXISTS: "A job with this id exists and `onConflict` is `'error'`.",
+  TENURE_ERR_JOB_UNKNOWN: 'No job with this id.',
+  TENURE_ERR_JOB_SYSTEM: "The job is Tenure's own and cannot be changed.",
+  TENURE_ERR_JOB_RUNNING: 'The job is running already and its runs do not overlap.',
+  TENURE_ERR_RUN_TIMEOUT: 'Reason of an abort signal: the run took longer than its `timeout`.',
+  TENURE_ERR_INVARIANT: 'A fact that Tenure relies on did not hold: a defect.',
+} as const satisfies Record<string, string>
+
+/** A code of {@link errorCodes}, such as `'TENURE_ERR_LEASE_NAME'`. */
+export type ErrorCode = keyof typeof errorCodes
+
+/**
+ * The error of everything that Tenure throws, rejects with, logs, or aborts a signal with.
+ *
+ * - `code` is stable: decide by it, never by the message.
+ * - `message` says what was expected, what was received, and the likely cause. It never holds a
+ *   secret of a store URL.
+ * - `cause` is the error below, if there is one.
+ *
+ * @example
+ * ```ts
+ * import { createTenure, TenureError } from 'tenure'
+ * try {
+ *   createTenure({ store: 'sqlite:./tenure.db', ttl: '1s' })
+ * } catch (error) {
+ *   if (error instanceof TenureError) console.error(error.code) // TENURE_ERR_OPTION_RELATION
+ * }
+ * ```
+ */
+export class TenureError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.name = 'TenureError'
+  }
+}
+
+/**
+ * How a received value reads in an error: strings and numbers as they are, shortened, the rest by
+ * its type only, because an object may hold a secret.
+ */
+export function describeValue(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'string') {
+    const text = value.length > 80 ? `${value.slice(0, 77)}...` : value
+    return `${JSON.stringify(text)} (string)`
+  }
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (typeof value === 'object') return `an object with the keys [${Object.keys(value).join(', ')}]`
+  if (typeof value === 'function') return 'a function'
+  return `${(value as number | bigint | boolean | symbol).toString()} (${typeof value})`
+}
+
+/** The message of anything that was thrown, also where it is no `Error`. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : describeValue(error)
+}

@@ -1,0 +1,239 @@
+/** How urgent a log line is; the names are pino's. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/**
+ * Where log lines go: an object with pino's four methods, such as a pino logger, Fastify's
+ * `app.log`, or one of your own. The first argument holds the fields, the second the event's name.
+ */
+export interface Logger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** What is known of one kind of log line. */
+export interface LogEvent {
+  readonly level: LogLevel
+  /** The fields that every line of this kind has, besides `lease`. */
+  readonly fields: readonly string[]
+  readonly when: string
+}
+
+/**
+ * Every line that Tenure logs, by its `msg`. The first six are the classic heartbeat's. A test
+ * holds this table against `docs/events.md`, and against what is logged.
+ */
+export const logEvents = {
+  scheduler_lock_heartbeat_scheduled: {
+    level: 'info',
+    fields: ['intervalSeconds'],
+    when: 'The heartbeat was registered on the scheduler.',
+  },
+  scheduler_lock_heartbeat_no_scheduler: {
+    level: 'warn',
+    fields: [],
+    when: '`registerHeartbeat` found no scheduler on the application; nothing was registered.',
+  },
+  scheduler_lock_heartbeat_updated: {
+    level: 'debug',
+    fields: ['correlationId', 'token', 'latencyMs', 'marginMs'],
+    when: 'The lease was renewed; `marginMs` is the trust that was left when the reply came.',
+  },
+  scheduler_lock_heartbeat_failed: {
+    level: 'warn',
+    fields: ['correlationId', 'reason', 'message'],
+    when: 'The store says that the lease is no longer ours; the term has ended.',
+  },
+  scheduler_lock_heartbeat_timeout: {
+    level: 'error',
+    fields: ['correlationId', 'timeoutSeconds', 'message'],
+    when: 'One attempt was cancelled at its timeout; it is tried again while trust lasts.',
+  },
+  scheduler_lock_heartbeat_error: {
+    level: 'error',
+    fields: ['correlationId', 'error', 'message'],
+    when: 'One attempt failed in any other way; it is tried again while trust lasts.',
+  },
+  lease_held: {
+    level: 'debug',
+    fields: ['holder', 'token', 'remainingMs'],
+    when: 'A candidate was refused: another instance holds the lease.',
+  },
+  lease_acquired: {
+    level: 'info',
+    fields: ['holder', 'token'],
+    when: 'This instance leads from now on.',
+  },
+  lease_ending: {
+    level: 'info',
+    fields: ['holder', 'token', 'reason'],
+    when: 'No new run starts in this term, and what still runs is being stopped.',
+  },
+  lease_released: {
+    level: 'info',
+    fields: ['holder', 'token', 'reason'],
+    when: 'The term has ended, and the lease is free for the next leader.',
+  },
+  lease_lost: {
+    level: 'warn',
+    fields: ['holder', 'token', 'reason'],
+    when: 'The term has ended without a release.',
+  },
+  lease_acquire_failed: {
+    level: 'warn',
+    fields: ['holder', 'error', 'message', 'retryMs'],
+    when: 'An attempt to acquire timed out or failed; it is tried again after `retryMs`.',
+  },
+  lease_release_failed: {
+    level: 'warn',
+    fields: ['holder', 'token', 'error', 'message'],
+    when: 'A release timed out or failed; the lease expires by itself.',
+  },
+  lease_other_application: {
+    level: 'warn',
+    fields: ['application', 'otherApplication', 'message'],
+    when: 'The lease is held by another application: two applications share one lease name.',
+  },
+  lease_token_went_back: {
+    level: 'error',
+    fields: ['holder', 'token', 'previousToken', 'message'],
+    when: 'The store gave a fencing token that is not higher than one seen before.',
+  },
+  lease_resign_requested: {
+    level: 'info',
+    fields: ['holder', 'token', 'by'],
+    when: 'Somebody asked this leader to resign.',
+  },
+  store_push_unavailable: {
+    level: 'warn',
+    fields: ['error', 'message'],
+    when: "The store cannot wake candidates; they wait for the lease's remaining time instead.",
+  },
+  main_thread_stalled: {
+    level: 'error',
+    fields: ['stalledMs', 'stallLimitMs', 'message'],
+    when: 'The main thread gave no sign of life for `stallLimit`; the lease is not renewed.',
+  },
+  main_thread_revived: {
+    level: 'warn',
+    fields: ['message'],
+    when: 'The main thread runs again after a stall.',
+  },
+  heart_died: {
+    level: 'error',
+    fields: ['error', 'message', 'retryMs'],
+    when: 'The thread that renews the lease ended unexpectedly; it is restarted after `retryMs`.',
+  },
+  instance_duplicate: {
+    level: 'warn',
+    fields: ['message'],
+    when: 'This process has started a second Tenure for the same lease, as a hot reload does.',
+  },
+  settings_invalid: {
+    level: 'error',
+    fields: ['error', 'message'],
+    when: 'The environment was changed into settings that are not valid; the last ones stay.',
+  },
+  drain_exceeded: {
+    level: 'warn',
+    fields: ['jobs', 'message'],
+    when: 'Work did not end within `drain`; the lease is not released, it expires.',
+  },
+  log_lines_dropped: {
+    level: 'warn',
+    fields: ['count'],
+    when: 'The main thread was blocked for so long that lines of the heartbeat were dropped.',
+  },
+  run_started: {
+    level: 'debug',
+    fields: ['jobId', 'runId', 'correlationId', 'token', 'scheduledFor'],
+    when: 'A run of a job starts.',
+  },
+  run_finished: {
+    level: 'debug',
+    fields: ['jobId', 'runId', 'correlationId', 'token', 'outcome', 'durationMs'],
+    when: 'A run of a job succeeded, or was aborted with its term.',
+  },
+  run_failed: {
+    level: 'error',
+    fields: ['jobId', 'runId', 'correlationId', 'token', 'outcome', 'durationMs', 'error'],
+    when: 'The handler of a job threw or rejected; the schedule goes on.',
+  },
+  run_timeout: {
+    level: 'error',
+    fields: ['jobId', 'runId', 'correlationId', 'token', 'timeoutMs'],
+    when: "A run reached the job's `timeout`; its signal is aborted.",
+  },
+  run_skipped: {
+    level: 'info',
+    fields: ['jobId', 'reason', 'scheduledFor'],
+    when: 'A tick was not run: the previous run goes on, or later ticks were due as well.',
+  },
+  while_leader_failed: {
+    level: 'error',
+    fields: ['token', 'error'],
+    when: 'A function given to `whileLeader` failed; it is called again in the next term.',
+  },
+  listener_failed: {
+    level: 'error',
+    fields: ['event', 'error'],
+    when: 'A listener of `tenure.on` threw; the others are called all the same.',
+  },
+} as const satisfies Record<string, LogEvent>
+
+/** The `msg` of a log line. */
+export type LogEventName = keyof typeof logEvents
+
+/** The six events of the classic heartbeat. */
+export const heartbeatEvents: readonly LogEventName[] = [
+  'scheduler_lock_heartbeat_scheduled',
+  'scheduler_lock_heartbeat_no_scheduler',
+  'scheduler_lock_heartbeat_updated',
+  'scheduler_lock_heartbeat_failed',
+  'scheduler_lock_heartbeat_timeout',
+  'scheduler_lock_heartbeat_error',
+]
+
+/** One log line on its way to the logger; `timeMs` is when it happened, not when it was printed. */
+export interface LogLine {
+  readonly event: LogEventName
+  readonly timeMs: number
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Calls listeners in the order of their registration, and events in the order of their emission. A
+ * listener that throws disturbs neither the others nor the caller: the error goes to `onError`.
+ */
+export class Emitter<Events extends object> {
+  readonly #listeners = new Map<keyof Events, Set<(payload: never) => void>>()
+  readonly #onError: (event: keyof Events, error: unknown) => void
+
+  constructor(onError: (event: keyof Events, error: unknown) => void) {
+    this.#onError = onError
+  }
+
+  /** Adds a listener, and returns the function that removes it. */
+  on<Name extends keyof Events>(
+    event: Name,
+    listener: (payload: Events[Name]) => void,
+  ): () => void {
+    let listeners = this.#listeners.get(event)
+    if (listeners === undefined) this.#listeners.set(event, (listeners = new Set()))
+    listeners.add(listener)
+    return () => void listeners.delete(listener)
+  }
+
+  emit<Name extends keyof Events>(event: Name, payload: Events[Name]): void {
+    for (const listener of Array.from(this.#listeners.get(event) ?? [])) {
+      try {
+        const result: unknown = (listener as (payload: Events[Name]) => unknown)(payload)
+        // An `async` listener that rejects would otherwise end the process.
+        if (result instanceof Promise) result.catch((error) => this.#onError(event, error))
+      } catch (error) {
+        this.#onError(event, error)
+      }
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import { messageOf } from '../errors.ts'
+import type { LogEventName } from '../events.ts'
+import type { ElectorEvent } from '../lease/elector-port.ts'
+import type { LeaseRecord } from '../store/lease-store.ts'
+
+/** A log line before it has its time and the name of the lease. */
+export interface Line {
+  readonly event: LogEventName
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** What of the settings a line tells. */
+interface Context {
+  readonly application: string
+  /** The holder of the term that the event is about. */
+  readonly holder: string | undefined
+}
+
+/** The log lines of what an elector reports. */
+export function linesOf(event: ElectorEvent, { application, holder }: Context): Line[] {
+  switch (event.kind) {
+    case 'held':
+      return linesOfHeld(event.record, application)
+    case 'acquire-failed': {
+      const { retryMs } = event
+      const fields = { holder: event.holder, ...faultOf(event.error), retryMs }
+      return [{ event: 'lease_acquire_failed', fields }]
+    }
+    case 'token-went-back': {
+      const { token, previousToken } = event
+      const message =
+        'The store was restored from an older state. The lease is given back, and acquired again ' +
+        'until its token is higher than all that were seen.'
+      const fields = { holder: event.holder, token, previousToken, message }
+      return [{ event: 'lease_token_went_back', fields }]
+    }
+    case 'acquired':
+      return [{ event: 'lease_acquired', fields: { holder: event.holder, token: event.token } }]
+    case 'renewed':
+    case 'renew-refused':
+    case 'renew-failed':
+      return [lineOfHeartbeat(event, holder)]
+    case 'resign-requested': {
+      const { token, by } = event
+      return [{ event: 'lease_resign_requested', fields: { holder, token, by } }]
+    }
+    case 'ending': {
+      const { token, reason } = event
+      return [{ event: 'lease_ending', fields: { holder, token, reason } }]
+    }
+    case 'release-failed': {
+      const fields = { holder: event.holder, token: event.token, ...faultOf(event.error) }
+      return [{ event: 'lease_release_failed', fields }]
+    }
+    case 'ended': {
+      const { token, reason, released } = event
+      const name = released ? 'lease_released' : 'lease_lost'
+      return [{ event: name, fields: { holder: event.holder, token, reason } }]
+    }
+    case 'stopped':
+      return []
+  }
+}
+
+function linesOfHeld(record: LeaseRecord, application: string): Line[] {
+  const { holder, token, remainingMs } = record
+  const lines: Line[] = [{ event: 'lease_held', fields: { holder, token, remainingMs } }]
+  if (record.application !== application) {
+    const message =
+      'Another application holds this lease, so that its jobs and ours exclude each other. ' +
+      'Give each application a `lease` of its own.'
+    const fields = { application, otherApplication: record.application, message }
+    lines.push({ event: 'lease_other_application', fields })
+  }
+  return lines
+}
+
+/** Three of the classic heartbeat's events: renewed, no longer ours, timed out; and the fourth. */
+function lineOfHeartbeat(
+  event: Extract<ElectorEvent, { kind: 'renewed' | 'renew-refused' | 'renew-failed' }>,
+  holder: string | undefined,
+): Line {
+  const { correlationId, token } = event
+  if (event.kind === 'renewed') {
+    const { latencyMs, marginMs } = event
+    const fields = { correlationId, token, latencyMs, marginMs, holder }
+    return { event: 'scheduler_lock_heartbeat_updated', fields }
+  }
+  if (event.kind === 'renew-refused') {
+    const message =
+      event.by === undefined
+        ? 'The lease is no longer ours: it has expired, or its record is gone.'
+        : `The lease is no longer ours: ${event.by.holder} has taken over.`
+    const fields = { correlationId, reason: event.reason, message, holder, token }
+    return { event: 'scheduler_lock_heartbeat_failed', fields }
+  }
+  if (event.failure === 'timeout') {
+    const timeoutSeconds = event.timeoutMs / 1_000
+    const message = 'The heartbeat was cancelled at its timeout. The store may be slow.'
+    const fields = { correlationId, timeoutSeconds, message, holder, token }
+    return { event: 'scheduler_lock_heartbeat_timeout', fields }
+  }
+  const fields = { correlationId, ...faultOf(event.error), holder, token }
+  return { event: 'scheduler_lock_heartbeat_error', fields }
+}
+
+/** An error in two fields: its code, or else its name, and its sentence. */
+export function faultOf(error: unknown): { error: string; message: string } {
+  const code: unknown = (error as { code?: unknown } | undefined)?.code
+  const name = error instanceof Error ? error.name : typeof error
+  return { error: typeof code === 'string' ? code : name, message: messageOf(error) }
+}

@@ -1,0 +1,337 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+
+import type { Clock, Timer } from '../clock.ts'
+import { newCorrelationId, withCorrelationId } from '../correlation.ts'
+import { formatDuration } from '../duration.ts'
+import { messageOf, TenureError } from '../errors.ts'
+import type { LogEventName } from '../events.ts'
+import type { Attempt, ElectorEvent, Settlement } from '../lease/elector-port.ts'
+import { Elector } from '../lease/elector.ts'
+import {
+  checkTtlOfStore,
+  resolveRunning,
+  type ReconfigurableOptions,
+  type Settings,
+} from '../options.ts'
+import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../store/lease-store.ts'
+import { openStore } from '../store/open-store.ts'
+import type { Cell } from './cell.ts'
+import { faultOf, linesOf } from './elector-lines.ts'
+import { LineBuffer } from './line-buffer.ts'
+import type { Command, HeartConfig, Report } from './messages.ts'
+import { StallGate, stallTickMs } from './stall-gate.ts'
+
+/** What a heart is made of. */
+export interface HeartParts {
+  readonly config: HeartConfig
+  readonly cell: Cell
+  readonly clock: Clock
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Whether the heart runs beside the main thread, and so can see it stall. */
+  readonly watchesMainThread: boolean
+  readonly report: (report: Report) => void
+  /** Ends the process at once, while its main thread is blocked and can handle no signal. */
+  readonly kill: (lastWords: string) => void
+}
+
+/**
+ * Renews the lease: drives an elector with a real store, real timers and real randomness. The same
+ * class runs in the worker thread and, with `host: 'main'`, in the main thread.
+ */
+export class Heart {
+  readonly #parts: HeartParts
+  readonly #elector: Elector
+  readonly #lines: LineBuffer
+  readonly #controllers = new Map<Attempt, AbortController>()
+  #options: ReconfigurableOptions
+  #settings: Settings
+  #settingsFault: string | undefined
+  #store: LeaseStore | undefined
+  #unwatch: (() => void) | undefined
+  #wakeTimer: Timer | undefined
+  #gateTimer: Timer | undefined
+  #stalled = false
+  #holder: string | undefined
+  #over = false
+
+  constructor(parts: HeartParts) {
+    this.#parts = parts
+    this.#options = parts.config.options
+    this.#settings = this.#resolve()
+    this.#lines = new LineBuffer((lines) => parts.report({ kind: 'lines', lines }))
+    this.#elector = new Elector({
+      clock: parts.clock,
+      trust: parts.cell,
+      settings: () => this.#currentSettings(),
+      newHolder: () => `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`,
+      newCorrelationId,
+      random: Math.random,
+      attempt: (attempt) => this.#attempt(attempt),
+      abandon: (attempt) => this.#controllers.get(attempt)?.abort(abandonedError()),
+      report: (event) => this.#reportEvent(event),
+    })
+  }
+
+  /** Opens the store and becomes a candidate. Never rejects: what fails is reported. */
+  async start(): Promise<void> {
+    try {
+      const store = await openStore(this.#parts.config.store)
+      if (this.#over) return void store.close()
+      this.#store = store
+      checkTtlOfStore(this.#settings.ttlMs, store.ttlMsMin)
+      this.#parts.report({ kind: 'ready', ttlMsMin: store.ttlMsMin })
+    } catch (error) {
+      return this.#die(error, true)
+    }
+    this.#input(() => {
+      this.#unwatch = this.#store?.watch(this.#settings.lease, {
+        changed: () => this.#input(() => this.#elector.push()),
+        failed: (error) => this.#log('store_push_unavailable', faultOf(error)),
+      })
+      if (this.#parts.watchesMainThread) this.#watchMainThread()
+      this.#elector.start()
+    })
+  }
+
+  command(command: Command): void {
+    this.#input(() => {
+      switch (command.kind) {
+        case 'reconfigure':
+          this.#options = command.options
+          this.#currentSettings()
+          return
+        case 'resign':
+          return this.#elector.resign(command.coolDownMs)
+        case 'soft-stop-seen':
+          return this.#elector.wake()
+        case 'drained':
+          return this.#elector.drained(command.token, command.complete)
+        case 'beat':
+          return void this.#elector.beat(command.correlationId)
+        case 'stop':
+          return this.#elector.stop()
+        case 'exit':
+          return this.#elector.exit(command.reason)
+        case 'lines-logged':
+          return this.#lines.logged()
+      }
+    })
+  }
+
+  /** Ends at once and without a word; what is held expires. */
+  kill(): void {
+    this.#close()
+  }
+
+  // ---- inputs of the elector ----
+
+  /** Gives the elector an input, and sets the timer for what it wants next. */
+  #input(give: () => void): void {
+    if (this.#over) return
+    try {
+      give()
+    } catch (error) {
+      return this.#die(error, false)
+    }
+    this.#wakeTimer?.cancel()
+    const wakeMs = this.#elector.nextWakeMs
+    if (this.#over || wakeMs === undefined) return
+    const delayMs = wakeMs - this.#parts.clock.monotonicMs()
+    this.#wakeTimer = this.#parts.clock.setTimer(delayMs, () =>
+      this.#input(() => this.#elector.wake()),
+    )
+  }
+
+  #attempt(attempt: Attempt): void {
+    const call = (): void => void this.#call(attempt)
+    if (attempt.verb === 'renew') withCorrelationId(attempt.correlationId, call)
+    else call()
+  }
+
+  /** One firing: a unit of work on the store that ends within its timeout, or is cancelled. */
+  async #call(attempt: Attempt): Promise<void> {
+    if (attempt.verb === 'acquire') this.#parts.cell.holding = true
+    const controller = new AbortController()
+    this.#controllers.set(attempt, controller)
+    const timeout = timeoutError(attempt)
+    const timer = this.#parts.clock.setTimer(attempt.timeoutMs, () => controller.abort(timeout))
+    let settlement: Settlement
+    try {
+      const reply = await settledOrAborted(this.#invoke(attempt, controller.signal), controller)
+      settlement = { kind: 'replied', reply }
+    } catch (error) {
+      settlement = { kind: 'failed', failure: error === timeout ? 'timeout' : 'error', error }
+    }
+    timer.cancel()
+    this.#controllers.delete(attempt)
+    this.#input(() => this.#elector.settled(attempt, settlement))
+  }
+
+  async #invoke(
+    attempt: Attempt,
+    signal: AbortSignal,
+  ): Promise<AcquireReply | RenewReply | ReleaseReply> {
+    const store = this.#store
+    if (store === undefined) throw closedError()
+    switch (attempt.verb) {
+      case 'acquire':
+        return store.tryAcquire(attempt.request, signal)
+      case 'renew':
+        return store.tryRenew(attempt.request, signal)
+      case 'release':
+        return store.tryRelease(attempt.request, signal)
+    }
+  }
+
+  // ---- the main thread's life ----
+
+  #watchMainThread(): void {
+    const { cell, clock } = this.#parts
+    const gate = new StallGate(cell.pulse, clock.monotonicMs())
+    const tick = (): void => {
+      const { stallLimitMs } = this.#settings
+      const tickMs = stallTickMs(stallLimitMs)
+      this.#input(() => this.#judge(gate.tick(cell.pulse, clock.monotonicMs(), tickMs), tickMs))
+      if (!this.#over) this.#gateTimer = clock.setTimer(tickMs, tick)
+    }
+    tick()
+  }
+
+  #judge(stalledMs: number, tickMs: number): void {
+    const { stallLimitMs, heartbeatMs, onStall } = this.#settings
+    // A candidate whose main thread misses a heartbeat interval would not serve well as leader.
+    this.#elector.setEligible(stalledMs < Math.max(heartbeatMs, 4 * tickMs))
+    if (stalledMs < stallLimitMs) {
+      if (this.#stalled && stalledMs === 0) {
+        this.#stalled = false
+        const message = 'The main thread runs again; this instance is a candidate.'
+        this.#log('main_thread_revived', { message })
+      }
+      return
+    }
+    if (this.#stalled) return
+    this.#stalled = true
+    const message =
+      'The main thread is blocked: the lease is not renewed any more, so that another instance ' +
+      'can take over when it has expired.'
+    this.#log('main_thread_stalled', { stalledMs, stallLimitMs, message })
+    this.#elector.stall()
+    if (onStall === 'kill') this.#parts.kill(message)
+  }
+
+  // ---- settings, logs, the end ----
+
+  /** The settings in force now; if the environment was changed to nonsense, the last good ones. */
+  #currentSettings(): Settings {
+    try {
+      this.#settings = this.#resolve()
+      this.#settingsFault = undefined
+    } catch (error) {
+      const fault = messageOf(error)
+      if (fault !== this.#settingsFault) this.#log('settings_invalid', faultOf(error))
+      this.#settingsFault = fault
+    }
+    return this.#settings
+  }
+
+  #resolve(): Settings {
+    const running = resolveRunning(this.#options, this.#parts.environment)
+    if (this.#store !== undefined) checkTtlOfStore(running.ttlMs, this.#store.ttlMsMin)
+    return { ...this.#parts.config.fixed, ...running }
+  }
+
+  #reportEvent(event: ElectorEvent): void {
+    const { cell, clock, report } = this.#parts
+    if (event.kind === 'acquired') this.#holder = event.holder
+    const { application } = this.#settings
+    for (const line of linesOf(event, { application, holder: this.#holder })) {
+      this.#log(line.event, line.fields)
+    }
+    const atMs = clock.wallMs()
+    switch (event.kind) {
+      case 'held':
+        cell.holding = false
+        return
+      case 'acquired':
+        return report({ kind: 'acquired', token: event.token, holder: event.holder })
+      case 'renewed': {
+        const { correlationId, token, latencyMs } = event
+        return report({
+          kind: 'heartbeat',
+          outcome: 'renewed',
+          correlationId,
+          token,
+          atMs,
+          latencyMs,
+        })
+      }
+      case 'renew-refused':
+      case 'renew-failed': {
+        const { correlationId, token } = event
+        const outcome = event.kind === 'renew-refused' ? 'refused' : event.failure
+        return report({ kind: 'heartbeat', outcome, correlationId, token, atMs, latencyMs: 0 })
+      }
+      case 'ending':
+        return report({ kind: 'ending', token: event.token, reason: event.reason })
+      case 'ended': {
+        cell.holding = false
+        const { token, reason, released } = event
+        return report({ kind: 'ended', token, reason, released })
+      }
+      case 'stopped':
+        this.#close()
+        cell.exited()
+        return report({ kind: 'stopped' })
+      default:
+    }
+  }
+
+  #log(event: LogEventName, fields: Readonly<Record<string, unknown>>): void {
+    const timeMs = this.#parts.clock.wallMs()
+    this.#lines.add({ event, timeMs, fields: { lease: this.#settings.lease, ...fields } })
+  }
+
+  #die(error: unknown, fatal: boolean): void {
+    if (this.#over) return
+    this.#parts.cell.close()
+    this.#close()
+    this.#parts.report({ kind: 'died', error, fatal })
+  }
+
+  #close(): void {
+    this.#over = true
+    this.#wakeTimer?.cancel()
+    this.#gateTimer?.cancel()
+    this.#unwatch?.()
+    for (const controller of this.#controllers.values()) controller.abort(abandonedError())
+    this.#store?.close().catch(() => {})
+  }
+}
+
+/** Settles as the call does, but no later than the abort, also where a store ignores its signal. */
+function settledOrAborted<Result>(
+  call: Promise<Result>,
+  { signal }: AbortController,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    call.then(resolve, reject)
+  })
+}
+
+function timeoutError(attempt: Attempt): TenureError {
+  return new TenureError(
+    'TENURE_ERR_ATTEMPT_TIMEOUT',
+    `Expected the attempt to ${attempt.verb} to end within ${formatDuration(attempt.timeoutMs)}; ` +
+      'it did not, and was cancelled. The store may be slow or unreachable.',
+  )
+}
+
+function abandonedError(): TenureError {
+  return new TenureError('TENURE_ERR_STORE_CLOSED', 'The attempt was abandoned.')
+}
+
+function closedError(): TenureError {
+  return new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open store; it was closed.')
+}

@@ -1,0 +1,50 @@
+import type { LogLine } from '../events.ts'
+import type { FixedSettings, ReconfigurableOptions, ResolvedStore } from '../options.ts'
+import type { EndReason } from '../store/lease-store.ts'
+
+/** What a heart is started with: plain data, which crosses to another thread. */
+export interface HeartConfig {
+  readonly store: ResolvedStore
+  readonly fixed: FixedSettings
+  /** What `createTenure` was given, with what `reconfigure` has changed since. */
+  readonly options: ReconfigurableOptions
+}
+
+/** What the main thread tells the heart. */
+export type Command =
+  | { readonly kind: 'reconfigure'; readonly options: ReconfigurableOptions }
+  | { readonly kind: 'resign'; readonly coolDownMs: number }
+  /** The main thread has seen the soft stop in the cell before the heart did. */
+  | { readonly kind: 'soft-stop-seen' }
+  | { readonly kind: 'drained'; readonly token: number; readonly complete: boolean }
+  | { readonly kind: 'beat'; readonly correlationId: string }
+  | { readonly kind: 'stop' }
+  /** The process ends in this very moment, and waits for the cell to say `exited`. */
+  | { readonly kind: 'exit'; readonly reason: EndReason }
+  /** The lines of the last `lines` report are logged: more may be sent. */
+  | { readonly kind: 'lines-logged' }
+
+/** What the heart tells the main thread. */
+export type Report =
+  | { readonly kind: 'ready'; readonly ttlMsMin: number }
+  | { readonly kind: 'acquired'; readonly token: number; readonly holder: string }
+  /** A heartbeat is over, or one of its attempts failed; times on the wall clock. */
+  | {
+      readonly kind: 'heartbeat'
+      readonly outcome: 'renewed' | 'refused' | 'timeout' | 'error'
+      readonly correlationId: string
+      readonly token: number
+      readonly atMs: number
+      readonly latencyMs: number
+    }
+  | { readonly kind: 'ending'; readonly token: number; readonly reason: EndReason }
+  | {
+      readonly kind: 'ended'
+      readonly token: number
+      readonly reason: EndReason
+      readonly released: boolean
+    }
+  | { readonly kind: 'lines'; readonly lines: readonly LogLine[] }
+  | { readonly kind: 'stopped' }
+  /** The heart cannot go on; `fatal` where starting it again would not help. */
+  | { readonly kind: 'died'; readonly error: unknown; readonly fatal: boolean }

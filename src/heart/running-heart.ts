@@ -1,0 +1,116 @@
+import { SHARE_ENV, Worker } from 'node:worker_threads'
+
+import type { Clock, Timer } from '../clock.ts'
+import { messageOf, TenureError } from '../errors.ts'
+import { Cell } from './cell.ts'
+import { Heart } from './heart.ts'
+import type { Command, HeartConfig, Report } from './messages.ts'
+import type { WorkerData } from './worker.ts'
+
+/** One heart that runs, as the main thread sees it, wherever it runs. */
+export interface RunningHeart {
+  readonly cell: Cell
+  /** Resolves when nothing of it is left: its thread has ended. */
+  readonly over: Promise<void>
+  send(command: Command): void
+  /** Whether it keeps the process alive. */
+  keepAlive(keeps: boolean): void
+  /** Ends it without a word. */
+  kill(): void
+}
+
+type Hear = (report: Report) => void
+
+/** Starts a heart in a worker thread. However that ends, `hear` is told once. */
+export function runInThread(config: HeartConfig, clock: Clock, hear: Hear): RunningHeart {
+  const cell = new Cell(clock)
+  // The compiler does not rewrite this name: it ends as this module's own does, in .ts or .js.
+  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
+  const workerData: WorkerData = { buffer: cell.buffer, config }
+  const worker = new Worker(new URL(`./worker${extension}`, import.meta.url), {
+    name: 'tenure-heart',
+    workerData,
+    // The settings are resolved at each firing, so that the heart needs the environment as it is.
+    env: SHARE_ENV,
+  })
+  let said = false
+  const died = (how: string, cause?: unknown): void => {
+    if (said) return
+    said = true
+    const options = cause === undefined ? {} : { cause }
+    const error = new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`, options)
+    hear({ kind: 'died', error, fatal: false })
+  }
+  worker.on('message', (report: Report) => {
+    if (report.kind === 'stopped' || report.kind === 'died') said = true
+    hear(report)
+  })
+  worker.on('error', (cause) => died(`has failed: ${messageOf(cause)}`, cause))
+  const over = new Promise<void>((resolve) => {
+    worker.on('exit', (code) => {
+      died(`has ended with code ${code}`)
+      resolve()
+    })
+  })
+  return {
+    cell,
+    over,
+    send: (command) => worker.postMessage(command),
+    keepAlive: (keeps) => (keeps ? worker.ref() : worker.unref()),
+    kill() {
+      said = true
+      void worker.terminate()
+    },
+  }
+}
+
+/** Starts a heart in the main thread. */
+export function runInMain(config: HeartConfig, clock: Clock, hear: Hear): RunningHeart {
+  const cell = new Cell(clock)
+  let alive: Timer | undefined
+  const keepAlive = (keeps: boolean): void => {
+    alive?.cancel()
+    alive = keeps ? stayAlive(clock) : undefined
+  }
+  let end = (): void => {}
+  const over = new Promise<void>((resolve) => {
+    end = () => {
+      keepAlive(false)
+      resolve()
+    }
+  })
+  const heart = new Heart({
+    config,
+    clock,
+    cell,
+    environment: process.env,
+    watchesMainThread: false,
+    report(report) {
+      if (report.kind === 'stopped' || report.kind === 'died') end()
+      hear(report)
+    },
+    kill: () => {},
+  })
+  void heart.start()
+  return {
+    cell,
+    over,
+    send: (command) => heart.command(command),
+    keepAlive,
+    kill() {
+      heart.kill()
+      end()
+    },
+  }
+}
+
+/** Keeps the process alive, as a worker thread does, until it is cancelled. */
+function stayAlive(clock: Clock): Timer {
+  const hourMs = 3_600_000
+  let timer: Timer
+  const again = (): void => {
+    timer = clock.setTimer(hourMs, again, { keepAlive: true })
+  }
+  again()
+  return { cancel: () => timer.cancel() }
+}

@@ -1,0 +1,142 @@
+import type { Clock, Timer } from '../clock.ts'
+import { resolveRunning, type HeartHost, type ReconfigurableOptions } from '../options.ts'
+import type { Cell } from './cell.ts'
+import type { Command, HeartConfig, Report } from './messages.ts'
+import { runInMain, runInThread, type RunningHeart } from './running-heart.ts'
+import { stallTickMs } from './stall-gate.ts'
+
+/** How long an exit of the process may be held up until the lease is released. */
+export const exitWaitMs = 1_000
+
+/** A heart that died is started again after this time, doubled each time up to the second one. */
+const restartMs = { first: 100, longest: 5_000 }
+
+/** What a main side is made of. */
+export interface HeartThreadParts {
+  readonly host: HeartHost
+  readonly clock: Clock
+  readonly report: (report: Report) => void
+  /** The heart has died with this error, and will be started again after so long. */
+  readonly restarting: (error: unknown, retryMs: number) => void
+}
+
+/**
+ * The main thread's side of the heart: starts it, in a worker thread or beside the application,
+ * starts it again when it dies, shows the main thread's life, and lets it release at an exit.
+ */
+export class HeartThread {
+  readonly #parts: HeartThreadParts
+  #config: HeartConfig
+  #heart: RunningHeart | undefined
+  #keepsAlive = true
+  #stopping = false
+  #wasReady = false
+  #restarts = 0
+  #restartTimer: Timer | undefined
+  #pulseTimer: Timer | undefined
+  #pulseMs: number
+  readonly #over = Promise.withResolvers<void>()
+  readonly #onExit = (code: number): void => this.#exit(code)
+
+  constructor(config: HeartConfig, parts: HeartThreadParts) {
+    this.#config = config
+    this.#parts = parts
+    this.#pulseMs = pulseMsOf(config.options)
+  }
+
+  /** The state of the heart that runs now, or ran last. */
+  get cell(): Cell | undefined {
+    return this.#heart?.cell
+  }
+
+  /** Resolves when it was stopped and nothing of it is left. */
+  get over(): Promise<void> {
+    return this.#over.promise
+  }
+
+  start(): void {
+    process.on('exit', this.#onExit)
+    this.#pulse()
+    this.#run()
+  }
+
+  send(command: Command): void {
+    this.#heart?.send(command)
+  }
+
+  reconfigure(options: ReconfigurableOptions): void {
+    this.#config = { ...this.#config, options }
+    this.#pulseMs = pulseMsOf(options)
+    this.send({ kind: 'reconfigure', options })
+  }
+
+  /** Whether the heart keeps the process alive; it does until it is told otherwise. */
+  keepAlive(keeps: boolean): void {
+    this.#keepsAlive = keeps
+    this.#heart?.keepAlive(keeps)
+  }
+
+  /**
+   * Stops the heart: a leader's term has to be drained meanwhile. Resolves when nothing of it is
+   * left; one that does not stop within `patienceMs` is ended without a word.
+   */
+  async stop(patienceMs: number): Promise<void> {
+    this.#stopping = true
+    this.#restartTimer?.cancel()
+    const heart = this.#heart
+    if (heart !== undefined) {
+      heart.send({ kind: 'stop' })
+      const timer = this.#parts.clock.setTimer(patienceMs, () => heart.kill())
+      await heart.over
+      timer.cancel()
+    }
+    this.#pulseTimer?.cancel()
+    process.off('exit', this.#onExit)
+    this.#over.resolve()
+  }
+
+  #run(): void {
+    const run = this.#parts.host === 'thread' ? runInThread : runInMain
+    const heart = run(this.#config, this.#parts.clock, (report) => this.#hear(report))
+    this.#heart = heart
+    heart.keepAlive(this.#keepsAlive)
+  }
+
+  #hear(report: Report): void {
+    if (report.kind === 'ready') {
+      this.#wasReady = true
+      this.#restarts = 0
+    }
+    // What does not work at the start is a mistake; what worked once may work again.
+    if (report.kind === 'died' && (this.#wasReady || !report.fatal)) this.#died(report.error)
+    else this.#parts.report(report)
+  }
+
+  /** The heart is started again, as a candidate; trust in its term runs out meanwhile. */
+  #died(error: unknown): void {
+    if (this.#stopping) return
+    const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, restartMs.longest)
+    this.#parts.restarting(error, retryMs)
+    this.#restartTimer = this.#parts.clock.setTimer(retryMs, () => this.#run())
+  }
+
+  #pulse(): void {
+    this.#heart?.cell.beat()
+    this.#pulseTimer = this.#parts.clock.setTimer(this.#pulseMs, () => this.#pulse())
+  }
+
+  /**
+   * The exit handshake: JavaScript still runs, though no event loop will turn again in this thread.
+   * The heart has its own, and releases what it holds while this thread waits.
+   */
+  #exit(code: number): void {
+    const heart = this.#heart
+    if (this.#parts.host === 'main' || heart === undefined || !heart.cell.holding) return
+    heart.send({ kind: 'exit', reason: code === 0 ? 'stopped' : 'crashed' })
+    heart.cell.waitForExited(exitWaitMs)
+  }
+}
+
+function pulseMsOf(options: ReconfigurableOptions): number {
+  return stallTickMs(resolveRunning(options, process.env).stallLimitMs)
+}

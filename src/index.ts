@@ -1,0 +1,40 @@
+export { correlationId, withCorrelationId } from './correlation.ts'
+export { parseDuration, type Duration, type DurationUnit } from './duration.ts'
+export { errorCodes, TenureError, type ErrorCode } from './errors.ts'
+export {
+  heartbeatEvents,
+  logEvents,
+  type LogEvent,
+  type LogEventName,
+  type Logger,
+  type LogLevel,
+  type LogLine,
+} from './events.ts'
+export {
+  heartbeatIntervalSeconds,
+  heartbeatJobId,
+  heartbeatTimeoutSeconds,
+} from './heartbeat-job.ts'
+export type { Term } from './live-term.ts'
+export type {
+  HeartHost,
+  OnStall,
+  ReconfigurableOptions,
+  Settings,
+  StoreModuleOption,
+  TenureOptions,
+} from './options.ts'
+export { registerHeartbeat, type HeartbeatRegistration } from './register-heartbeat.ts'
+export type {
+  Handler,
+  JobOptions,
+  JobRecord,
+  Run,
+  RunOutcome,
+  RunRecord,
+  Schedule,
+} from './schedule/job.ts'
+export type { Role, Status } from './status.ts'
+export type * from './store/lease-store.ts'
+export type { ResignRequestOutcome } from './store-reader.ts'
+export { createTenure, type Tenure, type TenureEvents } from './tenure.ts'

@@ -1,0 +1,190 @@
+import type { Clock, Timer } from './clock.ts'
+import type { LogEventName } from './events.ts'
+import type { Cell } from './heart/cell.ts'
+import { LiveTerm, termEndedError, type Term } from './live-term.ts'
+import type { Command, Report } from './heart/messages.ts'
+import type { RunningSettings } from './options.ts'
+import type { EndReason } from './store/lease-store.ts'
+
+/** What the leadership of an instance is made of. */
+export interface LeadershipParts {
+  readonly clock: Clock
+  readonly settings: () => RunningSettings
+  readonly send: (command: Command) => void
+  readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void
+  readonly onBegin: (term: LiveTerm) => void
+  /** No new work may start; what runs is being stopped. */
+  readonly onSoftStop: (term: LiveTerm) => void
+  /** The work of the term did not end in time; it is still waited for. */
+  readonly onUndrained: () => void
+  readonly onEnd: (term: LiveTerm, reason: EndReason) => void
+}
+
+/** A function of the application that works while its instance leads. */
+type WhileLeader = (term: Term) => unknown
+
+/** How long the heart's own word about the end of a term is waited for, after the hard fence. */
+const lastWordMs = 500
+
+/**
+ * The main thread's side of a term: begins it when the heart has acquired, ends it at the soft
+ * stop, whoever sees that first, aborts and drains its work, and tells the heart when that is done.
+ */
+export class Leadership {
+  readonly #parts: LeadershipParts
+  readonly #callbacks = new Set<WhileLeader>()
+  #term: LiveTerm | undefined
+  #softStopped = false
+  #drainMs: number | undefined
+  #timer: Timer | undefined
+  #endWaiters: (() => void)[] = []
+
+  constructor(parts: LeadershipParts) {
+    this.#parts = parts
+  }
+
+  /** The term, until it is over. */
+  get term(): LiveTerm | undefined {
+    return this.#term
+  }
+
+  // ---- what the heart reports ----
+
+  acquired(cell: Cell, report: Report & { kind: 'acquired' }): void {
+    if (this.#term !== undefined) this.#end(this.#term, 'expired')
+    const term = new LiveTerm(cell, report.token, report.holder)
+    this.#term = term
+    this.#softStopped = false
+    this.#drainMs = undefined
+    if (term.leads) {
+      this.#parts.onBegin(term)
+      for (const callback of this.#callbacks) this.#call(callback, term)
+    }
+    this.look()
+  }
+
+  ending({ token, reason }: Report & { kind: 'ending' }): void {
+    const term = this.#term
+    if (term?.fencingToken === token) this.#softStop(term, reason)
+  }
+
+  ended({ token, reason }: Report & { kind: 'ended' }): void {
+    const term = this.#term
+    if (term?.fencingToken === token) this.#end(term, reason)
+  }
+
+  /** The heart is gone, and can say nothing about the term that may be left. */
+  abandon(): void {
+    if (this.#term !== undefined) this.#end(this.#term, 'stopped')
+  }
+
+  /** Looks at the clock: has trust run out, without a word from the heart? */
+  look(): void {
+    this.#timer?.cancel()
+    const term = this.#term
+    if (term === undefined) return
+    const { clock } = this.#parts
+    const untilSoftStopMs = term.untilSoftStopMs
+    if (untilSoftStopMs > 0) {
+      this.#timer = clock.setTimer(untilSoftStopMs, () => this.look())
+      return
+    }
+    this.#softStop(term, undefined)
+    const { remainingMs } = term
+    this.#timer =
+      remainingMs > 0
+        ? clock.setTimer(remainingMs, () => this.look())
+        : clock.setTimer(lastWordMs, () => this.#end(term, 'expired'))
+  }
+
+  // ---- what the application wants ----
+
+  /** How long the term that ends next may take to drain, instead of the setting. */
+  set drainMs(drainMs: number) {
+    this.#drainMs = drainMs
+  }
+
+  /** Calls a function once in each term from now on, until the returned function is called. */
+  whileLeader(callback: WhileLeader): () => void {
+    this.#callbacks.add(callback)
+    const term = this.#term
+    if (term?.leads) this.#call(callback, term)
+    return () => void this.#callbacks.delete(callback)
+  }
+
+  /** Resolves when no term is held; at once if that is so now. */
+  whenEnded(): Promise<void> {
+    if (this.#term === undefined) return Promise.resolve()
+    return new Promise((resolve) => this.#endWaiters.push(resolve))
+  }
+
+  // ---- the end of a term ----
+
+  #softStop(term: LiveTerm, reason: EndReason | undefined): void {
+    if (this.#softStopped) return
+    this.#softStopped = true
+    if (reason === undefined) this.#parts.send({ kind: 'soft-stop-seen' })
+    this.#parts.onSoftStop(term)
+    term.abort(termEndedError(term.fencingToken, reason))
+    void this.#drain(term, reason)
+  }
+
+  /**
+   * Lets the work of the term end by itself if the term ends on purpose, else aborts it at once;
+   * then tells the heart whether the lease may be released.
+   */
+  async #drain(term: LiveTerm, reason: EndReason | undefined): Promise<void> {
+    const { drainMs, stopGraceMs } = this.#parts.settings()
+    const { send, log } = this.#parts
+    const { fencingToken: token, work } = term
+    const onPurpose = reason === 'resigned' || reason === 'stopped'
+    const patienceMs = onPurpose ? (this.#drainMs ?? drainMs) : 0
+    let complete = await this.#idleWithin(term, patienceMs)
+    if (!complete) {
+      work.abortAll(termEndedError(token, reason))
+      complete = await this.#idleWithin(term, stopGraceMs)
+    }
+    if (!complete) {
+      const message =
+        'The work of the term did not end after its signal was aborted, so that the lease is not ' +
+        'released: it expires by itself, or with this process.'
+      log('drain_exceeded', { token, jobs: work.names, message })
+      send({ kind: 'drained', token, complete: false })
+      this.#parts.onUndrained()
+      await work.whenIdle()
+    }
+    send({ kind: 'drained', token, complete: true })
+  }
+
+  #idleWithin(term: LiveTerm, patienceMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = this.#parts.clock.setTimer(patienceMs, () => resolve(false))
+      void term.work.whenIdle().then(() => {
+        timer.cancel()
+        resolve(true)
+      })
+    })
+  }
+
+  #end(term: LiveTerm, reason: EndReason): void {
+    if (this.#term !== term) return
+    this.#timer?.cancel()
+    this.#softStop(term, reason)
+    this.#term = undefined
+    this.#parts.onEnd(term, reason)
+    const waiters = this.#endWaiters
+    this.#endWaiters = []
+    for (const resolve of waiters) resolve()
+  }
+
+  #call(callback: WhileLeader, term: LiveTerm): void {
+    const done = (async () => callback(term))()
+    term.work.add({ name: 'whileLeader', abort: () => {} }, done)
+    done.catch((error: unknown) => {
+      // What fails because its term has ended has done what was asked of it.
+      if (term.signal.aborted) return
+      const token = term.fencingToken
+      this.#parts.log('while_leader_failed', { token, error: String(error), err: error })
+    })
+  }
+}

@@ -1,0 +1,131 @@
+import type { Instant, InstantSource } from '../clock.ts'
+import type {
+  AcquireReply,
+  AcquireRequest,
+  EndReason,
+  LeaseHolder,
+  LeaseRecord,
+  ReleaseReply,
+  ReleaseRequest,
+  RenewReply,
+  RenewRequest,
+} from '../store/lease-store.ts'
+import type { TrustTimes } from './term.ts'
+
+/** What the elector needs to know of the options; asked for anew at each firing. */
+export interface ElectorSettings extends TrustTimes {
+  readonly lease: string
+  readonly application: string
+  readonly label: string | undefined
+  /** R: a renewal is due this long after the last successful one was sent. */
+  readonly heartbeatMs: number
+  /** A: the timeout of one attempt. */
+  readonly attemptTimeoutMs: number
+  /** b: the delay before the first retry. */
+  readonly retryBackoffMs: number
+}
+
+/** One call of the store that the elector wants made, and when it was decided, before sending. */
+export type Attempt = {
+  readonly sentAt: Instant
+  readonly timeoutMs: number
+} & (
+  | { readonly verb: 'acquire'; readonly request: AcquireRequest; readonly times: TrustTimes }
+  | {
+      readonly verb: 'renew'
+      readonly request: RenewRequest
+      readonly times: TrustTimes
+      readonly correlationId: string
+    }
+  | { readonly verb: 'release'; readonly request: ReleaseRequest }
+)
+
+/** How an attempt went. A failure means that the outcome is unknown. */
+export type Settlement =
+  | { readonly kind: 'replied'; readonly reply: AcquireReply | RenewReply | ReleaseReply }
+  | { readonly kind: 'failed'; readonly failure: 'timeout' | 'error'; readonly error: unknown }
+
+/** What the elector has to say. Every state that it leaves and every loss has a named reason. */
+export type ElectorEvent =
+  | { readonly kind: 'held'; readonly record: LeaseRecord }
+  | {
+      readonly kind: 'acquire-failed'
+      readonly holder: string
+      readonly failure: 'timeout' | 'error'
+      readonly error: unknown
+      readonly retryMs: number
+    }
+  | {
+      readonly kind: 'token-went-back'
+      readonly holder: string
+      readonly token: number
+      readonly previousToken: number
+    }
+  | { readonly kind: 'acquired'; readonly holder: string; readonly token: number }
+  | {
+      readonly kind: 'renewed'
+      readonly correlationId: string
+      readonly token: number
+      readonly latencyMs: number
+      /** Trust that was left when the reply came. */
+      readonly marginMs: number
+    }
+  | {
+      readonly kind: 'renew-refused'
+      readonly correlationId: string
+      readonly token: number
+      readonly reason: 'stolen' | 'expired'
+      readonly by: LeaseHolder | undefined
+    }
+  | {
+      readonly kind: 'renew-failed'
+      readonly correlationId: string
+      readonly token: number
+      readonly failure: 'timeout' | 'error'
+      readonly error: unknown
+      readonly timeoutMs: number
+    }
+  | { readonly kind: 'resign-requested'; readonly token: number; readonly by: string }
+  | { readonly kind: 'ending'; readonly token: number; readonly reason: EndReason }
+  | {
+      readonly kind: 'release-failed'
+      readonly holder: string
+      readonly token: number
+      readonly error: unknown
+    }
+  | {
+      readonly kind: 'ended'
+      readonly holder: string
+      readonly token: number
+      readonly reason: EndReason
+      readonly released: boolean
+    }
+  | { readonly kind: 'stopped' }
+
+/** The leader's state as others see it, in memory that they share: see `heart/cell.ts`. */
+export interface TrustCell {
+  open(token: number, since: Instant, times: TrustTimes): void
+  /** Moves trust on; false if somebody has already seen the soft stop, which is final. */
+  extend(since: Instant, times: TrustTimes): boolean
+  /** Whether a reader has seen the soft stop before the elector did. */
+  readonly softStopSeen: boolean
+  softStop(): void
+  close(): void
+}
+
+/** What the elector works on. */
+export interface ElectorPort {
+  readonly clock: InstantSource
+  readonly trust: TrustCell
+  settings(): ElectorSettings
+  /** A fresh identity for one acquisition. */
+  newHolder(): string
+  newCorrelationId(): string
+  /** From 0 to below 1. */
+  readonly random: () => number
+  /** Starts an attempt; its outcome comes back through `settled`, never synchronously. */
+  attempt(attempt: Attempt): void
+  /** Abandons the attempt in flight; what comes of it is ignored. */
+  abandon(attempt: Attempt): void
+  report(event: ElectorEvent): void
+}

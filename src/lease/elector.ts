@@ -1,0 +1,483 @@
+import { readInstant } from '../clock.ts'
+import { invariant } from '../invariant.ts'
+import type {
+  AcquireReply,
+  EndedTerm,
+  EndReason,
+  LeaseRecord,
+  ReleaseReply,
+  RenewReply,
+} from '../store/lease-store.ts'
+import { backoffMs } from './backoff.ts'
+import type { Attempt, ElectorPort, ElectorSettings, Settlement } from './elector-port.ts'
+import { Holding, type Ending } from './holding.ts'
+import { Observation } from './observation.ts'
+import type { TrustTimes } from './term.ts'
+
+/** Where the elector stands; drawn in README.md. */
+export type ElectorState = 'stopped' | 'waiting' | 'acquiring' | 'leading' | 'ending' | 'releasing'
+
+type AcquireAttempt = Extract<Attempt, { verb: 'acquire' }>
+type RenewAttempt = Extract<Attempt, { verb: 'renew' }>
+type Failure = Extract<Settlement, { kind: 'failed' }>
+
+/** Candidates that one push wakes spread over this time. */
+const pushJitterMsMax = 20
+/** Candidates that wait for the same expiry spread over this time, or a twentieth of the ttl. */
+const expiryJitterMsMax = 250
+/** A leader that is pushed renews at once, but not more often than this. */
+const pushedRenewalMsMin = 100
+
+/**
+ * Campaigns for one lease and keeps it: the state machine of the lease protocol, without any I/O.
+ *
+ * Every input (`start`, `wake`, `settled`, `push`, ...) is synchronous and looks at the clock of
+ * its port. What shall happen goes out through the port, at most one attempt at a time; when the
+ * elector wants to be woken stands in `nextWakeMs`. The same code therefore runs in the worker
+ * thread, in the tests on a fake clock, and in the simulator.
+ */
+export class Elector {
+  readonly #port: ElectorPort
+  readonly #observation = new Observation()
+  #state: ElectorState = 'stopped'
+  #inFlight: Attempt | undefined
+  #holding: Holding | undefined
+  /** The identity of the acquisition under way, kept over its retries. */
+  #holder: string | undefined
+  /** How the last term ended, while the history does not know. */
+  #ended: EndedTerm | undefined
+  #acquireFailures = 0
+  #notBeforeMs = 0
+  #coolDownUntilMs = 0
+  #tokenMax = 0
+  #stopping = false
+  #stalled = false
+  #eligible = true
+
+  constructor(port: ElectorPort) {
+    this.#port = port
+  }
+
+  get state(): ElectorState {
+    return this.#state
+  }
+
+  /** When `wake` wants to be called, on the monotonic clock; `undefined`: not by time. */
+  get nextWakeMs(): number | undefined {
+    switch (this.#state) {
+      case 'waiting':
+        return this.#eligible ? Math.max(this.#notBeforeMs, this.#coolDownUntilMs) : undefined
+      case 'leading': {
+        const { softStopMs, nextRenewalMs } = this.#held()
+        return this.#inFlight ? softStopMs : Math.min(softStopMs, nextRenewalMs)
+      }
+      case 'ending': {
+        const { hardFenceMs, nextRenewalMs, end } = this.#held()
+        return this.#inFlight || !end?.renews ? hardFenceMs : Math.min(hardFenceMs, nextRenewalMs)
+      }
+      case 'releasing':
+        return this.#inFlight ? undefined : this.#notBeforeMs
+      default:
+        return undefined
+    }
+  }
+
+  // ---- inputs ----
+
+  /** Becomes a candidate. */
+  start(): void {
+    if (this.#state !== 'stopped') return
+    this.#stopping = false
+    this.#toWaiting(this.#nowMs())
+    this.wake()
+  }
+
+  /** Stops to be a candidate; a leader ends its term, and then says `stopped`. */
+  stop(): void {
+    if (this.#stopping) return
+    this.#stopping = true
+    if (this.#state === 'leading') this.#beginEnding('stopped')
+    else if (this.#state === 'waiting' || this.#state === 'stopped') this.#toStopped()
+  }
+
+  /** Ends the term on purpose; for `coolDownMs` after it this instance is no candidate. */
+  resign(coolDownMs: number): void {
+    if (this.#state === 'leading') this.#beginEnding('resigned', { coolDownMs })
+  }
+
+  /**
+   * The work of the ending term has stopped (`true`), so that the lease may be released; or it
+   * has outlasted its bound (`false`), so that the lease must expire by itself.
+   */
+  drained(token: number, complete: boolean): void {
+    const holding = this.#holding
+    if (this.#state !== 'ending' || holding?.end === undefined || holding.token !== token) return
+    holding.end.drained = complete
+    if (!complete) holding.end.renews = false
+    else if (this.#inFlight === undefined) this.#release()
+  }
+
+  /** The main thread has given no sign of life for `stallLimit`: the lease is left to expire. */
+  stall(): void {
+    this.#stalled = true
+    if (this.#state === 'leading') this.#beginEnding('stalled', { renews: false })
+    else if (this.#state === 'ending' && this.#holding?.end) this.#holding.end.renews = false
+  }
+
+  /** Whether the main thread could serve as leader now; one that does not answer could not. */
+  setEligible(eligible: boolean): void {
+    if (eligible) this.#stalled = false
+    if (this.#eligible === eligible) return
+    this.#eligible = eligible
+    if (eligible) this.wake()
+  }
+
+  /** The store says that something changed. */
+  push(): void {
+    const nowMs = this.#nowMs()
+    if (this.#state === 'waiting') {
+      const jitterMs = this.#port.random() * pushJitterMsMax
+      this.#notBeforeMs = Math.min(this.#notBeforeMs, nowMs + jitterMs)
+    } else if (this.#state === 'leading') {
+      const holding = this.#held()
+      const dueMs = Math.max(nowMs, holding.lastSentMs + pushedRenewalMsMin)
+      holding.nextRenewalMs = Math.min(holding.nextRenewalMs, dueMs)
+      this.wake()
+    }
+  }
+
+  /** Fires the heartbeat now; false if there is no lease to renew. */
+  beat(correlationId: string): boolean {
+    if (this.#state !== 'leading') return false
+    if (this.#inFlight === undefined) {
+      const holding = this.#held()
+      holding.correlationId ??= correlationId
+      holding.nextRenewalMs = this.#nowMs()
+      this.wake()
+    }
+    return true
+  }
+
+  /**
+   * The process ends: what is held is released at once, because its work ends with it. An
+   * acquisition under way is released as soon as its token is known.
+   */
+  exit(reason: EndReason): void {
+    this.#stopping = true
+    if (this.#state === 'acquiring') return
+    if (this.#holding === undefined) return this.#toStopped()
+    if (this.#state === 'releasing' && this.#inFlight !== undefined) return
+    if (this.#state === 'leading') this.#beginEnding(reason)
+    this.#abandonInFlight()
+    this.#release()
+  }
+
+  /** Does what is due. Calling it too early is harmless. */
+  wake(): void {
+    switch (this.#state) {
+      case 'waiting':
+        return this.#wakeWaiting()
+      case 'leading':
+        return this.#wakeLeading()
+      case 'ending':
+        return this.#wakeEnding()
+      case 'releasing':
+        if (this.#inFlight === undefined && this.#nowMs() >= this.#notBeforeMs) this.#release()
+        return
+      default:
+    }
+  }
+
+  /** The outcome of an attempt; that of an abandoned one is ignored. */
+  settled(attempt: Attempt, settlement: Settlement): void {
+    if (attempt !== this.#inFlight) return
+    this.#inFlight = undefined
+    switch (attempt.verb) {
+      case 'acquire':
+        return settlement.kind === 'failed'
+          ? this.#acquireFailed(attempt, settlement)
+          : this.#acquireReplied(attempt, settlement.reply as AcquireReply)
+      case 'renew':
+        return settlement.kind === 'failed'
+          ? this.#renewFailed(attempt, settlement)
+          : this.#renewReplied(attempt, settlement.reply as RenewReply)
+      case 'release':
+        return settlement.kind === 'failed'
+          ? this.#releaseFailed(settlement)
+          : this.#end(this.#ending().reason, (settlement.reply as ReleaseReply).kind === 'released')
+    }
+  }
+
+  // ---- candidate: waiting, acquiring ----
+
+  #wakeWaiting(): void {
+    const nowMs = this.#nowMs()
+    if (!this.#eligible || nowMs < Math.max(this.#notBeforeMs, this.#coolDownUntilMs)) return
+    const settings = this.#port.settings()
+    this.#holder ??= this.#port.newHolder()
+    this.#state = 'acquiring'
+    this.#send({
+      verb: 'acquire',
+      sentAt: readInstant(this.#port.clock),
+      timeoutMs: settings.attemptTimeoutMs,
+      times: timesOf(settings),
+      request: {
+        lease: settings.lease,
+        holder: this.#holder,
+        ttlMs: settings.ttlMs,
+        application: settings.application,
+        label: settings.label,
+        observed: this.#observation.unchangedFor(nowMs),
+        ended: this.#ended,
+      },
+    })
+  }
+
+  /** The outcome is unknown: the same holder asks again, and so learns what came of it. */
+  #acquireFailed(attempt: AcquireAttempt, { failure, error }: Failure): void {
+    this.#acquireFailures++
+    const retryMs = this.#backoffMs(this.#acquireFailures)
+    const { holder } = attempt.request
+    this.#port.report({ kind: 'acquire-failed', holder, failure, error, retryMs })
+    this.#toWaiting(this.#nowMs() + retryMs)
+  }
+
+  #acquireReplied(attempt: AcquireAttempt, reply: AcquireReply): void {
+    this.#acquireFailures = 0
+    this.#holder = undefined
+    this.#ended = undefined
+    if (reply.kind === 'held') return this.#refused(reply.record)
+    this.#observation.forget()
+    this.#acquired(attempt, reply.token)
+  }
+
+  #refused(record: LeaseRecord): void {
+    this.#port.report({ kind: 'held', record })
+    const nowMs = this.#nowMs()
+    this.#observation.see(record, nowMs)
+    const waitMs = record.remainingMs ?? this.#observation.waitMs(nowMs)
+    const jitterMs = this.#port.random() * Math.min(record.ttlMs / 20, expiryJitterMsMax)
+    this.#toWaiting(nowMs + waitMs + 1 + jitterMs)
+  }
+
+  #acquired(attempt: AcquireAttempt, token: number): void {
+    const { holder } = attempt.request
+    const { heartbeatMs } = this.#port.settings()
+    const holding = new Holding(
+      { holder, token },
+      {
+        since: attempt.sentAt,
+        times: attempt.times,
+        nextRenewalMs: attempt.sentAt.monotonicMs + heartbeatMs,
+      },
+    )
+    this.#holding = holding
+    const previousToken = this.#tokenMax
+    this.#tokenMax = Math.max(token, previousToken)
+    if (token <= previousToken) {
+      // The store was restored from an older state. Every acquisition raises the counter, so that
+      // trying again comes to tokens that no resource has seen.
+      this.#port.report({ kind: 'token-went-back', holder, token, previousToken })
+      return this.#giveBack('resigned')
+    }
+    // In these cases the term never began for this instance, so that it can be given back at once.
+    if (this.#stopping) return this.#giveBack('stopped')
+    if (this.#stalled) return this.#giveBack('stalled')
+    if (holding.untilSoftStopMs(this.#port.clock) <= 0) return this.#giveBack('store-unreachable')
+    this.#state = 'leading'
+    this.#port.trust.open(token, holding.since, holding.times)
+    this.#port.report({ kind: 'acquired', holder, token })
+  }
+
+  // ---- leader: leading ----
+
+  #wakeLeading(): void {
+    const holding = this.#held()
+    const { clock, trust } = this.#port
+    if (holding.untilHardFenceMs(clock) <= 0) {
+      this.#end(this.#lossReason(holding), false)
+    } else if (holding.untilSoftStopMs(clock) <= 0 || trust.softStopSeen) {
+      // A renewal that is under way, or made from here on, does not bring leadership back; it
+      // only keeps the lease until the work has ended.
+      this.#beginEnding(this.#lossReason(holding))
+      this.wake()
+    } else if (this.#inFlight === undefined && this.#nowMs() >= holding.nextRenewalMs) {
+      this.#renew(holding)
+    }
+  }
+
+  /** Why trust ran out: because attempts failed, or because none was made in time. */
+  #lossReason(holding: Holding): EndReason {
+    return holding.failures > 0 || this.#inFlight !== undefined ? 'store-unreachable' : 'expired'
+  }
+
+  #renew(holding: Holding): void {
+    const settings = this.#port.settings()
+    const sentAt = readInstant(this.#port.clock)
+    holding.correlationId ??= this.#port.newCorrelationId()
+    holding.lastSentMs = sentAt.monotonicMs
+    const { holder, token, correlationId } = holding
+    this.#send({
+      verb: 'renew',
+      sentAt,
+      timeoutMs: Math.min(settings.attemptTimeoutMs, holding.untilHardFenceMs(this.#port.clock)),
+      times: timesOf(settings),
+      correlationId,
+      request: { lease: settings.lease, holder, token, ttlMs: settings.ttlMs },
+    })
+  }
+
+  #renewReplied(attempt: RenewAttempt, reply: RenewReply): void {
+    const holding = this.#held()
+    invariant(holding.token === attempt.request.token, 'a renewal settles within its own term')
+    const { correlationId } = attempt
+    const { token } = holding
+    if (reply.kind === 'refused') {
+      const reason = reply.cause === 'expired' ? 'expired' : 'stolen'
+      this.#port.report({ kind: 'renew-refused', correlationId, token, reason, by: reply.by })
+      return this.#end(reason, false)
+    }
+    const { clock, trust } = this.#port
+    const marginMs = holding.untilHardFenceMs(clock)
+    const late = holding.untilSoftStopMs(clock) <= 0
+    // The soft stop passed while this attempt was under way, so that it was the store that was slow.
+    if (marginMs <= 0) return this.#end(holding.end?.reason ?? 'store-unreachable', false)
+    const lossReason = late || holding.failures > 0 ? 'store-unreachable' : 'expired'
+    holding.renewed(attempt.sentAt, attempt.times, this.#port.settings().heartbeatMs)
+    const inTime = trust.extend(holding.since, holding.times)
+    const latencyMs = clock.monotonicMs() - attempt.sentAt.monotonicMs
+    this.#port.report({ kind: 'renewed', correlationId, token, latencyMs, marginMs })
+    const wish = reply.resignRequest
+    if (this.#state === 'ending') {
+      if (holding.end?.drained) this.#release()
+    } else if (late || !inTime) {
+      this.#beginEnding(lossReason)
+    } else if (wish !== undefined && wish.token === token) {
+      this.#port.report({ kind: 'resign-requested', token, by: wish.by })
+      this.#beginEnding('resigned', { coolDownMs: wish.coolDownMs })
+    }
+  }
+
+  /** The outcome is unknown: trust stays where it was, and the renewal is tried again. */
+  #renewFailed(attempt: RenewAttempt, { failure, error }: Failure): void {
+    const holding = this.#held()
+    holding.failures++
+    holding.nextRenewalMs = this.#nowMs() + this.#backoffMs(holding.failures)
+    const { correlationId, timeoutMs } = attempt
+    const { token } = holding
+    this.#port.report({ kind: 'renew-failed', correlationId, token, failure, error, timeoutMs })
+    if (holding.end?.drained) this.#release()
+    else this.wake()
+  }
+
+  // ---- the end of a term: ending, releasing ----
+
+  #beginEnding(reason: EndReason, options: Partial<Ending> = {}): void {
+    const holding = this.#held()
+    holding.end = { reason, coolDownMs: 0, renews: true, drained: false, ...options }
+    this.#state = 'ending'
+    this.#port.trust.softStop()
+    this.#port.report({ kind: 'ending', token: holding.token, reason })
+  }
+
+  #wakeEnding(): void {
+    const holding = this.#held()
+    const end = this.#ending()
+    if (holding.untilHardFenceMs(this.#port.clock) <= 0) this.#end(end.reason, false)
+    else if (end.renews && !this.#inFlight && this.#nowMs() >= holding.nextRenewalMs) {
+      this.#renew(holding)
+    }
+  }
+
+  /** Releases a term that never began here. */
+  #giveBack(reason: EndReason): void {
+    this.#held().end = { reason, coolDownMs: 0, renews: false, drained: true }
+    this.#release()
+  }
+
+  #release(): void {
+    const holding = this.#held()
+    const { reason } = this.#ending()
+    const { lease, attemptTimeoutMs } = this.#port.settings()
+    const sentAt = readInstant(this.#port.clock)
+    holding.releaseByMs ??= sentAt.monotonicMs + attemptTimeoutMs
+    this.#state = 'releasing'
+    this.#port.trust.close()
+    const { holder, token } = holding
+    this.#send({
+      verb: 'release',
+      sentAt,
+      timeoutMs: holding.releaseByMs - sentAt.monotonicMs,
+      request: { lease, holder, token, reason },
+    })
+  }
+
+  #releaseFailed({ error }: Failure): void {
+    const { holder, token, releaseByMs } = this.#held()
+    this.#port.report({ kind: 'release-failed', holder, token, error })
+    this.#notBeforeMs = this.#nowMs() + this.#port.settings().retryBackoffMs
+    const retries = releaseByMs !== undefined && this.#notBeforeMs < releaseByMs
+    if (!retries) this.#end(this.#ending().reason, false)
+  }
+
+  #end(reason: EndReason, released: boolean): void {
+    const { holder, token, end } = this.#held()
+    this.#abandonInFlight()
+    this.#holding = undefined
+    this.#port.trust.close()
+    this.#port.report({ kind: 'ended', token, holder, reason, released })
+    if (!released) this.#ended = { holder, token, reason }
+    const nowMs = this.#nowMs()
+    this.#coolDownUntilMs = nowMs + (end?.coolDownMs ?? 0)
+    this.#toWaiting(nowMs + this.#port.random() * pushJitterMsMax)
+  }
+
+  // ---- steps that several states share ----
+
+  #send(attempt: Attempt): void {
+    invariant(this.#inFlight === undefined, 'one attempt is under way at a time')
+    this.#inFlight = attempt
+    this.#port.attempt(attempt)
+  }
+
+  #abandonInFlight(): void {
+    if (this.#inFlight !== undefined) this.#port.abandon(this.#inFlight)
+    this.#inFlight = undefined
+  }
+
+  #toWaiting(notBeforeMs: number): void {
+    if (this.#stopping) return this.#toStopped()
+    this.#state = 'waiting'
+    this.#notBeforeMs = notBeforeMs
+  }
+
+  #toStopped(): void {
+    this.#state = 'stopped'
+    this.#port.report({ kind: 'stopped' })
+  }
+
+  #backoffMs(retry: number): number {
+    const { retryBackoffMs, heartbeatMs } = this.#port.settings()
+    return backoffMs(retry, { baseMs: retryBackoffMs, maxMs: heartbeatMs }, this.#port.random)
+  }
+
+  #held(): Holding {
+    invariant(this.#holding !== undefined, `a term is held in the state ${this.#state}`)
+    return this.#holding
+  }
+
+  #ending(): Ending {
+    const { end } = this.#held()
+    invariant(end !== undefined, `the term has begun to end in the state ${this.#state}`)
+    return end
+  }
+
+  #nowMs(): number {
+    return this.#port.clock.monotonicMs()
+  }
+}
+
+function timesOf(settings: ElectorSettings): TrustTimes {
+  const { ttlMs, stopGraceMs, safetyMarginMs } = settings
+  return { ttlMs, stopGraceMs, safetyMarginMs }
+}

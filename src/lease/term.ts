@@ -1,0 +1,46 @@
+import type { Instant, InstantSource } from '../clock.ts'
+
+/** The times of the lease protocol that decide how long a term is trusted; all in milliseconds. */
+export interface TrustTimes {
+  /** T: how long the store keeps an unrenewed lease. */
+  readonly ttlMs: number
+  /** G: time to stop work between the soft stop and the hard fence. */
+  readonly stopGraceMs: number
+  /** e: how much earlier than the store an instance stops to believe in its lease. */
+  readonly safetyMarginMs: number
+}
+
+/**
+ * How much further the wall clock may have moved than the monotonic clock before the slow,
+ * suspend-aware clock is asked: well above what time synchronisation slews (500 ppm), well below
+ * the smallest safety margin (0.5 s).
+ */
+export const suspendSlackMs = 50
+
+/** After the last renewal was sent: from here on no new work starts. */
+export function softStopAfterMs(times: TrustTimes): number {
+  return times.ttlMs - times.stopGraceMs - times.safetyMarginMs
+}
+
+/** After the last renewal was sent: from here on nothing of the term is trusted. */
+export function hardFenceAfterMs(times: TrustTimes): number {
+  return times.ttlMs - times.safetyMarginMs
+}
+
+/**
+ * The time since an instant, suspended time included.
+ *
+ * The monotonic clock of Linux stands still while the machine is suspended (clock_gettime(2),
+ * `CLOCK_MONOTONIC`). A suspended machine's wall clock has moved on by more than its monotonic
+ * clock, and so has a wall clock that was merely set forward; only then the suspend-aware uptime,
+ * a hundred times slower to read, decides which of the two it was.
+ */
+export function elapsedMs(since: Instant, clock: InstantSource): number {
+  const monotonicMs = clock.monotonicMs() - since.monotonicMs
+  const wallMs = clock.wallMs() - since.wallMs
+  if (wallMs - monotonicMs <= suspendSlackMs) return monotonicMs
+  const uptimeMs = clock.uptimeMs()
+  // Both readings are rounded down: to 10 ms in /proc/uptime, to 1 s where that file is missing.
+  const coarsenessMs = uptimeMs % 1_000 === 0 ? 1_000 : 10
+  return Math.max(monotonicMs, uptimeMs - since.uptimeMs + coarsenessMs)
+}

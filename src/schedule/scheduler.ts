@@ -1,0 +1,443 @@
+import type { Clock, Timer } from '../clock.ts'
+import { correlationId, newCorrelationId, withCorrelationId } from '../correlation.ts'
+import { formatDuration } from '../duration.ts'
+import { checkName } from '../check.ts'
+import { describeValue, messageOf, TenureError } from '../errors.ts'
+import type { LogEventName, Logger } from '../events.ts'
+import { DueQueue } from './due-queue.ts'
+import { nextOfInterval } from './interval.ts'
+import {
+  readJobOptions,
+  readSchedule,
+  type Handler,
+  type Job,
+  type JobRecord,
+  type Run,
+  type RunOutcome,
+  type RunRecord,
+} from './job.ts'
+import type { Work } from './work.ts'
+
+/** The term in which runs are started: asked anew before each. */
+export interface RunningTerm {
+  readonly fencingToken: number
+  readonly leads: boolean
+  readonly work: Work
+}
+
+/** A job of Tenure's own that runs elsewhere, and is shown and fired like any other. */
+export interface SystemJob {
+  readonly id: string
+  record(): JobRecord
+  fire(correlationId: string): Promise<RunRecord>
+}
+
+/** What a scheduler is made of. */
+export interface SchedulerParts {
+  readonly clock: Clock
+  readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void
+  /** The logger of a run, with these fields on each line. */
+  readonly loggerWith: (fields: Readonly<Record<string, unknown>>) => Logger
+  readonly onRun: (event: 'run:started' | 'run:finished', run: RunRecord) => void
+}
+
+/** Why and with what a job is run. */
+interface HowRun {
+  readonly trigger: RunRecord['trigger']
+  readonly scheduledForMs: number
+  readonly data: unknown
+  readonly correlationId: string
+}
+
+interface RunTimeout {
+  cancel(): void
+  reached(): boolean
+}
+
+/** How many finished runs are remembered. */
+export const recentRunsMax = 50
+
+/** The longest wait before the wall clock is looked at again: somebody may set it. */
+const lookMsMax = 10_000
+
+/**
+ * Runs jobs when they are due, while its instance leads. One timer serves all jobs: those with an
+ * interval wait on the monotonic clock, the others on the wall clock.
+ */
+export class Scheduler {
+  readonly #parts: SchedulerParts
+  readonly #jobs = new Map<string, Job>()
+  readonly #systemJobs = new Map<string, SystemJob>()
+  readonly #byElapsedTime = new DueQueue<Job>()
+  readonly #byWallClock = new DueQueue<Job>()
+  /** The ids of the jobs that run, also of one that was replaced or removed meanwhile. */
+  readonly #running = new Set<string>()
+  #recentRuns: RunRecord[] = []
+  #term: RunningTerm | undefined
+  #timer: Timer | undefined
+
+  constructor(parts: SchedulerParts) {
+    this.#parts = parts
+  }
+
+  /** The last runs, the newest first. */
+  get recentRuns(): readonly RunRecord[] {
+    return this.#recentRuns
+  }
+
+  // ---- terms ----
+
+  /** Ticks are run from here on, as long as the term leads. */
+  begin(term: RunningTerm): void {
+    this.#term = term
+    for (const job of this.#jobs.values()) this.#enqueue(job)
+    this.#setTimer()
+  }
+
+  /** No run starts from here on. What runs is left to its drain. */
+  end(): void {
+    this.#term = undefined
+    this.#timer?.cancel()
+    for (const job of this.#jobs.values()) this.#dequeue(job)
+  }
+
+  // ---- jobs ----
+
+  /** Adds a job, or does what `onConflict` says about the one with the same id. */
+  schedule(id: unknown, schedule: unknown, handler: unknown, options: unknown): void {
+    const { clock } = this.#parts
+    const jobId = checkName(id, 'id', 'TENURE_ERR_JOB_ID')
+    if (this.#systemJobs.has(jobId)) throw reservedError(jobId)
+    const { onConflict, ...read } = readJobOptions(options)
+    const { timing, description } = readSchedule(schedule, clock.wallMs())
+    if (typeof handler !== 'function') {
+      throw new TenureError(
+        'TENURE_ERR_OPTION_TYPE',
+        `Expected \`handler\` to be a function; got ${describeValue(handler)}.`,
+      )
+    }
+    const previous = this.#jobs.get(jobId)
+    if (previous !== undefined && onConflict === 'keep') return
+    if (previous !== undefined && onConflict === 'error') throw existsError(jobId)
+    if (previous !== undefined) this.#dequeue(previous)
+    // Deploys schedule the same jobs again and again: that must not put off their next tick.
+    const same = previous?.description === description
+    const job: Job = {
+      id: jobId,
+      timing,
+      description,
+      handler: handler as Handler,
+      ...read,
+      anchorMs: same ? previous.anchorMs : clock.monotonicMs(),
+      paused: previous?.paused ?? false,
+      lastRun: previous?.lastRun,
+      dueMs: 0,
+      place: -1,
+    }
+    this.#jobs.set(jobId, job)
+    if (this.#term === undefined) return
+    this.#enqueue(job)
+    this.#setTimer()
+  }
+
+  /** Registers a job of Tenure's own; one with the same id is replaced. */
+  putSystem(job: SystemJob): void {
+    this.#systemJobs.set(job.id, job)
+  }
+
+  remove(id: string): void {
+    const job = this.#known(id)
+    this.#dequeue(job)
+    this.#jobs.delete(id)
+  }
+
+  setPaused(id: string, paused: boolean): void {
+    this.#known(id).paused = paused
+  }
+
+  records(): JobRecord[] {
+    const system = [...this.#systemJobs.values()].map((job) => job.record())
+    const own = [...this.#jobs.values()].map((job) => this.#recordOf(job))
+    return [...system, ...own]
+  }
+
+  /** Runs a job now, whatever its schedule says; resolves with the run when it has ended. */
+  async runNow(id: string, data: unknown): Promise<RunRecord> {
+    const correlation = correlationId() ?? newCorrelationId()
+    const system = this.#systemJobs.get(id)
+    const job = system === undefined ? this.#known(id) : undefined
+    const term = this.#term
+    if (term === undefined || !term.leads) {
+      throw new TenureError(
+        'TENURE_ERR_NOT_LEADER',
+        `Expected to lead, to run the job ${JSON.stringify(id)} now; this instance does not.`,
+      )
+    }
+    if (system !== undefined) return system.fire(correlation)
+    if (job === undefined || this.#running.has(id)) {
+      throw new TenureError(
+        'TENURE_ERR_JOB_RUNNING',
+        `Expected that the job ${JSON.stringify(id)} is not running; it is, and its runs do not ` +
+          'overlap.',
+      )
+    }
+    const nowMs = this.#parts.clock.wallMs()
+    const given = data === undefined ? job.data : data
+    return this.#run(job, term, {
+      trigger: 'manual',
+      scheduledForMs: nowMs,
+      data: given,
+      correlationId: correlation,
+    })
+  }
+
+  // ---- ticks ----
+
+  #setTimer(): void {
+    this.#timer?.cancel()
+    const { clock } = this.#parts
+    const elapsed = this.#byElapsedTime.first
+    const wall = this.#byWallClock.first
+    const delayMs = Math.min(
+      elapsed === undefined ? Infinity : elapsed.dueMs - clock.monotonicMs(),
+      wall === undefined ? Infinity : wall.dueMs - clock.wallMs(),
+      wall === undefined ? Infinity : lookMsMax,
+    )
+    if (delayMs === Infinity) return
+    this.#timer = clock.setTimer(Math.max(0, delayMs), () => this.#runDue())
+  }
+
+  #runDue(): void {
+    const { clock } = this.#parts
+    const queues = [
+      { queue: this.#byElapsedTime, nowMs: clock.monotonicMs() },
+      { queue: this.#byWallClock, nowMs: clock.wallMs() },
+    ]
+    for (const { queue, nowMs } of queues) {
+      for (;;) {
+        const job = queue.first
+        if (job === undefined || job.dueMs > nowMs) break
+        // Trust may run out between two jobs that are due together.
+        if (!this.#term?.leads) return
+        this.#tick(job, nowMs)
+      }
+    }
+    this.#setTimer()
+  }
+
+  /** One job is due, perhaps more than once since it was looked at: the latest tick is run. */
+  #tick(job: Job, nowMs: number): void {
+    const { dueMs, missed } = latestTick(job, nowMs)
+    const { clock, log } = this.#parts
+    const scheduledForMs = job.timing.kind === 'every' ? clock.wallMs() - (nowMs - dueMs) : dueMs
+    this.#enqueue(job)
+    if (job.paused) return
+    const scheduledFor = new Date(scheduledForMs).toISOString()
+    if (missed > 0) log('run_skipped', { jobId: job.id, reason: 'late', missed, scheduledFor })
+    if (this.#running.has(job.id)) {
+      return log('run_skipped', { jobId: job.id, reason: 'overlap', scheduledFor })
+    }
+    const term = this.#term
+    if (term === undefined) return
+    void this.#run(job, term, {
+      trigger: 'tick',
+      scheduledForMs,
+      data: job.data,
+      correlationId: newCorrelationId(),
+    })
+  }
+
+  #enqueue(job: Job): void {
+    this.#dequeue(job)
+    const { clock } = this.#parts
+    const nextMs = nextTick(job, job.timing.kind === 'every' ? clock.monotonicMs() : clock.wallMs())
+    if (nextMs === undefined) return
+    job.dueMs = nextMs
+    if (job.timing.kind === 'every') this.#byElapsedTime.add(job)
+    else this.#byWallClock.add(job)
+  }
+
+  #dequeue(job: Job): void {
+    if (job.timing.kind === 'every') this.#byElapsedTime.remove(job)
+    else this.#byWallClock.remove(job)
+  }
+
+  // ---- runs ----
+
+  /** Runs a job. Never rejects: whatever the handler does, the scheduler goes on. */
+  async #run(job: Job, term: RunningTerm, how: HowRun): Promise<RunRecord> {
+    const { clock, log, loggerWith, onRun } = this.#parts
+    const startedMs = clock.monotonicMs()
+    const started: RunRecord = {
+      id: newCorrelationId(),
+      jobId: job.id,
+      trigger: how.trigger,
+      scheduledForMs: how.scheduledForMs,
+      startedAtMs: clock.wallMs(),
+      finishedAtMs: undefined,
+      outcome: 'running',
+      error: undefined,
+      fencingToken: term.fencingToken,
+      correlationId: how.correlationId,
+    }
+    const { id, fencingToken } = started
+    const fields = {
+      jobId: job.id,
+      runId: id,
+      correlationId: how.correlationId,
+      token: fencingToken,
+    }
+    const controller = new AbortController()
+    const run: Run = {
+      id,
+      jobId: job.id,
+      data: how.data,
+      scheduledFor: new Date(how.scheduledForMs),
+      fencingToken,
+      signal: controller.signal,
+      correlationId: how.correlationId,
+      log: loggerWith(fields),
+    }
+    this.#running.add(job.id)
+    this.#note(started)
+    log('run_started', { ...fields, scheduledFor: run.scheduledFor.toISOString() })
+    onRun('run:started', started)
+
+    const settled = withCorrelationId(how.correlationId, () => settle(job.handler, run))
+    term.work.add({ name: job.id, abort: (reason) => controller.abort(reason) }, settled)
+    const timeout = this.#setTimeout(job, controller, fields)
+    const { error, failed } = await settled
+    timeout.cancel()
+
+    const { signal } = controller
+    const outcome = outcomeOf({ failed, timedOut: timeout.reached(), aborted: signal.aborted })
+    const finished: RunRecord = {
+      ...started,
+      finishedAtMs: clock.wallMs(),
+      outcome,
+      error: failed ? messageOf(error) : undefined,
+    }
+    this.#running.delete(job.id)
+    this.#note(finished)
+    this.#recentRuns = [finished, ...this.#recentRuns].slice(0, recentRunsMax)
+    const end = { ...fields, outcome, durationMs: clock.monotonicMs() - startedMs }
+    if (outcome === 'failed') log('run_failed', { ...end, error: finished.error, err: error })
+    else log('run_finished', end)
+    onRun('run:finished', finished)
+    return finished
+  }
+
+  /** Remembers a run at its job, if that still exists. */
+  #note(run: RunRecord): void {
+    const job = this.#jobs.get(run.jobId)
+    if (job !== undefined) job.lastRun = run
+  }
+
+  #setTimeout(job: Job, controller: AbortController, fields: object): RunTimeout {
+    const { timeoutMs } = job
+    if (timeoutMs === undefined) return { cancel: () => {}, reached: () => false }
+    let reached = false
+    const timer = this.#parts.clock.setTimer(timeoutMs, () => {
+      reached = true
+      this.#parts.log('run_timeout', { ...fields, timeoutMs })
+      controller.abort(
+        new TenureError(
+          'TENURE_ERR_RUN_TIMEOUT',
+          `Expected the run of ${JSON.stringify(job.id)} to end within ` +
+            `${formatDuration(timeoutMs)}; it did not.`,
+        ),
+      )
+    })
+    return { cancel: () => timer.cancel(), reached: () => reached }
+  }
+
+  #known(id: string): Job {
+    if (this.#systemJobs.has(id)) throw reservedError(id)
+    const job = this.#jobs.get(id)
+    if (job !== undefined) return job
+    throw new TenureError(
+      'TENURE_ERR_JOB_UNKNOWN',
+      `Expected one of the jobs [${[...this.#jobs.keys()].slice(0, 20).join(', ')}]; got ` +
+        `${JSON.stringify(id)}.`,
+    )
+  }
+
+  #recordOf(job: Job): JobRecord {
+    const { clock } = this.#parts
+    const due = job.place !== -1 && !job.paused
+    const toWallMs = job.timing.kind === 'every' ? clock.wallMs() - clock.monotonicMs() : 0
+    return {
+      id: job.id,
+      system: false,
+      schedule: job.description,
+      paused: job.paused,
+      running: this.#running.has(job.id),
+      lastRun: job.lastRun,
+      nextTickAtMs: due ? job.dueMs + toWallMs : undefined,
+    }
+  }
+}
+
+function reservedError(id: string): TenureError {
+  return new TenureError(
+    'TENURE_ERR_JOB_SYSTEM',
+    `Expected a job of the application; ${JSON.stringify(id)} is Tenure's own.`,
+  )
+}
+
+function existsError(id: string): TenureError {
+  return new TenureError(
+    'TENURE_ERR_JOB_EXISTS',
+    `Expected no job with the id ${JSON.stringify(id)}; there is one, and \`onConflict\` is 'error'.`,
+  )
+}
+
+/** The first tick after `nowMs`, on the clock of the job's timing. */
+function nextTick({ timing, anchorMs }: Job, nowMs: number): number | undefined {
+  switch (timing.kind) {
+    case 'every':
+      return nextOfInterval(anchorMs, timing.everyMs, nowMs)
+    case 'cron':
+      return timing.times.nextMs(nowMs)
+    case 'at':
+      return timing.atMs > nowMs ? timing.atMs : undefined
+  }
+}
+
+/** How many ticks of a cron expression are counted one by one after a long block. */
+const missedTicksMax = 1_000
+
+/** The latest tick that is due, and how many before it were missed. */
+function latestTick(job: Job, nowMs: number): { dueMs: number; missed: number } {
+  const { timing } = job
+  let { dueMs } = job
+  let missed = 0
+  if (timing.kind === 'every') {
+    missed = Math.floor((nowMs - dueMs) / timing.everyMs)
+    dueMs += missed * timing.everyMs
+  } else if (timing.kind === 'cron') {
+    while (missed < missedTicksMax) {
+      const nextMs = timing.times.nextMs(dueMs)
+      if (nextMs === undefined || nextMs > nowMs) break
+      dueMs = nextMs
+      missed++
+    }
+  }
+  return { dueMs, missed }
+}
+
+/** Calls a handler, and takes a throw for a rejection. */
+async function settle(handler: Handler, run: Run): Promise<{ failed: boolean; error: unknown }> {
+  try {
+    await handler(run)
+    return { failed: false, error: undefined }
+  } catch (error) {
+    return { failed: true, error }
+  }
+}
+
+function outcomeOf(end: { failed: boolean; timedOut: boolean; aborted: boolean }): RunOutcome {
+  if (end.timedOut) return 'timed-out'
+  if (!end.failed) return 'succeeded'
+  return end.aborted ? 'aborted' : 'failed'
+}

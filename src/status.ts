@@ -1,0 +1,53 @@
+import type { LogLine } from './events.ts'
+import type { Settings } from './options.ts'
+import type { JobRecord, RunRecord } from './schedule/job.ts'
+import type { LeaseRecord, TermRecord } from './store/lease-store.ts'
+
+/**
+ * What an instance does about the lease: nothing, waiting for it, leading, or bringing its term to
+ * an end.
+ */
+export type Role = 'stopped' | 'candidate' | 'leader' | 'ending'
+
+/**
+ * An instance, and the lease as it stands in the store: plain data. Times are milliseconds since
+ * 1970, and spans of time milliseconds.
+ */
+export interface Status {
+  readonly instance: {
+    readonly label: string | undefined
+    readonly application: string
+    readonly host: string
+    readonly pid: number
+    readonly startedAtMs: number | undefined
+  }
+  readonly role: Role
+  /** The term of this instance, while it is not over. */
+  readonly term:
+    | {
+        readonly fencingToken: number
+        readonly holder: string
+        readonly isTrusted: boolean
+        readonly remainingMs: number
+      }
+    | undefined
+  /** The lease as stored; `undefined` while nobody holds it, or the store cannot be read. */
+  readonly lease: LeaseRecord | undefined
+  /** The last fencing token that was handed out, 0 if none ever was. */
+  readonly lastToken: number | undefined
+  /** The history of terms, the newest first. */
+  readonly terms: readonly TermRecord[]
+  /** Why the store could not be read, if it could not. */
+  readonly storeError: string | undefined
+  readonly heartbeat: {
+    /** When the last renewal of this instance succeeded. */
+    readonly lastAtMs: number | undefined
+    readonly lastLatencyMs: number | undefined
+    readonly nextAtMs: number | undefined
+  }
+  readonly jobs: readonly JobRecord[]
+  readonly recentRuns: readonly RunRecord[]
+  /** The last log lines of this instance, the newest first; debug lines among them. */
+  readonly recentLines: readonly LogLine[]
+  readonly settings: Settings
+}

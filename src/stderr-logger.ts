@@ -1,0 +1,31 @@
+import { createSystemClock, type Clock } from './clock.ts'
+import type { Logger } from './events.ts'
+
+/**
+ * The logger where none is given: warnings and errors as lines of JSON on stderr, in the shape of
+ * pino's. Everything less urgent is dropped.
+ */
+export function createStderrLogger(clock: Clock = createSystemClock()): Logger {
+  const at =
+    (level: number) =>
+    (fields: object, message: string): void => {
+      const line = lineOf({ level, time: clock.wallMs(), ...fields, msg: message })
+      process.stderr.write(`${line}\n`)
+    }
+  return { debug: () => {}, info: () => {}, warn: at(40), error: at(50) }
+}
+
+function lineOf(line: { level: number; time: number; msg: string }): string {
+  try {
+    return JSON.stringify(line, plain)
+  } catch {
+    // A field with a circle in it is no reason to lose the line.
+    const { level, time, msg } = line
+    return JSON.stringify({ level, time, msg })
+  }
+}
+
+function plain(_key: string, value: unknown): unknown {
+  if (value instanceof Error) return { message: value.message, stack: value.stack }
+  return typeof value === 'bigint' ? String(value) : value
+}

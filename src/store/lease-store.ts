@@ -1,0 +1,180 @@
+/**
+ * Why a term ended:
+ *
+ * - `resigned`: gave up on purpose, or was asked to
+ * - `stopped`: the instance was stopped, or its process ended by itself
+ * - `stalled`: the main thread was blocked for longer than `stallLimit`
+ * - `store-unreachable`: attempts to renew were made and failed until trust ran out
+ * - `expired`: no attempt to renew was made in time (frozen, suspended, its thread died)
+ * - `stolen`: the store says that somebody else holds the lease, or that the record is gone
+ * - `crashed`: ended without a word; written by whoever found that out
+ */
+export type EndReason =
+  | 'resigned'
+  | 'stopped'
+  | 'stalled'
+  | 'store-unreachable'
+  | 'expired'
+  | 'stolen'
+  | 'crashed'
+
+/** Who holds or held a lease: the record's own words. */
+export interface LeaseHolder {
+  /** Identity of one acquisition, `host:pid:random`; never a configured name. */
+  readonly holder: string
+  /** The fencing token of the holder's term. */
+  readonly token: number
+  readonly application: string
+  readonly label: string | undefined
+}
+
+/** A lease as it stands in the store. Spans of time, never instants: clocks are not compared. */
+export interface LeaseRecord extends LeaseHolder {
+  readonly ttlMs: number
+  /** Number of renewals of the term. Together with the token it tells whether a record changed. */
+  readonly renewals: number
+  /** Time since the last renewal, `undefined` where no common clock tells. */
+  readonly ageMs: number | undefined
+  /** Time until expiry, 0 if expired, `undefined` where no common clock tells. */
+  readonly remainingMs: number | undefined
+  /** Set if somebody asked the holder to resign this term. */
+  readonly resignRequest: ResignRequest | undefined
+}
+
+/** A term of the past or the present. Its times are for people: they come from a wall clock. */
+export interface TermRecord extends LeaseHolder {
+  /** Milliseconds since 1970. */
+  readonly startedAtMs: number
+  /** Milliseconds since 1970; `undefined` while the term goes on or nobody found out. */
+  readonly endedAtMs: number | undefined
+  readonly reason: EndReason | undefined
+}
+
+/** The wish that the leader resign, bound to the token of one term. */
+export interface ResignRequest {
+  readonly token: number
+  /** Who asks, for the log. */
+  readonly by: string
+  /** For how long the leader shall not be a candidate afterwards. */
+  readonly coolDownMs: number
+}
+
+export interface AcquireRequest {
+  readonly lease: string
+  readonly holder: string
+  readonly ttlMs: number
+  readonly application: string
+  readonly label: string | undefined
+  /**
+   * A record that the caller has watched, unchanged, for longer than its ttl by a clock of its
+   * own. The store then hands over the lease if the record is still exactly this one, whatever the
+   * store's clock says; without it, only a lease that is free or expired is handed over.
+   */
+  readonly observed: { readonly token: number; readonly renewals: number } | undefined
+  /**
+   * How the caller's own last term ended, if it ended without a release: noted in the history,
+   * whatever the reply, unless a reason other than `crashed` stands there.
+   */
+  readonly ended: EndedTerm | undefined
+}
+
+/** A term and why it ended, as its holder knows it. */
+export interface EndedTerm {
+  readonly holder: string
+  readonly token: number
+  readonly reason: EndReason
+}
+
+export type AcquireReply =
+  | { readonly kind: 'acquired'; readonly token: number }
+  | { readonly kind: 'held'; readonly record: LeaseRecord }
+
+export interface RenewRequest {
+  readonly lease: string
+  readonly holder: string
+  readonly token: number
+  readonly ttlMs: number
+}
+
+export type RenewReply =
+  | { readonly kind: 'renewed'; readonly resignRequest: ResignRequest | undefined }
+  /** `expired`: ours, but too late; `taken`: another holder's or token's; `missing`: no record. */
+  | {
+      readonly kind: 'refused'
+      readonly cause: 'expired' | 'taken' | 'missing'
+      readonly by: LeaseHolder | undefined
+    }
+
+/** The reason is kept in the history of terms. */
+export interface ReleaseRequest extends EndedTerm {
+  readonly lease: string
+}
+
+/** `not-held`: the lease is not (or no longer) that holder's with that token. */
+export type ReleaseReply = { readonly kind: 'released' } | { readonly kind: 'not-held' }
+
+export interface ResignRequestReply {
+  /** `not-held`: the term of that token is over. */
+  readonly kind: 'requested' | 'not-held'
+}
+
+export interface LeaseReading {
+  /** `undefined` if nobody holds the lease; an expired record is shown as it stands. */
+  readonly record: LeaseRecord | undefined
+  /** The last fencing token that was handed out for this name; 0 if none ever was. */
+  readonly token: number
+  /** The most recent terms, the newest first, at most {@link termRecordsMax}. */
+  readonly terms: readonly TermRecord[]
+}
+
+/** How many terms of a lease the history keeps. */
+export const termRecordsMax = 100
+
+/** What a waiting candidate or a leader wants to hear of its store. */
+export interface PushListener {
+  /** The lease was released, or its holder asked to resign: look for yourself. May be spurious. */
+  changed(): void
+  /** Pushes will not come; waiting goes on without them. */
+  failed(error: unknown): void
+}
+
+/**
+ * Where leases live. The conformance kit of `tenure/testing` holds every store to this contract.
+ *
+ * - Each `try...` is one attempt and one unit of work: whatever it opened is closed when it
+ *   settles. After a fault the store throws its connection away and opens a new one on next use.
+ * - Expected outcomes are values. A fault rejects, and then the outcome is unknown: the store may
+ *   have done what was asked.
+ * - When `signal` is aborted the call rejects at once, with the signal's reason.
+ * - Every change compares holder **and** token with the record, in the same atomic step.
+ * - The counter of tokens is durable, apart from the record, and only ever rises.
+ * - The store's clock decides expiry; the caller's clock is never asked.
+ */
+export interface LeaseStore {
+  /** The shortest ttl that this store can carry. */
+  readonly ttlMsMin: number
+  /**
+   * Takes the lease if it is free or expired. The retry by the same holder, whose first reply was
+   * lost, yields the same token again; any other acquisition yields a higher one.
+   */
+  tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply>
+  /** Extends the lease by `ttlMs` from now. Refused once it has expired, even if nobody took it. */
+  tryRenew(request: RenewRequest, signal: AbortSignal): Promise<RenewReply>
+  /**
+   * Frees the lease if it is this holder's with this token, notes the reason in the history, and
+   * wakes candidates. For any other term it changes nothing.
+   */
+  tryRelease(request: ReleaseRequest, signal: AbortSignal): Promise<ReleaseReply>
+  /** Stores the wish beside the record if it still has that token, and wakes its holder. */
+  tryRequestResign(
+    lease: string,
+    request: ResignRequest,
+    signal: AbortSignal,
+  ): Promise<ResignRequestReply>
+  /** The lease, its counter and its history as they stand. Changes nothing. */
+  read(lease: string, signal: AbortSignal): Promise<LeaseReading>
+  /** Listens to pushes for one lease until the returned function is called. */
+  watch(lease: string, listener: PushListener): () => void
+  /** Ends everything; idempotent. Later calls reject with `TENURE_ERR_STORE_CLOSED`. */
+  close(): Promise<void>
+}

@@ -1,0 +1,173 @@
+import {
+  termRecordsMax,
+  type AcquireReply,
+  type AcquireRequest,
+  type EndedTerm,
+  type EndReason,
+  type LeaseHolder,
+  type LeaseReading,
+  type LeaseRecord,
+  type ReleaseReply,
+  type ReleaseRequest,
+  type RenewReply,
+  type RenewRequest,
+  type ResignRequest,
+  type ResignRequestReply,
+} from '../lease-store.ts'
+
+interface Row extends LeaseHolder {
+  ttlMs: number
+  renewals: number
+  renewedMs: number
+  resignRequest: ResignRequest | undefined
+}
+
+interface Term extends LeaseHolder {
+  readonly startedAtMs: number
+  endedAtMs: number | undefined
+  reason: EndReason | undefined
+}
+
+/** The two clocks of the memory: one decides about expiry, the other is shown to people. */
+export interface TableClock {
+  monotonicMs(): number
+  wallMs(): number
+}
+
+/**
+ * Leases as a table in memory: what a store does in one atomic step, each as one synchronous
+ * method. The memory store puts the interface of a store before it.
+ */
+export class LeaseTable {
+  readonly #clock: TableClock
+  readonly #rows = new Map<string, Row>()
+  /** The counters, apart from the rows: neither a release nor a deleted row touches them. */
+  readonly #tokens = new Map<string, number>()
+  readonly #terms = new Map<string, Term[]>()
+
+  constructor(clock: TableClock) {
+    this.#clock = clock
+  }
+
+  acquire(request: AcquireRequest): AcquireReply {
+    const { lease, holder, application, label, ttlMs, observed, ended } = request
+    const nowMs = this.#clock.monotonicMs()
+    const row = this.#rows.get(lease)
+    if (ended !== undefined) this.#noteEnd(lease, ended)
+    if (row?.holder === holder) {
+      // The reply to this very acquisition was lost.
+      this.#rows.set(lease, { ...row, ttlMs, renewals: row.renewals + 1, renewedMs: nowMs })
+      return { kind: 'acquired', token: row.token }
+    }
+    if (row !== undefined && nowMs - row.renewedMs < row.ttlMs) {
+      const unchanged = observed?.token === row.token && observed.renewals === row.renewals
+      if (!unchanged) return { kind: 'held', record: this.#recordOf(row) }
+    }
+    const token = (this.#tokens.get(lease) ?? 0) + 1
+    this.#tokens.set(lease, token)
+    this.#rows.set(lease, {
+      holder,
+      token,
+      application,
+      label,
+      ttlMs,
+      renewals: 0,
+      renewedMs: nowMs,
+      resignRequest: undefined,
+    })
+    this.#beginTerm(lease, { holder, token, application, label })
+    return { kind: 'acquired', token }
+  }
+
+  renew({ lease, holder, token, ttlMs }: RenewRequest): RenewReply {
+    const nowMs = this.#clock.monotonicMs()
+    const row = this.#rows.get(lease)
+    if (row === undefined) return { kind: 'refused', cause: 'missing', by: undefined }
+    if (row.holder !== holder || row.token !== token) {
+      return { kind: 'refused', cause: 'taken', by: this.#recordOf(row) }
+    }
+    if (nowMs - row.renewedMs >= row.ttlMs) {
+      return { kind: 'refused', cause: 'expired', by: undefined }
+    }
+    row.ttlMs = ttlMs
+    row.renewals++
+    row.renewedMs = nowMs
+    return { kind: 'renewed', resignRequest: row.resignRequest }
+  }
+
+  release({ lease, holder, token, reason }: ReleaseRequest): ReleaseReply {
+    const row = this.#rows.get(lease)
+    if (row === undefined || row.holder !== holder || row.token !== token) {
+      return { kind: 'not-held' }
+    }
+    this.#rows.delete(lease)
+    this.#noteEnd(lease, { holder, token, reason })
+    return { kind: 'released' }
+  }
+
+  requestResign(lease: string, request: ResignRequest): ResignRequestReply {
+    const row = this.#rows.get(lease)
+    if (row === undefined || row.token !== request.token) return { kind: 'not-held' }
+    row.resignRequest = request
+    return { kind: 'requested' }
+  }
+
+  read(lease: string): LeaseReading {
+    const row = this.#rows.get(lease)
+    return {
+      record: row === undefined ? undefined : this.#recordOf(row),
+      token: this.#tokens.get(lease) ?? 0,
+      terms: (this.#terms.get(lease) ?? []).map((term) => ({ ...term })),
+    }
+  }
+
+  /** What an operator does who deletes the record by hand. */
+  deleteRecord(lease: string): void {
+    this.#rows.delete(lease)
+  }
+
+  /** Lets the record expire now, for tests that do not wait. */
+  expire(lease: string): void {
+    const row = this.#rows.get(lease)
+    if (row !== undefined) row.renewedMs = this.#clock.monotonicMs() - row.ttlMs
+  }
+
+  #recordOf(row: Row): LeaseRecord {
+    const ageMs = this.#clock.monotonicMs() - row.renewedMs
+    const { holder, token, application, label, ttlMs, renewals, resignRequest } = row
+    const remainingMs = Math.max(0, ttlMs - ageMs)
+    return {
+      holder,
+      token,
+      application,
+      label,
+      ttlMs,
+      renewals,
+      ageMs,
+      remainingMs,
+      resignRequest,
+    }
+  }
+
+  #beginTerm(lease: string, holder: LeaseHolder): void {
+    const nowMs = this.#clock.wallMs()
+    const terms = this.#terms.get(lease) ?? []
+    for (const term of terms) {
+      if (term.endedAtMs !== undefined) continue
+      term.endedAtMs = nowMs
+      term.reason = 'crashed'
+    }
+    terms.unshift({ ...holder, startedAtMs: nowMs, endedAtMs: undefined, reason: undefined })
+    this.#terms.set(lease, terms.slice(0, termRecordsMax))
+  }
+
+  #noteEnd(lease: string, { holder, token, reason }: EndedTerm): void {
+    const term = this.#terms
+      .get(lease)
+      ?.find((candidate) => candidate.token === token && candidate.holder === holder)
+    if (term === undefined) return
+    if (term.reason !== undefined && term.reason !== 'crashed') return
+    term.reason = reason
+    term.endedAtMs ??= this.#clock.wallMs()
+  }
+}

@@ -1,0 +1,112 @@
+import { createSystemClock } from '../../clock.ts'
+import { TenureError } from '../../errors.ts'
+import type {
+  AcquireReply,
+  AcquireRequest,
+  LeaseReading,
+  LeaseStore,
+  PushListener,
+  ReleaseReply,
+  ReleaseRequest,
+  RenewReply,
+  RenewRequest,
+  ResignRequest,
+  ResignRequestReply,
+} from '../lease-store.ts'
+import { LeaseTable, type TableClock } from './lease-table.ts'
+
+/** One memory: what all stores of the same name in this thread share. */
+export class Memory {
+  readonly table: LeaseTable
+  readonly #listeners = new Map<string, Set<PushListener>>()
+
+  constructor(clock: TableClock) {
+    this.table = new LeaseTable(clock)
+  }
+
+  /** Tells all who watch the lease, in a turn of their own, as another process would. */
+  push(lease: string): void {
+    for (const listener of this.#listeners.get(lease) ?? []) {
+      queueMicrotask(() => listener.changed())
+    }
+  }
+
+  watch(lease: string, listener: PushListener): () => void {
+    const listeners = this.#listeners.get(lease) ?? new Set()
+    this.#listeners.set(lease, listeners.add(listener))
+    return () => void listeners.delete(listener)
+  }
+}
+
+/** The memories of this thread by name: a `memory:` URL means the same one wherever it is opened. */
+const memories = new Map<string, Memory>()
+
+/** The memory of a `memory:NAME` URL. */
+export function sharedMemory(name: string): Memory {
+  let memory = memories.get(name)
+  if (memory === undefined) memories.set(name, (memory = new Memory(createSystemClock())))
+  return memory
+}
+
+/** Leases in the memory of one thread: for tests, and for a service of one instance. */
+export class MemoryLeaseStore implements LeaseStore {
+  readonly ttlMsMin = 1_000
+  readonly #memory: Memory
+  #unwatch = new Set<() => void>()
+  #closed = false
+
+  constructor(memory: Memory) {
+    this.#memory = memory
+  }
+
+  async tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply> {
+    return this.#table(signal).acquire(request)
+  }
+
+  async tryRenew(request: RenewRequest, signal: AbortSignal): Promise<RenewReply> {
+    return this.#table(signal).renew(request)
+  }
+
+  async tryRelease(request: ReleaseRequest, signal: AbortSignal): Promise<ReleaseReply> {
+    const reply = this.#table(signal).release(request)
+    if (reply.kind === 'released') this.#memory.push(request.lease)
+    return reply
+  }
+
+  async tryRequestResign(
+    lease: string,
+    request: ResignRequest,
+    signal: AbortSignal,
+  ): Promise<ResignRequestReply> {
+    const reply = this.#table(signal).requestResign(lease, request)
+    if (reply.kind === 'requested') this.#memory.push(lease)
+    return reply
+  }
+
+  async read(lease: string, signal: AbortSignal): Promise<LeaseReading> {
+    return this.#table(signal).read(lease)
+  }
+
+  watch(lease: string, listener: PushListener): () => void {
+    const unwatch = this.#memory.watch(lease, listener)
+    this.#unwatch.add(unwatch)
+    return () => {
+      this.#unwatch.delete(unwatch)
+      unwatch()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const unwatch of this.#unwatch) unwatch()
+    this.#unwatch.clear()
+  }
+
+  #table(signal: AbortSignal): LeaseTable {
+    signal.throwIfAborted()
+    if (this.#closed) {
+      throw new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open store; it was closed.')
+    }
+    return this.#memory.table
+  }
+}

@@ -1,0 +1,476 @@
+import { hostname } from 'node:os'
+
+import { checkKeys } from './check.ts'
+import { createSystemClock, type Clock } from './clock.ts'
+import { parseDuration, type Duration } from './duration.ts'
+import { messageOf } from './errors.ts'
+import { Emitter } from './events.ts'
+import type { Report } from './heart/messages.ts'
+import { HeartThread } from './heart/thread.ts'
+import { HeartbeatJob } from './heartbeat-job.ts'
+import { countInstance } from './instances.ts'
+import { Leadership } from './leadership.ts'
+import type { Term } from './live-term.ts'
+import { Log } from './log.ts'
+import {
+  checkReconfigurable,
+  checkTtlOfStore,
+  pickReconfigurable,
+  resolveFixed,
+  resolveRunning,
+  resolveStore,
+  type FixedSettings,
+  type ReconfigurableOptions,
+  type ResolvedStore,
+  type Settings,
+  type TenureOptions,
+} from './options.ts'
+import { registerHeartbeatMethod, type HeartbeatRegistration } from './register-heartbeat.ts'
+import type { Handler, JobOptions, JobRecord, RunRecord, Schedule } from './schedule/job.ts'
+import { Scheduler } from './schedule/scheduler.ts'
+import type { Role, Status } from './status.ts'
+import type { EndReason } from './store/lease-store.ts'
+import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
+
+/** What `tenure.on` can listen to, and what a listener is given. */
+export interface TenureEvents {
+  /** This instance leads from now on. */
+  'term:acquired': { readonly term: Term }
+  /** The lease was renewed. */
+  'term:renewed': { readonly term: Term }
+  /** The term is over, for this reason; its token is `term.fencingToken`. */
+  'term:lost': { readonly term: Term; readonly reason: EndReason }
+  'run:started': { readonly run: RunRecord }
+  /** The run has ended, as `run.outcome` says. */
+  'run:finished': { readonly run: RunRecord }
+}
+
+/**
+ * Makes a Tenure: at most one of all instances that share its lease leads at any time, and runs
+ * the scheduled jobs.
+ *
+ * At most one, as long as clock *rates* differ by less than 1 % and the store keeps what it has
+ * acknowledged; no wall clock of an application's machine matters. Beyond that bound, such as for a
+ * process that is frozen between a check and a write, only the fencing token protects a resource,
+ * and only if the resource checks it.
+ *
+ * Nothing is opened, started or listened to before `start()`.
+ *
+ * @throws TenureError with a code that names what is wrong about the options
+ *
+ * @example
+ * ```ts
+ * import { createTenure } from 'tenure'
+ *
+ * const tenure = createTenure({ store: 'sqlite:./tenure.db' })
+ * await tenure.schedule('nightly', { cron: '0 3 * * *', timeZone: 'Europe/Berlin' }, async (run) => {
+ *   run.log.info({ token: run.fencingToken }, 'the nightly job runs on this instance only')
+ * })
+ * await tenure.start()
+ * ```
+ */
+export function createTenure(options: TenureOptions): Tenure {
+  return new Tenure(options, createSystemClock())
+}
+
+/** One instance's part in a lease: made by {@link createTenure}. */
+export class Tenure {
+  readonly #clock: Clock
+  readonly #fixed: FixedSettings
+  readonly #store: ResolvedStore
+  readonly #reader: StoreReader
+  readonly #log: Log
+  readonly #emitter: Emitter<TenureEvents>
+  readonly #scheduler: Scheduler
+  readonly #heartbeat: HeartbeatJob
+  readonly #leadership: Leadership
+  readonly #whileLeaderEnds = new Set<() => void>()
+  #options: ReconfigurableOptions
+  #heart: HeartThread | undefined
+  #ttlMsMin = 0
+  #startedAtMs: number | undefined
+  #starting: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
+  /** The end of a heart whose term could not be drained: it outlives `stop()`. */
+  #lastHeart: Promise<void> | undefined
+  #ready = Promise.withResolvers<void>()
+  #undrained = Promise.withResolvers<void>()
+
+  /** @internal Use {@link createTenure}. */
+  constructor(options: TenureOptions, clock: Clock) {
+    this.#clock = clock
+    this.#fixed = resolveFixed(options, process.env)
+    this.#store = resolveStore(options, process.env)
+    this.#options = pickReconfigurable(options)
+    resolveRunning(this.#options, process.env)
+    this.#reader = new StoreReader(this.#store, this.#fixed.lease)
+    const log = new Log(clock, this.#fixed.lease, options.logger)
+    this.#log = log
+    this.#emitter = new Emitter((event, error) =>
+      log.write('listener_failed', { event, error: messageOf(error), err: error }),
+    )
+    this.#scheduler = new Scheduler({
+      clock,
+      log: (event, fields) => log.write(event, fields),
+      loggerWith: (fields) => log.loggerWith(fields),
+      onRun: (event, run) => this.#emitter.emit(event, { run }),
+    })
+    this.#leadership = new Leadership({
+      clock,
+      settings: () => this.settings,
+      send: (command) => this.#heart?.send(command),
+      log: (event, fields) => log.write(event, fields),
+      onBegin: (term) => {
+        this.#heartbeat.begin(clock.wallMs())
+        this.#scheduler.begin(term)
+        this.#emitter.emit('term:acquired', { term })
+      },
+      onSoftStop: () => this.#scheduler.end(),
+      onUndrained: () => this.#undrained.resolve(),
+      onEnd: (term, reason) => {
+        this.#heartbeat.end(term.fencingToken)
+        this.#emitter.emit('term:lost', { term, reason })
+      },
+    })
+    this.#heartbeat = new HeartbeatJob({
+      clock,
+      heartbeatMs: () => this.settings.heartbeatMs,
+      leads: () => this.isLeader,
+      beat: (correlationId) => this.#heart?.send({ kind: 'beat', correlationId }),
+    })
+  }
+
+  // ---- leadership ----
+
+  /**
+   * May new work start here? True only while this instance leads, from the acquisition to the soft
+   * stop. It asks the clock each time and allocates nothing, so that it is right also in the first
+   * statement after the event loop was blocked or the process was frozen.
+   */
+  get isLeader(): boolean {
+    const term = this.#leadership.term
+    return term !== undefined && term.leads
+  }
+
+  /** The term of this instance, until it is over: see {@link Term}. */
+  get term(): Term | undefined {
+    return this.#leadership.term
+  }
+
+  /**
+   * Calls `work` once in each term of this instance, with the term, whose signal is aborted when it
+   * ends. Resolves when the Tenure is stopped. What `work` throws is logged, and it is called again
+   * in the next term.
+   *
+   * @example
+   * ```ts
+   * void tenure.whileLeader(async (term) => {
+   *   for await (const message of queue.listen({ signal: term.signal })) await handle(message)
+   * })
+   * ```
+   */
+  whileLeader(work: (term: Term) => unknown): Promise<void> {
+    const remove = this.#leadership.whileLeader(work)
+    return new Promise((resolve) => {
+      this.#whileLeaderEnds.add(() => {
+        remove()
+        resolve()
+      })
+    })
+  }
+
+  /** Adds a listener; returns the function that removes it. A listener never delays a heartbeat. */
+  on<Name extends keyof TenureEvents>(
+    event: Name,
+    listener: (payload: TenureEvents[Name]) => void,
+  ): () => void {
+    return this.#emitter.on(event, listener)
+  }
+
+  /**
+   * Gives leadership up: no new run starts, what runs may end within `drain`, and the lease is
+   * released. For `coolDown` after that this instance is no candidate. Resolves when the term is
+   * over; at once where this instance does not lead.
+   *
+   * @param options `coolDown`: default the ttl; `drain`: default the setting
+   */
+  async resign(options: { coolDown?: Duration; drain?: Duration } = {}): Promise<void> {
+    checkKeys(options, 'options', ['coolDown', 'drain'])
+    const { ttlMs, drainMs } = this.settings
+    const coolDownMs = durationOr(ttlMs, options.coolDown, 'coolDown')
+    this.#leadership.drainMs = durationOr(drainMs, options.drain, 'drain')
+    this.#heart?.send({ kind: 'resign', coolDownMs })
+    await this.#leadership.whenEnded()
+  }
+
+  /**
+   * Asks the leader, whichever instance it is, to resign, and does not wait until it has. The wish
+   * is bound to its present term: a leader that comes later is not concerned. Works without
+   * `start()`.
+   *
+   * @param options `coolDown`: for how long the leader is no candidate then; default the ttl
+   */
+  requestResign(options: { coolDown?: Duration } = {}): Promise<ResignRequestOutcome> {
+    checkKeys(options, 'options', ['coolDown'])
+    const { ttlMs, attemptTimeoutMs, label } = this.settings
+    const coolDownMs = durationOr(ttlMs, options.coolDown, 'coolDown')
+    const by = label ?? `${hostname()}:${process.pid}`
+    return this.#reader.requestResign({ by, coolDownMs }, attemptTimeoutMs)
+  }
+
+  // ---- jobs ----
+
+  /**
+   * Schedules a job: `handler` is called on each tick, on the instance that leads. Every instance
+   * schedules the same jobs, before or after `start()`.
+   *
+   * @param id stable and unique; a job with the same id is replaced, or what `onConflict` says
+   * @throws TenureError naming what is wrong with the id, the schedule, the handler or an option
+   *
+   * @example
+   * ```ts
+   * await tenure.schedule('purge', { every: '30s' }, async (run) => {
+   *   await purgeExpiredSessions({ signal: run.signal })
+   * }, { timeout: '20s' })
+   * ```
+   */
+  async schedule<Data = undefined>(
+    id: string,
+    schedule: Schedule,
+    handler: Handler<Data>,
+    options: JobOptions<Data> = {},
+  ): Promise<void> {
+    this.#scheduler.schedule(id, schedule, handler, options)
+  }
+
+  /** Forgets a job. A run of it that goes on is left to end. */
+  async unschedule(id: string): Promise<void> {
+    this.#scheduler.remove(id)
+  }
+
+  /** Lets the ticks of a job pass without a run, on this instance. */
+  async pause(id: string): Promise<void> {
+    this.#scheduler.setPaused(id, true)
+  }
+
+  /** Runs a paused job again, from its next tick on. */
+  async resume(id: string): Promise<void> {
+    this.#scheduler.setPaused(id, false)
+  }
+
+  /**
+   * Runs a job now, on this instance, which has to lead; also the heartbeat's. Resolves with the
+   * run when it has ended, however it ended.
+   *
+   * @param data instead of the job's own
+   * @throws TenureError `TENURE_ERR_NOT_LEADER`, `TENURE_ERR_JOB_UNKNOWN`, `TENURE_ERR_JOB_RUNNING`
+   */
+  runNow(id: string, data?: unknown): Promise<RunRecord> {
+    return this.#scheduler.runNow(id, data)
+  }
+
+  /** All jobs with their last and next runs, the heartbeat's first. */
+  jobs(): JobRecord[] {
+    return this.#scheduler.records()
+  }
+
+  // ---- settings and status ----
+
+  /** The settings in force now: options over the environment (`TENURE_*`) over defaults. */
+  get settings(): Settings {
+    return { ...this.#fixed, ...resolveRunning(this.#options, process.env) }
+  }
+
+  /**
+   * Changes settings while running; the next firing of the heartbeat uses them.
+   *
+   * @throws TenureError `TENURE_ERR_RECONFIGURE` for a setting that is fixed, and the errors of
+   * `createTenure` for a value that is wrong; nothing is changed then
+   *
+   * @example
+   * ```ts
+   * tenure.reconfigure({ ttl: '30s', heartbeat: '10s' })
+   * ```
+   */
+  reconfigure(changes: ReconfigurableOptions): void {
+    checkReconfigurable(changes)
+    const options = { ...this.#options, ...changes }
+    checkTtlOfStore(resolveRunning(options, process.env).ttlMs, this.#ttlMsMin)
+    this.#options = options
+    this.#heart?.reconfigure(options)
+  }
+
+  /**
+   * This instance, and the lease as it stands in the store. Works without `start()`, and answers
+   * also where the store does not: see `storeError`.
+   */
+  async status(): Promise<Status> {
+    const { settings } = this
+    const { label, application } = settings
+    let reading: Awaited<ReturnType<StoreReader['read']>> | undefined
+    let storeError: string | undefined
+    try {
+      reading = await this.#reader.read(settings.attemptTimeoutMs)
+    } catch (error) {
+      storeError = messageOf(error)
+    }
+    const term = this.#leadership.term
+    return {
+      instance: {
+        label,
+        application,
+        host: hostname(),
+        pid: process.pid,
+        startedAtMs: this.#startedAtMs,
+      },
+      role: this.#role(),
+      term: term && {
+        fencingToken: term.fencingToken,
+        holder: term.holder,
+        isTrusted: term.isTrusted,
+        remainingMs: term.remainingMs,
+      },
+      lease: reading?.record,
+      lastToken: reading?.token,
+      terms: reading?.terms ?? [],
+      storeError,
+      heartbeat: {
+        lastAtMs: this.#heartbeat.lastAtMs,
+        lastLatencyMs: this.#heartbeat.lastLatencyMs,
+        nextAtMs: this.#heartbeat.nextAtMs,
+      },
+      jobs: this.jobs(),
+      recentRuns: this.#scheduler.recentRuns,
+      recentLines: this.#log.recent,
+      settings,
+    }
+  }
+
+  #role(): Role {
+    if (this.#startedAtMs === undefined) return 'stopped'
+    if (this.isLeader) return 'leader'
+    return this.#leadership.term === undefined ? 'candidate' : 'ending'
+  }
+
+  // ---- start and stop ----
+
+  /**
+   * Becomes a candidate. Resolves when the heartbeat runs, not when this instance leads. A store
+   * that cannot be reached is no error here: it is logged, and tried again.
+   *
+   * @throws TenureError if waiting would not help, such as for a store module that is missing
+   */
+  start(): Promise<void> {
+    this.#starting ??= this.#start()
+    return this.#starting
+  }
+
+  /**
+   * Stops: no new run starts, what runs may end within `drain` and is aborted then, the lease is
+   * released, and nothing of this Tenure is left: no thread, timer or handle. Work that outlasts
+   * even its abort keeps the lease from being released; then it expires, or the process ends.
+   *
+   * Calling it again, or without `start()`, is fine.
+   */
+  stop(options: { drain?: Duration } = {}): Promise<void> {
+    checkKeys(options, 'options', ['drain'])
+    const drainMs = durationOr(this.settings.drainMs, options.drain, 'drain')
+    this.#stopping ??= this.#stop(drainMs).finally(() => (this.#stopping = undefined))
+    return this.#stopping
+  }
+
+  async #start(): Promise<void> {
+    await this.#stopping
+    await this.#lastHeart
+    this.#ready = Promise.withResolvers()
+    this.#undrained = Promise.withResolvers()
+    const uncount = countInstance(this.#fixed, this.#log)
+    const config = { store: this.#store, fixed: this.#fixed, options: this.#options }
+    const heart = new HeartThread(config, {
+      host: this.#fixed.host,
+      clock: this.#clock,
+      report: (report) => this.#hear(report),
+      restarting: (error, retryMs) => {
+        const message = messageOf(error)
+        this.#log.write('heart_died', { error: 'TENURE_ERR_HEART_DIED', message, retryMs })
+        this.#leadership.look()
+      },
+    })
+    this.#heart = heart
+    heart.start()
+    try {
+      await this.#ready.promise
+    } catch (error) {
+      await heart.stop(0)
+      uncount()
+      this.#heart = undefined
+      this.#starting = undefined
+      throw error
+    }
+    this.#lastHeart = heart.over.then(() => {
+      uncount()
+      this.#heart = undefined
+    })
+    this.#startedAtMs = this.#clock.wallMs()
+    this[registerHeartbeatMethod]()
+  }
+
+  async #stop(drainMs: number): Promise<void> {
+    await this.#starting?.catch(() => {})
+    for (const end of this.#whileLeaderEnds) end()
+    this.#whileLeaderEnds.clear()
+    const heart = this.#heart
+    if (heart !== undefined) {
+      const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.settings
+      this.#leadership.drainMs = drainMs
+      // An undrained term lasts until its hard fence, which is less than a ttl away.
+      const stopped = heart.stop(drainMs + stopGraceMs + ttlMs + 2 * attemptTimeoutMs)
+      const undrained = this.#undrained.promise.then(() => heart.keepAlive(false))
+      await Promise.race([stopped.then(() => this.#leadership.abandon()), undrained])
+    }
+    await this.#reader.close()
+    this.#startedAtMs = undefined
+    this.#starting = undefined
+  }
+
+  #hear(report: Report): void {
+    switch (report.kind) {
+      case 'ready':
+        this.#ttlMsMin = report.ttlMsMin
+        return this.#ready.resolve()
+      case 'died':
+        return this.#ready.reject(report.error)
+      case 'acquired': {
+        const cell = this.#heart?.cell
+        return cell && this.#leadership.acquired(cell, report)
+      }
+      case 'heartbeat': {
+        this.#heartbeat.heard(report)
+        const { term } = this
+        if (report.outcome === 'renewed' && term) this.#emitter.emit('term:renewed', { term })
+        return
+      }
+      case 'ending':
+        return this.#leadership.ending(report)
+      case 'ended':
+        return this.#leadership.ended(report)
+      case 'lines':
+        this.#log.lines(report.lines)
+        return this.#heart?.send({ kind: 'lines-logged' })
+      case 'stopped':
+    }
+  }
+
+  /** @internal Use `registerHeartbeat`. */
+  [registerHeartbeatMethod](): HeartbeatRegistration {
+    if (this.#startedAtMs === undefined) return 'pending'
+    this.#scheduler.putSystem(this.#heartbeat)
+    const intervalSeconds = this.settings.heartbeatMs / 1_000
+    this.#log.write('scheduler_lock_heartbeat_scheduled', { intervalSeconds })
+    return 'scheduled'
+  }
+}
+
+function durationOr(fallbackMs: number, given: Duration | undefined, name: string): number {
+  return given === undefined ? fallbackMs : parseDuration(given, name)
+}

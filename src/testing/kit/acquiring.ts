@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+
+import type { LeaseStoreCase } from './harness.ts'
+import { acquire, lead, patience, release, renew, ttlMs } from './steps.ts'
+
+/** Who is granted the lease, and with which token. */
+export const acquiring: readonly LeaseStoreCase[] = [
+  {
+    name: 'the first acquisition gives token 1',
+    async run({ open }) {
+      const store = await open()
+      assert.equal((await store.read('scheduler', patience())).token, 0)
+      assert.equal(await lead(store, 'a'), 1)
+    },
+  },
+  {
+    name: 'a second holder is refused, and told by whom and for how long',
+    async run({ open }) {
+      const store = await open()
+      await lead(store, 'a', { application: 'billing', label: 'blue' })
+      const reply = await acquire(await open(), 'b')
+      assert.equal(reply.kind, 'held')
+      if (reply.kind !== 'held') return
+      const { record } = reply
+      assert.equal(record.holder, 'a')
+      assert.equal(record.token, 1)
+      assert.equal(record.application, 'billing')
+      assert.equal(record.label, 'blue')
+      assert.equal(record.ttlMs, ttlMs)
+      assert.ok(record.remainingMs !== undefined && record.remainingMs > 0)
+      assert.ok(record.remainingMs <= ttlMs)
+    },
+  },
+  {
+    name: 'a retry by the same holder yields the same token, a new acquisition a higher one',
+    async run({ open, expire }) {
+      const store = await open()
+      assert.equal(await lead(store, 'a:1'), 1)
+      assert.equal(await lead(store, 'a:1'), 1)
+      await expire('scheduler')
+      assert.equal(await lead(store, 'a:2'), 2)
+    },
+  },
+  {
+    name: 'a retry by the same holder makes the lease as long as a first acquisition does',
+    async run({ open }) {
+      const store = await open()
+      await lead(store, 'a', { ttlMs: 4_000 })
+      await lead(store, 'a', { ttlMs: 40_000 })
+      const { record } = await store.read('scheduler', patience())
+      assert.ok((record?.remainingMs ?? 0) > 4_000)
+    },
+  },
+  {
+    name: 'a takeover after expiry raises the token',
+    async run({ open, expire }) {
+      const store = await open()
+      await lead(store, 'a')
+      await expire('scheduler')
+      assert.equal(await lead(await open(), 'b'), 2)
+    },
+  },
+  {
+    name: 'release, then acquire: the token still rises',
+    async run({ open }) {
+      const store = await open()
+      assert.equal(await release(store, 'a', await lead(store, 'a')), 'released')
+      assert.equal((await store.read('scheduler', patience())).record, undefined)
+      assert.equal(await lead(store, 'b'), 2)
+    },
+  },
+  {
+    name: 'a record that was watched, unchanged, is handed over, and a changed one is not',
+    async run({ open }) {
+      const store = await open()
+      const other = await open()
+      const token = await lead(store, 'a')
+      const seen = await acquire(other, 'b')
+      assert.equal(seen.kind, 'held')
+      if (seen.kind !== 'held') return
+      const { renewals } = seen.record
+      await renew(store, 'a', token)
+      const changed = await acquire(other, 'b', { observed: { token, renewals } })
+      assert.equal(changed.kind, 'held')
+      if (changed.kind !== 'held') return
+      const observed = { token, renewals: changed.record.renewals }
+      assert.equal(await lead(other, 'b', { observed }), 2)
+      assert.equal((await renew(store, 'a', token)).kind, 'refused')
+    },
+  },
+  {
+    name: '20 concurrent acquisitions have one winner',
+    async run({ open }) {
+      const stores = await Promise.all(Array.from({ length: 20 }, open))
+      const replies = await Promise.all(stores.map((store, i) => acquire(store, `holder-${i}`)))
+      assert.equal(replies.filter((reply) => reply.kind === 'acquired').length, 1)
+    },
+  },
+  {
+    name: 'a lost-update counter guarded by the token loses nothing, and does lose without',
+    async run({ open, expire }) {
+      const guarded = { value: 0, token: 0 }
+      const bare = { value: 0 }
+      let guardedWrites = 0
+      let bareWrites = 0
+      const stores = await Promise.all(Array.from({ length: 3 }, open))
+      // Each has read the counter when the next takes over, and writes when all have read.
+      const readers: { token: number; guarded: number; bare: number }[] = []
+      for (const [i, store] of stores.entries()) {
+        const token = await lead(store, `holder-${i}`)
+        guarded.token = token
+        readers.push({ token, guarded: guarded.value, bare: bare.value })
+        await expire('scheduler')
+      }
+      for (const reader of readers) {
+        bare.value = reader.bare + 1
+        bareWrites++
+        if (reader.token < guarded.token) continue
+        guarded.value = reader.guarded + 1
+        guardedWrites++
+      }
+      assert.equal(guarded.value, guardedWrites)
+      assert.equal(guardedWrites, 1)
+      assert.notEqual(bare.value, bareWrites, 'the control has to lose updates')
+    },
+  },
+]
+
+/** The names of leases. */
+export const names: readonly LeaseStoreCase[] = [
+  {
+    name: 'two names are independent',
+    async run({ open }) {
+      const store = await open()
+      assert.equal(await lead(store, 'a', { lease: 'one' }), 1)
+      assert.equal(await lead(store, 'b', { lease: 'two' }), 1)
+      const one = await store.read('one', patience())
+      assert.equal(one.record?.holder, 'a')
+    },
+  },
+  {
+    name: 'odd names: quotes, Unicode, 255 bytes, prefixes of each other',
+    async run({ open }) {
+      const store = await open()
+      const odd = [
+        `it's "quoted" \`and\` \\escaped; --`,
+        '%_*?[a]',
+        'a',
+        'aa',
+        'a/b',
+        'a:b',
+        'a b',
+        ' a',
+        'Zeitplan-Schlüssel',
+        '调度锁',
+        '🔒',
+        'x'.repeat(255),
+        'null',
+        '__proto__',
+      ]
+      for (const lease of odd) {
+        assert.equal(await lead(store, `holder of ${lease}`.slice(0, 255), { lease }), 1, lease)
+      }
+      for (const lease of odd) {
+        const { record } = await store.read(lease, patience())
+        assert.equal(record?.holder, `holder of ${lease}`.slice(0, 255), lease)
+      }
+    },
+  },
+]
