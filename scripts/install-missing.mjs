@@ -18,8 +18,11 @@ function isUpToDate() {
 
 if (!isUpToDate()) {
   console.log('Installing what the project needs (once; about a minute) ...')
-  const options = { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }
   // The engines are those of the project's own Node.js, which this very step brings.
   const quiet = ['--no-audit', '--no-fund', '--loglevel=error']
-  execFileSync('npm', ['ci', ...quiet], { ...options, shell: process.platform === 'win32' })
+  execFileSync('npm', ['ci', ...quiet], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell: process.platform === 'win32',
+  })
 }
