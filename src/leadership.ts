@@ -35,6 +35,8 @@ export class Leadership {
   readonly #callbacks = new Set<WhileLeader>()
   #term: LiveTerm | undefined
   #softStopped = false
+  /** Why the term ends, once the heart has said so. */
+  #reason: EndReason | undefined
   #drainMs: number | undefined
   #timer: Timer | undefined
   #endWaiters: (() => void)[] = []
@@ -55,6 +57,7 @@ export class Leadership {
     const term = new LiveTerm(cell, report.token, report.holder)
     this.#term = term
     this.#softStopped = false
+    this.#reason = undefined
     this.#drainMs = undefined
     if (term.leads) {
       this.#parts.onBegin(term)
@@ -65,7 +68,9 @@ export class Leadership {
 
   ending({ token, reason }: Report & { kind: 'ending' }): void {
     const term = this.#term
-    if (term?.fencingToken === token) this.#softStop(term, reason)
+    if (term?.fencingToken !== token) return
+    this.#reason = reason
+    this.#softStop(term, reason)
   }
 
   ended({ token, reason }: Report & { kind: 'ended' }): void {
@@ -94,7 +99,7 @@ export class Leadership {
     this.#timer =
       remainingMs > 0
         ? clock.setTimer(remainingMs, () => this.look())
-        : clock.setTimer(lastWordMs, () => this.#end(term, 'expired'))
+        : clock.setTimer(lastWordMs, () => this.#end(term, this.#reason ?? 'expired'))
   }
 
   // ---- what the application wants ----

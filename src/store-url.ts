@@ -98,8 +98,8 @@ export function redactStoreUrl(url: string): string {
   if (scheme === 'sqlite' || scheme === 'memory') return `${rest}${parameters}`
   const [authority, path] = splitAt(place.replace(/^\/\//, ''), '/')
   const [userInfo, host] = authority.includes('@') ? splitAt(authority, '@') : ['', authority]
-  const readsAsUrl = place.startsWith('//') && !host.includes('@') && !path.includes('@')
-  if (!readsAsUrl) return scheme === '' ? '***' : `${scheme}:***`
+  const misplaced = [host, path, query ?? ''].some((part) => part.includes('@'))
+  if (!place.startsWith('//') || misplaced) return place === '' ? '***' : `${scheme}:***`
   const user = userInfo === '' ? '' : `${userInfo.split(':')[0]}:***@`
   return `${scheme}://${user}${host}${path === '' ? '' : `/${path}`}${parameters}`
 }

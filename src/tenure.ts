@@ -5,7 +5,7 @@ import { createSystemClock, type Clock } from './clock.ts'
 import { parseDuration, type Duration } from './duration.ts'
 import { messageOf } from './errors.ts'
 import { Emitter } from './events.ts'
-import type { Report } from './heart/messages.ts'
+import { errorOfRecord, type Report } from './heart/messages.ts'
 import { HeartThread } from './heart/thread.ts'
 import { HeartbeatJob } from './heartbeat-job.ts'
 import { countInstance } from './instances.ts'
@@ -391,8 +391,8 @@ export class Tenure {
       clock: this.#clock,
       report: (report) => this.#hear(report),
       restarting: (error, retryMs) => {
-        const message = messageOf(error)
-        this.#log.write('heart_died', { error: 'TENURE_ERR_HEART_DIED', message, retryMs })
+        const { code, message } = error
+        this.#log.write('heart_died', { error: code, message, retryMs })
         this.#leadership.look()
       },
     })
@@ -439,7 +439,7 @@ export class Tenure {
         this.#ttlMsMin = report.ttlMsMin
         return this.#ready.resolve()
       case 'died':
-        return this.#ready.reject(report.error)
+        return this.#ready.reject(errorOfRecord(report.error))
       case 'acquired': {
         const cell = this.#heart?.cell
         return cell && this.#leadership.acquired(cell, report)

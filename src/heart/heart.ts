@@ -19,7 +19,7 @@ import { openStore } from '../store/open-store.ts'
 import type { Cell } from './cell.ts'
 import { faultOf, linesOf } from './elector-lines.ts'
 import { LineBuffer } from './line-buffer.ts'
-import type { Command, HeartConfig, Report } from './messages.ts'
+import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
 import { StallGate, stallTickMs } from './stall-gate.ts'
 
 /** What a heart is made of. */
@@ -296,7 +296,7 @@ export class Heart {
     if (this.#over) return
     this.#parts.cell.close()
     this.#close()
-    this.#parts.report({ kind: 'died', error, fatal })
+    this.#parts.report({ kind: 'died', error: recordOfError(error), fatal })
   }
 
   #close(): void {

@@ -1,3 +1,4 @@
+import { messageOf, TenureError, type ErrorCode } from '../errors.ts'
 import type { LogLine } from '../events.ts'
 import type { FixedSettings, ReconfigurableOptions, ResolvedStore } from '../options.ts'
 import type { EndReason } from '../store/lease-store.ts'
@@ -47,4 +48,25 @@ export type Report =
   | { readonly kind: 'lines'; readonly lines: readonly LogLine[] }
   | { readonly kind: 'stopped' }
   /** The heart cannot go on; `fatal` where starting it again would not help. */
-  | { readonly kind: 'died'; readonly error: unknown; readonly fatal: boolean }
+  | { readonly kind: 'died'; readonly error: ErrorRecord; readonly fatal: boolean }
+
+/** An error as it crosses threads: cloning an `Error` loses its code. */
+export interface ErrorRecord {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly stack: string | undefined
+}
+
+/** An error as a record; one without a code of ours has ended the heart. */
+export function recordOfError(error: unknown): ErrorRecord {
+  const code = error instanceof TenureError ? error.code : 'TENURE_ERR_HEART_DIED'
+  const stack = error instanceof Error ? error.stack : undefined
+  return { code, message: messageOf(error), stack }
+}
+
+/** The error of a record, with the stack of the thread that it came from. */
+export function errorOfRecord({ code, message, stack }: ErrorRecord): TenureError {
+  const error = new TenureError(code, message)
+  if (stack !== undefined) error.stack = stack
+  return error
+}

@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { messageOf, TenureError } from '../errors.ts'
 import { Cell } from './cell.ts'
 import { Heart } from './heart.ts'
-import type { Command, HeartConfig, Report } from './messages.ts'
+import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
 import type { WorkerData } from './worker.ts'
 
 /** One heart that runs, as the main thread sees it, wherever it runs. */
@@ -34,18 +34,17 @@ export function runInThread(config: HeartConfig, clock: Clock, hear: Hear): Runn
     env: SHARE_ENV,
   })
   let said = false
-  const died = (how: string, cause?: unknown): void => {
+  const died = (how: string): void => {
     if (said) return
     said = true
-    const options = cause === undefined ? {} : { cause }
-    const error = new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`, options)
-    hear({ kind: 'died', error, fatal: false })
+    const error = new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
+    hear({ kind: 'died', error: recordOfError(error), fatal: false })
   }
   worker.on('message', (report: Report) => {
     if (report.kind === 'stopped' || report.kind === 'died') said = true
     hear(report)
   })
-  worker.on('error', (cause) => died(`has failed: ${messageOf(cause)}`, cause))
+  worker.on('error', (cause) => died(`has failed: ${messageOf(cause)}`))
   const over = new Promise<void>((resolve) => {
     worker.on('exit', (code) => {
       died(`has ended with code ${code}`)

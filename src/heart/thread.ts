@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import { resolveRunning, type HeartHost, type ReconfigurableOptions } from '../options.ts'
 import type { Cell } from './cell.ts'
-import type { Command, HeartConfig, Report } from './messages.ts'
+import type { Command, ErrorRecord, HeartConfig, Report } from './messages.ts'
 import { runInMain, runInThread, type RunningHeart } from './running-heart.ts'
 import { stallTickMs } from './stall-gate.ts'
 
@@ -17,7 +17,7 @@ export interface HeartThreadParts {
   readonly clock: Clock
   readonly report: (report: Report) => void
   /** The heart has died with this error, and will be started again after so long. */
-  readonly restarting: (error: unknown, retryMs: number) => void
+  readonly restarting: (error: ErrorRecord, retryMs: number) => void
 }
 
 /**
@@ -113,7 +113,7 @@ export class HeartThread {
   }
 
   /** The heart is started again, as a candidate; trust in its term runs out meanwhile. */
-  #died(error: unknown): void {
+  #died(error: ErrorRecord): void {
     if (this.#stopping) return
     const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, restartMs.longest)
     this.#parts.restarting(error, retryMs)

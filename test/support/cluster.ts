@@ -1,0 +1,189 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import type { TenureOptions } from '../../src/index.ts'
+import { SqliteLeaseStore } from '../../src/store/sqlite/sqlite-store.ts'
+import type { LeaseReading } from '../../src/store/lease-store.ts'
+import type { InstanceCommand, InstanceMessage } from './instance.ts'
+
+/** The short set: the shortest times that the documentation names. */
+export const shortSet = { ttl: 6_000, heartbeat: 2_000, attemptTimeout: 1_000 } as const
+
+/** A set of three seconds, for tests that have to wait for a ttl to pass. */
+export const threeSeconds = { ttl: 3_000, heartbeat: 800, attemptTimeout: 600 } as const
+
+/** Now, on the monotonic clock that all processes share. */
+export function nowMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}
+
+/** Waits for something to become true, bounded: what is awaited is named in the error. */
+export async function until<Value>(
+  what: string,
+  find: () => Value | undefined | false | Promise<Value | undefined | false>,
+  withinMs = 20_000,
+): Promise<Value> {
+  const endMs = nowMs() + withinMs
+  for (;;) {
+    const found = await find()
+    if (found !== undefined && found !== false) return found
+    if (nowMs() > endMs) throw new Error(`waited ${withinMs} ms in vain for: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+type Said<Kind extends InstanceMessage['said']> = Extract<InstanceMessage, { said: Kind }>
+
+/** How an instance is started. */
+export interface SpawnOptions {
+  readonly env?: NodeJS.ProcessEnv
+  /** Permissions of files count, also where the tests run as root. */
+  readonly unprivileged?: boolean
+}
+
+/** Root may read and write every file, unless it has given up that very privilege. */
+function withoutPrivileges(): { execPath?: string; execArgv?: string[] } {
+  if (process.getuid?.() !== 0) return {}
+  const set = '--bounding-set=-dac_override,-dac_read_search'
+  return { execPath: '/usr/bin/setpriv', execArgv: [set, process.execPath] }
+}
+
+/** One process that takes part in the lease. */
+export class Instance {
+  readonly label: string
+  readonly process: ChildProcess
+  readonly messages: InstanceMessage[] = []
+  stderr = ''
+  readonly exited: Promise<number | null>
+  hasExited = false
+
+  constructor(label: string, options: object, spawn: SpawnOptions) {
+    this.label = label
+    const path = new URL('./instance.ts', import.meta.url).pathname
+    this.process = fork(path, [JSON.stringify({ label, ...options })], {
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      env: { ...process.env, ...spawn.env },
+      ...(spawn.unprivileged ? withoutPrivileges() : {}),
+    })
+    this.process.on('message', (message: InstanceMessage) => this.messages.push(message))
+    this.process.stderr?.on('data', (chunk) => (this.stderr += String(chunk)))
+    this.exited = new Promise((resolve) => {
+      this.process.on('exit', (code) => {
+        this.hasExited = true
+        resolve(code)
+      })
+    })
+  }
+
+  get pid(): number {
+    if (this.process.pid === undefined) throw new Error(`${this.label} has not been started`)
+    return this.process.pid
+  }
+
+  send(command: InstanceCommand): void {
+    this.process.send(command)
+  }
+
+  signal(name: NodeJS.Signals): void {
+    process.kill(this.pid, name)
+  }
+
+  said<Kind extends InstanceMessage['said']>(kind: Kind): Said<Kind>[] {
+    return this.messages.filter((message): message is Said<Kind> => message.said === kind)
+  }
+
+  /** The log lines of one kind. */
+  lines(event: string): Said<'line'>[] {
+    return this.said('line').filter((line) => line.event === event)
+  }
+
+  /** Waits until the instance says something; what it has said before counts from `after` on. */
+  async next<Kind extends InstanceMessage['said']>(
+    kind: Kind,
+    options: { after?: number; withinMs?: number } = {},
+  ): Promise<Said<Kind>> {
+    const { after = 0, withinMs } = options
+    const what = `${this.label} says "${kind}" for the ${after + 1}th time\n${this.stderr}`
+    return until(what, () => this.said(kind)[after], withinMs)
+  }
+
+  /** Waits for a log line of one kind. */
+  async nextLine(event: string, options: { after?: number; withinMs?: number } = {}) {
+    const { after = 0, withinMs } = options
+    const what = `${this.label} logs ${event} for the ${after + 1}th time\n${this.stderr}`
+    return until(what, () => this.lines(event)[after], withinMs)
+  }
+
+  /** Ends the process, whatever its state. */
+  async end(): Promise<void> {
+    if (this.hasExited) return
+    this.process.kill('SIGCONT')
+    this.process.kill('SIGKILL')
+    await this.exited
+  }
+}
+
+/** Instances that share a lease in a SQLite file of their own. */
+export class Cluster {
+  readonly folder: string
+  readonly path: string
+  readonly instances: Instance[] = []
+  readonly #options: TenureOptions & { tick?: number }
+  readonly #store: SqliteLeaseStore
+  #count = 0
+
+  constructor(options: TenureOptions & { tick?: number } = {}) {
+    this.folder = mkdtempSync(join(tmpdir(), 'tenure-cluster-'))
+    this.path = join(this.folder, 'tenure.db')
+    this.#options = { store: `sqlite:${this.path}`, ...shortSet, ...options }
+    this.#store = new SqliteLeaseStore({ path: this.path })
+  }
+
+  /** Starts one more instance, and waits until it is a candidate. */
+  async add(
+    options: TenureOptions & { tick?: number } = {},
+    spawn: SpawnOptions = {},
+  ): Promise<Instance> {
+    const label = String.fromCodePoint(65 + this.#count++)
+    const instance = new Instance(label, { ...this.#options, ...options }, spawn)
+    this.instances.push(instance)
+    await instance.next('started')
+    return instance
+  }
+
+  /** Starts instances one after the other: the first one leads. */
+  async start(count: number): Promise<Instance[]> {
+    const leader = await this.add()
+    await leader.next('acquired')
+    const others: Instance[] = []
+    for (let i = 1; i < count; i++) others.push(await this.add())
+    return [leader, ...others]
+  }
+
+  /** The lease as it stands in the store. */
+  read(): Promise<LeaseReading> {
+    return this.#store.read('scheduler', AbortSignal.timeout(5_000))
+  }
+
+  /** Ends everything that was started. */
+  async end(): Promise<void> {
+    await Promise.all(this.instances.map((instance) => instance.end()))
+    await this.#store.close()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** Gives a test a cluster that is ended after it, however the test went. */
+export async function withCluster(
+  options: TenureOptions & { tick?: number },
+  work: (cluster: Cluster) => Promise<void>,
+): Promise<void> {
+  const cluster = new Cluster(options)
+  try {
+    await work(cluster)
+  } finally {
+    await cluster.end()
+  }
+}

@@ -1,0 +1,162 @@
+// A process that takes part in a lease, commanded over IPC by test/support/cluster.ts.
+import { createTenure, withCorrelationId, type TenureOptions } from '../../src/index.ts'
+import { blocks, type BlockName } from './blocks.ts'
+
+/** What the test tells the instance to do. */
+export type InstanceCommand =
+  | { readonly do: 'block'; readonly how: BlockName; readonly ms: number }
+  | { readonly do: 'exit' | 'throw' | 'reject' | 'end naturally' | 'stop' }
+  | { readonly do: 'resign'; readonly coolDown: number }
+  | { readonly do: 'beat'; readonly correlationId: string }
+  | { readonly do: 'look' | 'wall clock' }
+  /** Looks at itself in a busy loop until its process was frozen and goes on. */
+  | { readonly do: 'await freeze' }
+  | { readonly do: 'run'; readonly jobId: string; readonly correlationId: string }
+
+/** What the instance tells the test. Times are monotonic, common to all processes. */
+export type InstanceMessage =
+  | { readonly said: 'started' | 'stopped' | 'resigned' | 'spinning' }
+  | { readonly said: 'wall clock'; readonly wallMs: number }
+  | { readonly said: 'acquired'; readonly token: number; readonly atMs: number }
+  | {
+      readonly said: 'lost'
+      readonly token: number
+      readonly reason: string
+      readonly atMs: number
+    }
+  | { readonly said: 'aborted'; readonly turns: number }
+  | {
+      readonly said: 'line'
+      readonly event: string
+      readonly level: string
+      readonly fields: Record<string, unknown>
+    }
+  | {
+      readonly said: 'looked'
+      readonly isLeader: boolean
+      readonly isTrusted: boolean
+      readonly token: number | undefined
+    }
+  | {
+      readonly said: 'ran'
+      readonly jobId: string
+      readonly lateMs: number
+      readonly token: number
+    }
+
+const say = (message: InstanceMessage): void => void process.send?.(message)
+const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6
+
+const options = JSON.parse(process.argv[2] ?? '{}') as TenureOptions & { tick?: number }
+const { tick, ...tenureOptions } = options
+const line =
+  (level: string) =>
+  (fields: object, event: string): void => {
+    const { err, ...plain } = fields as Record<string, unknown>
+    say({
+      said: 'line',
+      level,
+      event,
+      fields: { ...plain, stack: err instanceof Error ? err.stack : undefined },
+    })
+  }
+const logger = {
+  debug: line('debug'),
+  info: line('info'),
+  warn: line('warn'),
+  error: line('error'),
+}
+const tenure = createTenure({ ...tenureOptions, logger })
+
+tenure.on('term:acquired', ({ term }) => {
+  say({ said: 'acquired', token: term.fencingToken, atMs: nowMs() })
+})
+tenure.on('term:lost', ({ term, reason }) => {
+  say({ said: 'lost', token: term.fencingToken, reason, atMs: nowMs() })
+})
+if (tick !== undefined) {
+  await tenure.schedule('tick', { every: tick }, (run) => {
+    const lateMs = Date.now() - run.scheduledFor.getTime()
+    say({ said: 'ran', jobId: run.jobId, lateMs, token: run.fencingToken })
+  })
+}
+
+/** What the first statement sees. */
+function look(): InstanceMessage {
+  const isLeader = tenure.isLeader
+  const isTrusted = tenure.term?.isTrusted ?? false
+  return { said: 'looked', isLeader, isTrusted, token: tenure.term?.fencingToken }
+}
+
+/** Spins until time has jumped, which means that the process was stopped in between. */
+function awaitFreeze(): void {
+  let before = performance.now()
+  for (;;) {
+    const now = performance.now()
+    if (now - before > 1_000) return say(look())
+    before = now
+  }
+}
+
+async function block(how: BlockName, ms: number): Promise<void> {
+  const signal = tenure.term?.signal
+  let turns = 0
+  const count = (): void => {
+    if (signal?.aborted) return
+    turns++
+    setImmediate(count)
+  }
+  signal?.addEventListener('abort', () => say({ said: 'aborted', turns }), { once: true })
+  const done = blocks[how](ms)
+  const seen = look()
+  setImmediate(count)
+  await done
+  say(seen)
+}
+
+process.on('message', (command: InstanceCommand) => {
+  switch (command.do) {
+    case 'block':
+      return void block(command.how, command.ms)
+    case 'exit':
+      process.exit(0)
+      break
+    case 'throw':
+      return void setImmediate(() => {
+        throw new Error('thrown by the test')
+      })
+    case 'reject':
+      return void Promise.reject(new Error('rejected by the test'))
+    case 'end naturally':
+      // Work that ignores its signal keeps the lease from being released; when nothing else keeps
+      // the process alive it ends by itself, and then the lease is released after all.
+      void tenure.whileLeader(() => new Promise(() => {}))
+      return void tenure.stop({ drain: 0 }).then(() => process.disconnect?.())
+    case 'stop':
+      return void tenure.stop().then(() => {
+        say({ said: 'stopped' })
+        process.disconnect?.()
+      })
+    case 'resign':
+      return void tenure
+        .resign({ coolDown: command.coolDown })
+        .then(() => say({ said: 'resigned' }))
+    case 'beat':
+      return void withCorrelationId(command.correlationId, () =>
+        tenure.runNow('scheduler_lock_heartbeat'),
+      )
+    case 'run':
+      return void withCorrelationId(command.correlationId, () => tenure.runNow(command.jobId))
+    case 'look':
+      return say(look())
+    case 'wall clock':
+      return say({ said: 'wall clock', wallMs: Date.now() })
+    case 'await freeze':
+      say({ said: 'spinning' })
+      // The message has to leave before the loop is blocked.
+      return void setTimeout(awaitFreeze, 100)
+  }
+})
+
+await tenure.start()
+say({ said: 'started' })

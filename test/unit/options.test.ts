@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import fc from 'fast-check'
+
+import { createTenure, TenureError, type ErrorCode, type TenureOptions } from '../../src/index.ts'
+import { environmentNames, resolveFixed, resolveRunning } from '../../src/options.ts'
+
+const store = 'memory:options'
+
+/** What is wrong has the code, and the sentence says what was expected and received. */
+function refused(options: unknown, code: ErrorCode, ...parts: (string | RegExp)[]): void {
+  let error: unknown
+  try {
+    createTenure(options as TenureOptions)
+  } catch (caught) {
+    error = caught
+  }
+  assert.ok(error instanceof TenureError, `accepted: ${JSON.stringify(options)}`)
+  assert.equal(error.code, code, error.message)
+  assert.match(error.message, /^Expected .*\.$/s)
+  for (const part of parts) assert.match(error.message, new RegExp(part))
+}
+
+describe('the options', () => {
+  test('the defaults are the classic heartbeat: every 5 s, a timeout of 5 s', () => {
+    const { settings } = createTenure({ store })
+    assert.deepEqual(settings, {
+      store: 'memory:options',
+      lease: 'scheduler',
+      application: 'application',
+      label: undefined,
+      host: 'main',
+      ttlMs: 20_000,
+      heartbeatMs: 5_000,
+      attemptTimeoutMs: 5_000,
+      retryBackoffMs: 500,
+      stopGraceMs: 2_000,
+      safetyMarginMs: 1_000,
+      stallLimitMs: 60_000,
+      onStall: 'expire',
+      drainMs: 10_000,
+    })
+  })
+
+  test('the short set passes', () => {
+    const { settings } = createTenure({ store, ttl: '6s', heartbeat: '2s', attemptTimeout: '1s' })
+    assert.equal(settings.safetyMarginMs, 560)
+    assert.equal(settings.stopGraceMs, 600)
+  })
+
+  test('options come before the environment, and that before the defaults', () => {
+    const environment = { TENURE_TTL: '30s', TENURE_HEARTBEAT: '6s', TENURE_LABEL: 'blue' }
+    const settings = resolveRunning({ heartbeat: '7s' }, environment)
+    assert.equal(settings.ttlMs, 30_000)
+    assert.equal(settings.heartbeatMs, 7_000)
+    assert.equal(resolveFixed({ store }, environment).label, 'blue')
+  })
+
+  test('every option but the logger has a variable, and an empty one counts as not set', () => {
+    for (const [key, variable] of Object.entries(environmentNames)) {
+      assert.equal(variable, `TENURE_${key.replace(/[A-Z]/g, '_$&').toUpperCase()}`)
+    }
+    assert.equal(resolveRunning({}, { TENURE_TTL: '' }).ttlMs, 20_000)
+    assert.equal(resolveFixed({}, { TENURE_STORE: 'memory:env' }).store, 'memory:env')
+  })
+
+  test('a wrong variable is named in the error', () => {
+    assert.throws(() => resolveRunning({}, { TENURE_TTL: '20' }), {
+      code: 'TENURE_ERR_DURATION',
+      message: /ttl \(TENURE_TTL\)/,
+    })
+    assert.throws(() => resolveFixed({ store }, { TENURE_HOST: 'cloud' }), {
+      message: /host \(TENURE_HOST\).*thread, main.*"cloud"/,
+    })
+  })
+
+  test('undefined is the same as left out', () => {
+    const { settings } = createTenure({
+      store,
+      ttl: undefined,
+      label: undefined,
+      logger: undefined,
+    })
+    assert.equal(settings.ttlMs, 20_000)
+  })
+
+  test('there is no default for the store', () => {
+    refused({}, 'TENURE_ERR_OPTION_TYPE', 'TENURE_STORE', 'got nothing', 'all lead')
+  })
+
+  test('options that are no object, and unknown ones, are refused', () => {
+    refused(undefined, 'TENURE_ERR_OPTION_TYPE', 'to be an object', 'undefined')
+    refused('sqlite:x', 'TENURE_ERR_OPTION_TYPE')
+    refused([], 'TENURE_ERR_OPTION_TYPE', 'an array')
+    refused({ store, tll: '20s' }, 'TENURE_ERR_OPTION_UNKNOWN', 'ttl', 'got \\[tll\\]')
+    // Options that are not built yet do not exist.
+    refused({ store, witness: 'auto' }, 'TENURE_ERR_OPTION_UNKNOWN', 'witness')
+  })
+
+  test('every wrong type is refused', () => {
+    const wrong: Record<string, unknown[]> = {
+      ttl: [null, true, '20', '20 s', 's', '-1s', '1e3s', '', {}, [], Number.NaN, Infinity, -1],
+      heartbeat: ['5 seconds', '٥s'],
+      attemptTimeout: [{}],
+      retryBackoff: ['0.5'],
+      stopGrace: ['-1s'],
+      safetyMargin: [false],
+      stallLimit: ['1w'],
+      drain: ['10001d'],
+    }
+    for (const [key, values] of Object.entries(wrong)) {
+      for (const value of values) refused({ store, [key]: value }, 'TENURE_ERR_DURATION', key)
+    }
+    for (const value of ['kill!', 1, null, {}]) {
+      refused({ store, onStall: value }, 'TENURE_ERR_OPTION_TYPE', 'onStall', 'expire, kill')
+      refused({ store, host: value }, 'TENURE_ERR_OPTION_TYPE', 'host', 'thread, main')
+    }
+    for (const value of [1, {}, '', 'x'.repeat(256), 'a\nb']) {
+      refused({ store, application: value }, 'TENURE_ERR_OPTION_TYPE', 'application')
+      refused({ store, label: value }, 'TENURE_ERR_OPTION_TYPE', 'label')
+    }
+    refused({ store, logger: {} }, 'TENURE_ERR_OPTION_TYPE', 'logger', 'debug, info, warn, error')
+    refused({ store, logger: 'console' }, 'TENURE_ERR_OPTION_TYPE')
+    refused({ store, logger: null }, 'TENURE_ERR_OPTION_TYPE')
+  })
+
+  test('a lease name that is empty, too long or has control characters is refused', () => {
+    for (const lease of [
+      '',
+      'x'.repeat(256),
+      'ä'.repeat(128),
+      'a\0b',
+      'a\u007Fb',
+      '\u0085',
+      7,
+      null,
+    ]) {
+      refused({ store, lease }, 'TENURE_ERR_LEASE_NAME', '1 to 255 bytes', 'control characters')
+    }
+    refused({ store, lease: '\uD800' }, 'TENURE_ERR_LEASE_NAME')
+    assert.equal(createTenure({ store, lease: 'ä'.repeat(127) }).settings.lease.length, 127)
+  })
+
+  test('a memory store cannot be served by a thread', () => {
+    refused({ store, host: 'thread' }, 'TENURE_ERR_OPTION_RELATION', 'memory:', 'main')
+  })
+
+  test('a module of one’s own has to be absolute, and its options plain data', () => {
+    refused({ store: { module: './my-store.js' } }, 'TENURE_ERR_STORE_MODULE', 'import.meta.url')
+    refused({ store: { module: 5 } }, 'TENURE_ERR_STORE_MODULE')
+    refused({ store: { module: 'x', options: () => {} } }, 'TENURE_ERR_STORE_MODULE', 'plain data')
+    refused({ store: { module: 'x', url: 'y' } }, 'TENURE_ERR_OPTION_UNKNOWN', 'url')
+    refused({ store: 7 }, 'TENURE_ERR_OPTION_TYPE')
+  })
+})
+
+describe('the relations between the settings', () => {
+  test('each is checked, and names the rule, both values and what would satisfy it', () => {
+    const relation = 'TENURE_ERR_OPTION_RELATION'
+    refused(
+      { store, ttl: '6s' },
+      relation,
+      '`heartbeat` to be at most `ttl` / 3',
+      'heartbeat 5s and ttl 6s',
+      'heartbeat to 2s or less, or ttl to 15s or more',
+    )
+    refused(
+      { store, ttl: '15s' },
+      relation,
+      '`attemptTimeout` to be less than `ttl` / 3',
+      'attemptTimeout 5s and ttl 15s',
+    )
+    refused({ store, safetyMargin: '600ms' }, relation, '`safetyMargin`', '1 %', '700ms or more')
+    refused(
+      { store, retryBackoff: '3s' },
+      relation,
+      '`retryBackoff`',
+      '18s',
+      '17s',
+      'shorter by 1s',
+    )
+    refused({ store, stopGrace: '4s' }, relation, '`stopGrace`')
+    refused(
+      { store, stallLimit: '19s' },
+      relation,
+      '`stallLimit`',
+      'busy is not dead',
+      '20s or more',
+    )
+    for (const key of ['ttl', 'heartbeat', 'attemptTimeout', 'retryBackoff']) {
+      refused({ store, [key]: 0 }, relation, `\`${key}\` to be above 0`)
+    }
+  })
+
+  test('the ttl has to be one that the store can carry', async () => {
+    const times = { ttl: 1_500, heartbeat: 200, attemptTimeout: 100, stopGrace: 0 } as const
+    const tenure = createTenure({ store: 'sqlite:./never-opened.db', ...times })
+    await assert.rejects(tenure.start(), {
+      code: 'TENURE_ERR_OPTION_RELATION',
+      message: /`ttl` to be at least 2s with this store; got 1.5s/,
+    })
+    await tenure.stop()
+  })
+
+  test('any options are either refused with a TenureError or resolve to settings that hold', () => {
+    const duration = fc.oneof(
+      fc.integer({ min: -10, max: 100_000 }),
+      fc.double(),
+      fc
+        .tuple(fc.nat(100_000), fc.constantFrom('ms', 's', 'm', 'x', ''))
+        .map((parts) => parts.join('')),
+      fc.anything(),
+    )
+    const options = fc.record(
+      {
+        ttl: duration,
+        heartbeat: duration,
+        attemptTimeout: duration,
+        retryBackoff: duration,
+        stopGrace: duration,
+        safetyMargin: duration,
+        stallLimit: duration,
+        onStall: fc.oneof(fc.constantFrom('expire', 'kill'), fc.anything()),
+        lease: fc.oneof(fc.string({ unit: 'binary' }), fc.anything()),
+        label: fc.anything(),
+      },
+      { requiredKeys: [] },
+    )
+    fc.assert(
+      fc.property(options, (candidate) => {
+        let settings
+        try {
+          ;({ settings } = createTenure({ store, ...candidate } as TenureOptions))
+        } catch (error) {
+          assert.ok(error instanceof TenureError, String(error))
+          return
+        }
+        const { ttlMs, heartbeatMs, attemptTimeoutMs, retryBackoffMs } = settings
+        const { stopGraceMs, safetyMarginMs, stallLimitMs } = settings
+        assert.ok(heartbeatMs <= ttlMs / 3 && attemptTimeoutMs < ttlMs / 3)
+        const neededMs = heartbeatMs + 2 * attemptTimeoutMs + retryBackoffMs
+        assert.ok(neededMs <= ttlMs - stopGraceMs - safetyMarginMs)
+        assert.ok(safetyMarginMs >= 0.01 * ttlMs + 500 && stallLimitMs >= ttlMs)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
+describe('reconfigure', () => {
+  test('changes what may change while running, and the settings show it', () => {
+    const tenure = createTenure({ store })
+    tenure.reconfigure({ ttl: '30s', heartbeat: '8s' })
+    assert.equal(tenure.settings.ttlMs, 30_000)
+    assert.equal(tenure.settings.heartbeatMs, 8_000)
+    assert.equal(tenure.settings.retryBackoffMs, 800)
+  })
+
+  test('refuses what is fixed, unknown or contradictory, and then changes nothing', () => {
+    const tenure = createTenure({ store })
+    const before = tenure.settings
+    for (const key of ['store', 'lease', 'application', 'label', 'host', 'logger']) {
+      assert.throws(() => tenure.reconfigure({ [key]: 'x' }), { code: 'TENURE_ERR_RECONFIGURE' })
+    }
+    assert.throws(() => tenure.reconfigure({ tll: 5 } as object), {
+      code: 'TENURE_ERR_OPTION_UNKNOWN',
+    })
+    assert.throws(() => tenure.reconfigure({ ttl: '6s' }), { code: 'TENURE_ERR_OPTION_RELATION' })
+    assert.throws(() => tenure.reconfigure(undefined as never), { code: 'TENURE_ERR_OPTION_TYPE' })
+    assert.deepEqual(tenure.settings, before)
+  })
+})
