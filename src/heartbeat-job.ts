@@ -74,7 +74,7 @@ export class HeartbeatJob implements SystemJob {
     const run = this.#recordOf(report)
     this.#lastRun = run
     if (report.outcome === 'renewed') {
-      this.#lastSentMs = report.atMs - report.latencyMs
+      this.#lastSentMs = Math.round(report.atMs - report.latencyMs)
       this.#lastLatencyMs = report.latencyMs
     }
     // An attempt that timed out or failed is tried again: the heartbeat goes on.
@@ -105,7 +105,7 @@ export class HeartbeatJob implements SystemJob {
 
   #recordOf(report: Omit<Report & { kind: 'heartbeat' }, 'kind'>): RunRecord {
     const { correlationId, token, atMs, latencyMs, outcome } = report
-    const startedAtMs = atMs - latencyMs
+    const startedAtMs = Math.round(atMs - latencyMs)
     const outcomes = {
       renewed: 'succeeded',
       refused: 'failed',

@@ -19,6 +19,7 @@ import {
   resolveFixed,
   resolveRunning,
   resolveStore,
+  SettingsInForce,
   type FixedSettings,
   type ReconfigurableOptions,
   type ResolvedStore,
@@ -78,6 +79,7 @@ export class Tenure {
   readonly #clock: Clock
   readonly #fixed: FixedSettings
   readonly #store: ResolvedStore
+  readonly #settings: SettingsInForce
   readonly #reader: StoreReader
   readonly #log: Log
   readonly #emitter: Emitter<TenureEvents>
@@ -85,7 +87,6 @@ export class Tenure {
   readonly #heartbeat: HeartbeatJob
   readonly #leadership: Leadership
   readonly #whileLeaderEnds = new Set<() => void>()
-  #options: ReconfigurableOptions
   #heart: HeartThread | undefined
   #ttlMsMin = 0
   #startedAtMs: number | undefined
@@ -101,8 +102,7 @@ export class Tenure {
     this.#clock = clock
     this.#fixed = resolveFixed(options, process.env)
     this.#store = resolveStore(options, process.env)
-    this.#options = pickReconfigurable(options)
-    resolveRunning(this.#options, process.env)
+    this.#settings = new SettingsInForce(this.#fixed, pickReconfigurable(options), process.env)
     this.#reader = new StoreReader(this.#store, this.#fixed.lease)
     const log = new Log(clock, this.#fixed.lease, options.logger)
     this.#log = log
@@ -278,7 +278,7 @@ export class Tenure {
 
   /** The settings in force now: options over the environment (`TENURE_*`) over defaults. */
   get settings(): Settings {
-    return { ...this.#fixed, ...resolveRunning(this.#options, process.env) }
+    return this.#settings.current
   }
 
   /**
@@ -294,9 +294,9 @@ export class Tenure {
    */
   reconfigure(changes: ReconfigurableOptions): void {
     checkReconfigurable(changes)
-    const options = { ...this.#options, ...changes }
+    const options = { ...this.#settings.options, ...changes }
     checkTtlOfStore(resolveRunning(options, process.env).ttlMs, this.#ttlMsMin)
-    this.#options = options
+    this.#settings.options = options
     this.#heart?.reconfigure(options)
   }
 
@@ -385,10 +385,11 @@ export class Tenure {
     this.#ready = Promise.withResolvers()
     this.#undrained = Promise.withResolvers()
     const uncount = countInstance(this.#fixed, this.#log)
-    const config = { store: this.#store, fixed: this.#fixed, options: this.#options }
+    const config = { store: this.#store, fixed: this.#fixed, options: this.#settings.options }
     const heart = new HeartThread(config, {
       host: this.#fixed.host,
       clock: this.#clock,
+      stallLimitMs: () => this.settings.stallLimitMs,
       report: (report) => this.#hear(report),
       restarting: (error, retryMs) => {
         const { code, message } = error

@@ -4,16 +4,11 @@ import { hostname } from 'node:os'
 import type { Clock, Timer } from '../clock.ts'
 import { newCorrelationId, withCorrelationId } from '../correlation.ts'
 import { formatDuration } from '../duration.ts'
-import { messageOf, TenureError } from '../errors.ts'
+import { TenureError } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { Attempt, ElectorEvent, Settlement } from '../lease/elector-port.ts'
 import { Elector } from '../lease/elector.ts'
-import {
-  checkTtlOfStore,
-  resolveRunning,
-  type ReconfigurableOptions,
-  type Settings,
-} from '../options.ts'
+import { checkTtlOfStore, SettingsInForce } from '../options.ts'
 import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../store/lease-store.ts'
 import { openStore } from '../store/open-store.ts'
 import type { Cell } from './cell.ts'
@@ -43,10 +38,8 @@ export class Heart {
   readonly #parts: HeartParts
   readonly #elector: Elector
   readonly #lines: LineBuffer
+  readonly #settings: SettingsInForce
   readonly #controllers = new Map<Attempt, AbortController>()
-  #options: ReconfigurableOptions
-  #settings: Settings
-  #settingsFault: string | undefined
   #store: LeaseStore | undefined
   #unwatch: (() => void) | undefined
   #wakeTimer: Timer | undefined
@@ -57,13 +50,15 @@ export class Heart {
 
   constructor(parts: HeartParts) {
     this.#parts = parts
-    this.#options = parts.config.options
-    this.#settings = this.#resolve()
     this.#lines = new LineBuffer((lines) => parts.report({ kind: 'lines', lines }))
+    const { fixed, options } = parts.config
+    this.#settings = new SettingsInForce(fixed, options, parts.environment, (error) =>
+      this.#log('settings_invalid', faultOf(error)),
+    )
     this.#elector = new Elector({
       clock: parts.clock,
       trust: parts.cell,
-      settings: () => this.#currentSettings(),
+      settings: () => this.#settings.current,
       newHolder: () => `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`,
       newCorrelationId,
       random: Math.random,
@@ -79,13 +74,13 @@ export class Heart {
       const store = await openStore(this.#parts.config.store)
       if (this.#over) return void store.close()
       this.#store = store
-      checkTtlOfStore(this.#settings.ttlMs, store.ttlMsMin)
+      checkTtlOfStore(this.#settings.current.ttlMs, store.ttlMsMin)
       this.#parts.report({ kind: 'ready', ttlMsMin: store.ttlMsMin })
     } catch (error) {
       return this.#die(error, true)
     }
     this.#input(() => {
-      this.#unwatch = this.#store?.watch(this.#settings.lease, {
+      this.#unwatch = this.#store?.watch(this.#parts.config.fixed.lease, {
         changed: () => this.#input(() => this.#elector.push()),
         failed: (error) => this.#log('store_push_unavailable', faultOf(error)),
       })
@@ -98,8 +93,7 @@ export class Heart {
     this.#input(() => {
       switch (command.kind) {
         case 'reconfigure':
-          this.#options = command.options
-          this.#currentSettings()
+          this.#settings.options = command.options
           return
         case 'resign':
           return this.#elector.resign(command.coolDownMs)
@@ -190,7 +184,7 @@ export class Heart {
     const { cell, clock } = this.#parts
     const gate = new StallGate(cell.pulse, clock.monotonicMs())
     const tick = (): void => {
-      const { stallLimitMs } = this.#settings
+      const { stallLimitMs } = this.#settings.current
       const tickMs = stallTickMs(stallLimitMs)
       this.#input(() => this.#judge(gate.tick(cell.pulse, clock.monotonicMs(), tickMs), tickMs))
       if (!this.#over) this.#gateTimer = clock.setTimer(tickMs, tick)
@@ -199,7 +193,7 @@ export class Heart {
   }
 
   #judge(stalledMs: number, tickMs: number): void {
-    const { stallLimitMs, heartbeatMs, onStall } = this.#settings
+    const { stallLimitMs, heartbeatMs, onStall } = this.#settings.current
     // A candidate whose main thread misses a heartbeat interval would not serve well as leader.
     this.#elector.setEligible(stalledMs < Math.max(heartbeatMs, 4 * tickMs))
     if (stalledMs < stallLimitMs) {
@@ -222,29 +216,10 @@ export class Heart {
 
   // ---- settings, logs, the end ----
 
-  /** The settings in force now; if the environment was changed to nonsense, the last good ones. */
-  #currentSettings(): Settings {
-    try {
-      this.#settings = this.#resolve()
-      this.#settingsFault = undefined
-    } catch (error) {
-      const fault = messageOf(error)
-      if (fault !== this.#settingsFault) this.#log('settings_invalid', faultOf(error))
-      this.#settingsFault = fault
-    }
-    return this.#settings
-  }
-
-  #resolve(): Settings {
-    const running = resolveRunning(this.#options, this.#parts.environment)
-    if (this.#store !== undefined) checkTtlOfStore(running.ttlMs, this.#store.ttlMsMin)
-    return { ...this.#parts.config.fixed, ...running }
-  }
-
   #reportEvent(event: ElectorEvent): void {
     const { cell, clock, report } = this.#parts
     if (event.kind === 'acquired') this.#holder = event.holder
-    const { application } = this.#settings
+    const { application } = this.#parts.config.fixed
     for (const line of linesOf(event, { application, holder: this.#holder })) {
       this.#log(line.event, line.fields)
     }
@@ -289,7 +264,7 @@ export class Heart {
 
   #log(event: LogEventName, fields: Readonly<Record<string, unknown>>): void {
     const timeMs = this.#parts.clock.wallMs()
-    this.#lines.add({ event, timeMs, fields: { lease: this.#settings.lease, ...fields } })
+    this.#lines.add({ event, timeMs, fields: { lease: this.#parts.config.fixed.lease, ...fields } })
   }
 
   #die(error: unknown, fatal: boolean): void {

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
-import { resolveRunning, type HeartHost, type ReconfigurableOptions } from '../options.ts'
+import type { HeartHost, ReconfigurableOptions } from '../options.ts'
 import type { Cell } from './cell.ts'
 import type { Command, ErrorRecord, HeartConfig, Report } from './messages.ts'
 import { runInMain, runInThread, type RunningHeart } from './running-heart.ts'
@@ -15,6 +15,7 @@ const restartMs = { first: 100, longest: 5_000 }
 export interface HeartThreadParts {
   readonly host: HeartHost
   readonly clock: Clock
+  readonly stallLimitMs: () => number
   readonly report: (report: Report) => void
   /** The heart has died with this error, and will be started again after so long. */
   readonly restarting: (error: ErrorRecord, retryMs: number) => void
@@ -34,14 +35,12 @@ export class HeartThread {
   #restarts = 0
   #restartTimer: Timer | undefined
   #pulseTimer: Timer | undefined
-  #pulseMs: number
   readonly #over = Promise.withResolvers<void>()
   readonly #onExit = (code: number): void => this.#exit(code)
 
   constructor(config: HeartConfig, parts: HeartThreadParts) {
     this.#config = config
     this.#parts = parts
-    this.#pulseMs = pulseMsOf(config.options)
   }
 
   /** The state of the heart that runs now, or ran last. */
@@ -66,7 +65,6 @@ export class HeartThread {
 
   reconfigure(options: ReconfigurableOptions): void {
     this.#config = { ...this.#config, options }
-    this.#pulseMs = pulseMsOf(options)
     this.send({ kind: 'reconfigure', options })
   }
 
@@ -122,7 +120,8 @@ export class HeartThread {
 
   #pulse(): void {
     this.#heart?.cell.beat()
-    this.#pulseTimer = this.#parts.clock.setTimer(this.#pulseMs, () => this.#pulse())
+    const pulseMs = stallTickMs(this.#parts.stallLimitMs())
+    this.#pulseTimer = this.#parts.clock.setTimer(pulseMs, () => this.#pulse())
   }
 
   /**
@@ -135,8 +134,4 @@ export class HeartThread {
     heart.send({ kind: 'exit', reason: code === 0 ? 'stopped' : 'crashed' })
     heart.cell.waitForExited(exitWaitMs)
   }
-}
-
-function pulseMsOf(options: ReconfigurableOptions): number {
-  return stallTickMs(resolveRunning(options, process.env).stallLimitMs)
 }

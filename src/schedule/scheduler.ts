@@ -229,7 +229,10 @@ export class Scheduler {
   #tick(job: Job, nowMs: number): void {
     const { dueMs, missed } = latestTick(job, nowMs)
     const { clock, log } = this.#parts
-    const scheduledForMs = job.timing.kind === 'every' ? clock.wallMs() - (nowMs - dueMs) : dueMs
+    const dueAgoMs = nowMs - dueMs
+    const scheduledForMs = Math.round(
+      job.timing.kind === 'every' ? clock.wallMs() - dueAgoMs : dueMs,
+    )
     this.#enqueue(job)
     if (job.paused) return
     const scheduledFor = new Date(scheduledForMs).toISOString()
@@ -373,7 +376,7 @@ export class Scheduler {
       paused: job.paused,
       running: this.#running.has(job.id),
       lastRun: job.lastRun,
-      nextTickAtMs: due ? job.dueMs + toWallMs : undefined,
+      nextTickAtMs: due ? Math.round(job.dueMs + toWallMs) : undefined,
     }
   }
 }

@@ -9,6 +9,7 @@ export type InstanceCommand =
   | { readonly do: 'resign'; readonly coolDown: number }
   | { readonly do: 'beat'; readonly correlationId: string }
   | { readonly do: 'look' | 'wall clock' }
+  | { readonly do: 'set environment'; readonly name: string; readonly value: string }
   /** Looks at itself in a busy loop until its process was frozen and goes on. */
   | { readonly do: 'await freeze' }
   | { readonly do: 'run'; readonly jobId: string; readonly correlationId: string }
@@ -149,6 +150,9 @@ process.on('message', (command: InstanceCommand) => {
       return void withCorrelationId(command.correlationId, () => tenure.runNow(command.jobId))
     case 'look':
       return say(look())
+    case 'set environment':
+      process.env[command.name] = command.value
+      return
     case 'wall clock':
       return say({ said: 'wall clock', wallMs: Date.now() })
     case 'await freeze':

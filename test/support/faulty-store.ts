@@ -1,0 +1,39 @@
+// A store of one's own, as an application may bring it, that fails as a file tells it to.
+import { existsSync, readFileSync } from 'node:fs'
+
+import type { LeaseStore } from '../../src/index.ts'
+import { SqliteLeaseStore } from '../../src/store/sqlite/sqlite-store.ts'
+
+/** - `throw`: an exception that nobody catches; `hang`: no answer, also not to the signal. */
+export type Fault = 'throw' | 'hang' | 'reject'
+
+export interface FaultyStoreOptions {
+  readonly path: string
+  /** A file that holds the fault in force, if there is one. */
+  readonly faultPath: string
+}
+
+export function openLeaseStore({ path, faultPath }: FaultyStoreOptions): LeaseStore {
+  const store = new SqliteLeaseStore({ path })
+  const tryRenew: LeaseStore['tryRenew'] = (request, signal) => {
+    const fault = existsSync(faultPath) ? (readFileSync(faultPath, 'utf8') as Fault) : undefined
+    if (fault === 'reject') return Promise.reject(new Error('rejected by the store'))
+    if (fault === undefined) return store.tryRenew(request, signal)
+    if (fault === 'throw') {
+      setImmediate(() => {
+        throw new Error('thrown by the store')
+      })
+    }
+    return new Promise(() => {})
+  }
+  return {
+    ttlMsMin: store.ttlMsMin,
+    tryRenew,
+    tryAcquire: (request, signal) => store.tryAcquire(request, signal),
+    tryRelease: (request, signal) => store.tryRelease(request, signal),
+    tryRequestResign: (lease, request, signal) => store.tryRequestResign(lease, request, signal),
+    read: (lease, signal) => store.read(lease, signal),
+    watch: (lease, listener) => store.watch(lease, listener),
+    close: () => store.close(),
+  }
+}

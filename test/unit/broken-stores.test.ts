@@ -1,0 +1,195 @@
+// Deliberately broken stores: for each there is a case of the kit that must catch it.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import { createSystemClock } from '../../src/clock.ts'
+import type { LeaseStore } from '../../src/index.ts'
+import { LeaseTable } from '../../src/store/memory/lease-table.ts'
+import { Memory, MemoryLeaseStore } from '../../src/store/memory/memory-store.ts'
+import { leaseStoreCases } from '../../src/testing/lease-store-kit.ts'
+
+interface Broken {
+  readonly what: string
+  /** The cases that have to fail. */
+  readonly caughtBy: readonly string[]
+  /** Breaks the table of a fresh memory. */
+  readonly breakTable: (table: LeaseTable) => void
+}
+
+/** The holder and the token as the record has them, whatever the caller says. */
+function asRecorded(table: LeaseTable, lease: string): { holder: string; token: number } {
+  const { record } = table.read(lease)
+  return { holder: record?.holder ?? '', token: record?.token ?? 0 }
+}
+
+const brokenStores: readonly Broken[] = [
+  {
+    what: 'renews by name only',
+    caughtBy: ['a renewal with an old token is refused'],
+    breakTable(table) {
+      const renew = table.renew.bind(table)
+      table.renew = (request) =>
+        renew({ ...request, token: asRecorded(table, request.lease).token })
+    },
+  },
+  {
+    what: 'renews by token only',
+    caughtBy: ["a renewal with the right token and another's name is refused"],
+    breakTable(table) {
+      const renew = table.renew.bind(table)
+      table.renew = (request) =>
+        renew({ ...request, holder: asRecorded(table, request.lease).holder })
+    },
+  },
+  {
+    what: 'forgets to change the holder at a takeover',
+    caughtBy: [
+      'after a takeover the old holder can neither renew nor release',
+      'a late release of an older term does nothing',
+    ],
+    breakTable(table) {
+      const first = new Map<string, string>()
+      const acquire = table.acquire.bind(table)
+      table.acquire = (request) => {
+        const reply = acquire(request)
+        if (reply.kind === 'acquired' && !first.has(request.lease))
+          first.set(request.lease, request.holder)
+        return reply
+      }
+      const rename = <Request extends { lease: string; holder: string; token: number }>(
+        request: Request,
+      ): Request =>
+        request.holder === first.get(request.lease)
+          ? { ...request, ...asRecorded(table, request.lease) }
+          : request
+      const renew = table.renew.bind(table)
+      table.renew = (request) => renew(rename(request))
+      const release = table.release.bind(table)
+      table.release = (request) => release(rename(request))
+    },
+  },
+  {
+    what: 'deletes the counter with the record',
+    caughtBy: ['release, then acquire: the token still rises'],
+    breakTable(table) {
+      let taken = 0
+      let base = 0
+      const acquire = table.acquire.bind(table)
+      table.acquire = (request) => {
+        const reply = acquire(request)
+        if (reply.kind !== 'acquired') return reply
+        taken = reply.token
+        return { ...reply, token: reply.token - base }
+      }
+      const release = table.release.bind(table)
+      table.release = (request) => {
+        const reply = release({ ...request, token: request.token + base })
+        if (reply.kind === 'released') base = taken
+        return reply
+      }
+    },
+  },
+  {
+    what: 'gives the retry of an acquisition a new token',
+    caughtBy: ['a retry by the same holder yields the same token, a new acquisition a higher one'],
+    breakTable(table) {
+      const acquire = table.acquire.bind(table)
+      table.acquire = (request) => {
+        if (asRecorded(table, request.lease).holder === request.holder) table.expire(request.lease)
+        return acquire({ ...request, holder: `${request.holder}:${Math.random()}` })
+      }
+    },
+  },
+  {
+    what: 'renews a lease that has expired',
+    caughtBy: ['a renewal after expiry is refused even if nobody took over'],
+    breakTable(table) {
+      const renew = table.renew.bind(table)
+      table.renew = (request) => {
+        const reply = renew(request)
+        if (reply.kind !== 'refused' || reply.cause !== 'expired') return reply
+        return { kind: 'renewed', resignRequest: undefined }
+      }
+    },
+  },
+  {
+    what: 'hands the lease over while it is held',
+    caughtBy: [
+      'a second holder is refused, and told by whom and for how long',
+      '20 concurrent acquisitions have one winner',
+    ],
+    breakTable(table) {
+      const acquire = table.acquire.bind(table)
+      table.acquire = (request) => {
+        table.expire(request.lease)
+        return acquire(request)
+      }
+    },
+  },
+  {
+    what: 'believes an observation of a record that has changed since',
+    caughtBy: ['a record that was watched, unchanged, is handed over, and a changed one is not'],
+    breakTable(table) {
+      const acquire = table.acquire.bind(table)
+      table.acquire = (request) => {
+        if (request.observed) table.expire(request.lease)
+        return acquire(request)
+      }
+    },
+  },
+  {
+    what: 'keeps a wish to resign for the next leader',
+    caughtBy: ['a resign request reaches the leader, bound to its token'],
+    breakTable(table) {
+      const ask = table.requestResign.bind(table)
+      table.requestResign = (lease, request) =>
+        ask(lease, { ...request, token: asRecorded(table, lease).token })
+    },
+  },
+  {
+    what: 'takes all names for one',
+    caughtBy: ['two names are independent'],
+    breakTable(table) {
+      const acquire = table.acquire.bind(table)
+      table.acquire = (request) => acquire({ ...request, lease: 'scheduler' })
+    },
+  },
+  {
+    what: 'does not extend the lease when it is renewed',
+    caughtBy: ["a renewal extends by the store's clock"],
+    breakTable(table) {
+      table.renew = () => ({ kind: 'renewed', resignRequest: undefined })
+    },
+  },
+]
+
+async function runCase(name: string, breakTable: (table: LeaseTable) => void): Promise<void> {
+  const testCase = leaseStoreCases.find((candidate) => candidate.name === name)
+  assert.ok(testCase, `the kit has no case "${name}"`)
+  const memory = new Memory(createSystemClock())
+  breakTable(memory.table)
+  const open = async (): Promise<LeaseStore> => new MemoryLeaseStore(memory)
+  const nothing = async (): Promise<never> => assert.fail('not needed')
+  await testCase.run({
+    open,
+    expire: async (lease) => memory.table.expire(lease),
+    deleteRecord: async (lease) => memory.table.deleteRecord(lease),
+    restart: nothing,
+    block: nothing,
+    dropConnections: nothing,
+    openWithWallClock: nothing,
+    countHandles: nothing,
+    close: async () => {},
+  })
+}
+
+describe('a store that', () => {
+  for (const { what, caughtBy, breakTable } of brokenStores) {
+    for (const name of caughtBy) {
+      test(`${what} is caught by "${name}"`, async () => {
+        await runCase(name, () => {})
+        await assert.rejects(runCase(name, breakTable), { code: 'ERR_ASSERTION' })
+      })
+    }
+  }
+})

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import { formatDuration } from '../../src/duration.ts'
+import { TenureError } from '../../src/errors.ts'
+import type { LogLine } from '../../src/events.ts'
+import { LineBuffer, linesMax } from '../../src/heart/line-buffer.ts'
+import { errorOfRecord, recordOfError } from '../../src/heart/messages.ts'
+import { StallGate, stallTickMs } from '../../src/heart/stall-gate.ts'
+import { backoffMs } from '../../src/lease/backoff.ts'
+
+describe('the stall gate', () => {
+  test('counts from the last sign of life, in ticks', () => {
+    const gate = new StallGate(0, 0)
+    assert.equal(gate.tick(1, 100, 100), 0)
+    assert.equal(gate.tick(1, 200, 100), 100)
+    assert.equal(gate.tick(1, 300, 100), 200)
+    assert.equal(gate.tick(2, 400, 100), 0)
+  })
+
+  test('does not take a process that was stopped as a whole for one that stalls', () => {
+    const gate = new StallGate(0, 0)
+    gate.tick(1, 100, 100)
+    // An hour passes without a tick: the heart did not run either.
+    assert.equal(gate.tick(1, 3_600_100, 100), 200)
+    assert.equal(gate.tick(2, 3_600_200, 100), 0)
+  })
+
+  test('looks 50 times a stall limit, and twice a second at least', () => {
+    assert.equal(stallTickMs(6_000), 120)
+    assert.equal(stallTickMs(60_000), 500)
+    assert.equal(stallTickMs(3_600_000), 500)
+  })
+})
+
+describe('the buffer of lines', () => {
+  const line = (i: number): LogLine => ({ event: 'lease_held', timeMs: i, fields: { i } })
+
+  test('sends one batch at a time, and what came meanwhile after it', () => {
+    const sent: (readonly LogLine[])[] = []
+    const buffer = new LineBuffer((lines) => sent.push(lines))
+    for (let i = 0; i < 4; i++) buffer.add(line(i))
+    assert.deepEqual(
+      sent.map((lines) => lines.length),
+      [1],
+    )
+    buffer.logged()
+    assert.deepEqual(
+      sent.map((lines) => lines.length),
+      [1, 3],
+    )
+    buffer.logged()
+    buffer.logged()
+    assert.equal(sent.length, 2)
+  })
+
+  test('is bounded: the oldest are dropped, counted, and the rest keeps its own times', () => {
+    const sent: (readonly LogLine[])[] = []
+    const buffer = new LineBuffer((lines) => sent.push(lines))
+    for (let i = 0; i <= linesMax + 5; i++) buffer.add(line(i))
+    buffer.logged()
+    const [first, second] = sent[1] ?? []
+    assert.deepEqual(first, { event: 'log_lines_dropped', timeMs: 6, fields: { count: 5 } })
+    assert.equal(second?.timeMs, 6)
+    assert.equal(sent[1]?.length, linesMax + 1)
+  })
+})
+
+test('an error keeps its code, its message and its stack when it crosses threads', () => {
+  const error = new TenureError('TENURE_ERR_STORE_MODULE', 'Expected a module.')
+  const crossed = errorOfRecord(structuredClone(recordOfError(error)))
+  assert.ok(crossed instanceof TenureError)
+  assert.equal(crossed.code, error.code)
+  assert.equal(crossed.message, error.message)
+  assert.equal(crossed.stack, error.stack)
+  assert.equal(recordOfError('thrown').code, 'TENURE_ERR_HEART_DIED')
+})
+
+test('a back-off is never longer than its base at first, doubles, and has a longest', () => {
+  const times = { baseMs: 200, maxMs: 2_000 }
+  const least = (): number => 0
+  const most = (): number => 0.999
+  assert.deepEqual(
+    [1, 2, 3, 4, 5, 99].map((retry) => backoffMs(retry, times, least)),
+    [200, 400, 800, 1_600, 2_000, 2_000],
+  )
+  for (let retry = 1; retry < 10; retry++) {
+    const ms = backoffMs(retry, times, most)
+    assert.ok(ms > 0.8 * Math.min(200 * 2 ** (retry - 1), 2_000) - 1, formatDuration(ms))
+  }
+})
