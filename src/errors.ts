@@ -1,8 +1,37 @@
+/** The code of a {@link TenureError}: stable, to decide by. See {@link errorCodes}. */
+export type ErrorCode =
+  | 'TENURE_ERR_OPTION_TYPE'
+  | 'TENURE_ERR_OPTION_UNKNOWN'
+  | 'TENURE_ERR_OPTION_RELATION'
+  | 'TENURE_ERR_RECONFIGURE'
+  | 'TENURE_ERR_DURATION'
+  | 'TENURE_ERR_LEASE_NAME'
+  | 'TENURE_ERR_CORRELATION_ID'
+  | 'TENURE_ERR_STORE_URL'
+  | 'TENURE_ERR_STORE_MODULE'
+  | 'TENURE_ERR_STORE_UNUSABLE'
+  | 'TENURE_ERR_STORE_CLOSED'
+  | 'TENURE_ERR_STORE_TOKEN'
+  | 'TENURE_ERR_ATTEMPT_TIMEOUT'
+  | 'TENURE_ERR_HEART_DIED'
+  | 'TENURE_ERR_STATE'
+  | 'TENURE_ERR_NOT_LEADER'
+  | 'TENURE_ERR_NOT_TRUSTED'
+  | 'TENURE_ERR_TERM_ENDED'
+  | 'TENURE_ERR_SCHEDULE'
+  | 'TENURE_ERR_JOB_ID'
+  | 'TENURE_ERR_JOB_EXISTS'
+  | 'TENURE_ERR_JOB_UNKNOWN'
+  | 'TENURE_ERR_JOB_SYSTEM'
+  | 'TENURE_ERR_JOB_RUNNING'
+  | 'TENURE_ERR_RUN_TIMEOUT'
+  | 'TENURE_ERR_INVARIANT'
+
 /**
  * Every code that a {@link TenureError} can have, and when it is thrown or logged. A test holds
  * this table against `docs/errors.md`.
  */
-export const errorCodes = {
+export const errorCodes: Readonly<Record<ErrorCode, string>> = {
   TENURE_ERR_OPTION_TYPE: 'An option has the wrong type or a value outside of its range.',
   TENURE_ERR_OPTION_UNKNOWN: 'An option, or a parameter of a store URL, does not exist.',
   TENURE_ERR_OPTION_RELATION: 'Two or more settings contradict each other.',
@@ -29,10 +58,7 @@ export const errorCodes = {
   TENURE_ERR_JOB_RUNNING: 'The job is running already and its runs do not overlap.',
   TENURE_ERR_RUN_TIMEOUT: 'Reason of an abort signal: the run took longer than its `timeout`.',
   TENURE_ERR_INVARIANT: 'A fact that Tenure relies on did not hold: a defect.',
-} as const satisfies Record<string, string>
-
-/** A code of {@link errorCodes}, such as `'TENURE_ERR_LEASE_NAME'`. */
-export type ErrorCode = keyof typeof errorCodes
+}
 
 /**
  * The error of everything that Tenure throws, rejects with, logs, or aborts a signal with.

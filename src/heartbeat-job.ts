@@ -28,7 +28,7 @@ export interface HeartbeatJobParts {
  * with its last and its next firing, and can be fired by hand.
  */
 export class HeartbeatJob implements SystemJob {
-  readonly id = heartbeatJobId
+  readonly id: string = heartbeatJobId
   readonly #parts: HeartbeatJobParts
   #lastRun: RunRecord | undefined
   /** When the last renewal that succeeded was sent. */

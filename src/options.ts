@@ -95,7 +95,18 @@ export interface TenureOptions {
 }
 
 /** The options that may be changed while running, by `tenure.reconfigure`. */
-export type ReconfigurableOptions = Pick<TenureOptions, (typeof reconfigurable)[number]>
+export type ReconfigurableOptions = Pick<
+  TenureOptions,
+  | 'ttl'
+  | 'heartbeat'
+  | 'attemptTimeout'
+  | 'retryBackoff'
+  | 'stopGrace'
+  | 'safetyMargin'
+  | 'stallLimit'
+  | 'onStall'
+  | 'drain'
+>
 
 /** The settings that stay as they were when the Tenure was made. */
 export interface FixedSettings {
@@ -147,7 +158,7 @@ export const environmentNames: Readonly<Record<Exclude<keyof TenureOptions, 'log
 }
 
 /** The options that `reconfigure` takes. */
-export const reconfigurable = [
+export const reconfigurable: readonly (keyof ReconfigurableOptions)[] = [
   'ttl',
   'heartbeat',
   'attemptTimeout',
@@ -157,7 +168,7 @@ export const reconfigurable = [
   'stallLimit',
   'onStall',
   'drain',
-] as const satisfies readonly (keyof TenureOptions)[]
+]
 
 export const ttlMsDefault = 20_000
 export const heartbeatMsDefault = 5_000

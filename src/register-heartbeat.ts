@@ -1,9 +1,6 @@
 import type { Logger } from './events.ts'
 import { createStderrLogger } from './stderr-logger.ts'
 
-/** The method by which a Tenure, of whichever copy of this package, registers its heartbeat. */
-export const registerHeartbeatMethod: unique symbol = Symbol.for('tenure.registerHeartbeat')
-
 /**
  * - `'scheduled'`: the heartbeat's job stands in `jobs()`, once, also if it stood there before
  * - `'pending'`: there is a Tenure that is not started; `start()` registers the heartbeat
@@ -11,8 +8,9 @@ export const registerHeartbeatMethod: unique symbol = Symbol.for('tenure.registe
  */
 export type HeartbeatRegistration = 'scheduled' | 'pending' | 'no-scheduler'
 
+/** A Tenure, of whichever copy of this package. */
 interface HasHeartbeat {
-  [registerHeartbeatMethod](): HeartbeatRegistration
+  registerHeartbeat(): HeartbeatRegistration
 }
 
 /** What may be found on an application; all of it is looked at with care. */
@@ -40,7 +38,7 @@ interface Application {
 export function registerHeartbeat(app: object): HeartbeatRegistration {
   const { tenure, state, log } = app as Application
   const scheduler = [tenure, state?.scheduler].find(hasHeartbeat)
-  if (scheduler !== undefined) return scheduler[registerHeartbeatMethod]()
+  if (scheduler !== undefined) return scheduler.registerHeartbeat()
   const event = 'scheduler_lock_heartbeat_no_scheduler'
   if (typeof log?.warn === 'function') log.warn({}, event)
   else createStderrLogger().warn({}, event)
@@ -48,6 +46,6 @@ export function registerHeartbeat(app: object): HeartbeatRegistration {
 }
 
 function hasHeartbeat(value: unknown): value is HasHeartbeat {
-  const method = (value as Partial<HasHeartbeat> | null | undefined)?.[registerHeartbeatMethod]
-  return typeof method === 'function'
+  const candidate = value as Partial<HasHeartbeat> | null | undefined
+  return typeof candidate?.registerHeartbeat === 'function'
 }

@@ -26,7 +26,7 @@ import {
   type Settings,
   type TenureOptions,
 } from './options.ts'
-import { registerHeartbeatMethod, type HeartbeatRegistration } from './register-heartbeat.ts'
+import type { HeartbeatRegistration } from './register-heartbeat.ts'
 import type { Handler, JobOptions, JobRecord, RunRecord, Schedule } from './schedule/job.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import type { Role, Status } from './status.ts'
@@ -274,6 +274,18 @@ export class Tenure {
     return this.#scheduler.records()
   }
 
+  /**
+   * Puts the heartbeat among the jobs, in the place of itself if it stands there. `start()` calls
+   * it; for an application that may or may not have a Tenure there is `registerHeartbeat(app)`.
+   */
+  registerHeartbeat(): HeartbeatRegistration {
+    if (this.#startedAtMs === undefined) return 'pending'
+    this.#scheduler.putSystem(this.#heartbeat)
+    const intervalSeconds = this.settings.heartbeatMs / 1_000
+    this.#log.write('scheduler_lock_heartbeat_scheduled', { intervalSeconds })
+    return 'scheduled'
+  }
+
   // ---- settings and status ----
 
   /** The settings in force now: options over the environment (`TENURE_*`) over defaults. */
@@ -413,7 +425,7 @@ export class Tenure {
       this.#heart = undefined
     })
     this.#startedAtMs = this.#clock.wallMs()
-    this[registerHeartbeatMethod]()
+    this.registerHeartbeat()
   }
 
   async #stop(drainMs: number): Promise<void> {
@@ -460,15 +472,6 @@ export class Tenure {
         return this.#heart?.send({ kind: 'lines-logged' })
       case 'stopped':
     }
-  }
-
-  /** @internal Use `registerHeartbeat`. */
-  [registerHeartbeatMethod](): HeartbeatRegistration {
-    if (this.#startedAtMs === undefined) return 'pending'
-    this.#scheduler.putSystem(this.#heartbeat)
-    const intervalSeconds = this.settings.heartbeatMs / 1_000
-    this.#log.write('scheduler_lock_heartbeat_scheduled', { intervalSeconds })
-    return 'scheduled'
   }
 }
 

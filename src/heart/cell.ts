@@ -4,8 +4,8 @@ import { elapsedMs, hardFenceAfterMs, softStopAfterMs, type TrustTimes } from '.
 
 /** Indexes of the 32-bit words, which both threads change atomically. */
 const word = {
-  /** Odd while the heart writes the numbers below; a reader that saw it change reads again. */
-  sequence: 0,
+  /** Counts the writes of the numbers below. Whether it is even or odd tells which copy is valid. */
+  writes: 0,
   /** The number of the term in this cell, times 4, plus its phase. */
   phase: 1,
   /** Counts up while the main thread lives. */
@@ -16,7 +16,7 @@ const word = {
   exited: 4,
 } as const
 
-/** Indexes of the numbers, written by the heart alone. */
+/** Indexes of the numbers, written by the heart alone, of which there are two copies. */
 const number = {
   token: 0,
   sinceMonotonicMs: 1,
@@ -27,21 +27,22 @@ const number = {
 } as const
 
 const wordBytes = 64
-const byteLength = wordBytes + 8 * Object.keys(number).length
+const numbersOfCopy = Object.keys(number).length
+const byteLength = wordBytes + 2 * 8 * numbersOfCopy
 
 const phase = { none: 0, leading: 1, ending: 2 } as const
 const phaseMask = 3
-
-/** A writer that died while writing leaves the sequence odd for ever; then nothing is trusted. */
-const readsMax = 1_000
 
 /**
  * The leader's state in memory that the main thread and the heart share, so that the main thread
  * knows it without a message and without allocating, also in the first statement after a block.
  *
  * The heart writes, the main thread reads. Only the soft stop may come from either side: whoever
- * sees it first makes it final for both. Each heart has a cell of its own, so that one which died
- * in the middle of a write leaves no trace in the next one's.
+ * sees it first makes it final for both.
+ *
+ * The numbers are written to the copy that is not valid, which then becomes the valid one in a
+ * single step: a heart that is held up, or dies, in the middle of a write holds up no reader. Each
+ * heart has a cell of its own, so that a late write of one that was given up meets no other's.
  */
 export class Cell implements TrustCell {
   readonly buffer: SharedArrayBuffer
@@ -75,7 +76,7 @@ export class Cell implements TrustCell {
   }
 
   extend(since: Instant, times: TrustTimes): boolean {
-    this.#write(this.#numbers[number.token] ?? 0, since, times)
+    this.#write(this.#numbers[this.#validCopy() + number.token] ?? 0, since, times)
     return this.#isIn(phase.leading)
   }
 
@@ -158,33 +159,36 @@ export class Cell implements TrustCell {
     Atomics.compareExchange(this.#words, word.phase, before, after)
   }
 
-  #write(token: number, since: Instant, times: TrustTimes): void {
-    Atomics.add(this.#words, word.sequence, 1)
-    this.#numbers[number.token] = token
-    this.#numbers[number.sinceMonotonicMs] = since.monotonicMs
-    this.#numbers[number.sinceWallMs] = since.wallMs
-    this.#numbers[number.sinceUptimeMs] = since.uptimeMs
-    this.#numbers[number.softStopAfterMs] = softStopAfterMs(times)
-    this.#numbers[number.hardFenceAfterMs] = hardFenceAfterMs(times)
-    Atomics.add(this.#words, word.sequence, 1)
+  #validCopy(): number {
+    return (Atomics.load(this.#words, word.writes) & 1) * numbersOfCopy
   }
 
-  /** Reads all of one moment; false if the cell holds another term, or nothing that is whole. */
+  #write(token: number, since: Instant, times: TrustTimes): void {
+    const copy = numbersOfCopy - this.#validCopy()
+    this.#numbers[copy + number.token] = token
+    this.#numbers[copy + number.sinceMonotonicMs] = since.monotonicMs
+    this.#numbers[copy + number.sinceWallMs] = since.wallMs
+    this.#numbers[copy + number.sinceUptimeMs] = since.uptimeMs
+    this.#numbers[copy + number.softStopAfterMs] = softStopAfterMs(times)
+    this.#numbers[copy + number.hardFenceAfterMs] = hardFenceAfterMs(times)
+    Atomics.add(this.#words, word.writes, 1)
+  }
+
+  /** Reads all of one moment; false if the cell holds another term. */
   #read(token: number): boolean {
-    for (let reads = 0; reads < readsMax; reads++) {
-      const sequence = Atomics.load(this.#words, word.sequence)
+    for (;;) {
+      const writes = Atomics.load(this.#words, word.writes)
+      const copy = (writes & 1) * numbersOfCopy
       this.#phase = Atomics.load(this.#words, word.phase)
-      this.#token = this.#numbers[number.token] ?? 0
-      this.#since.monotonicMs = this.#numbers[number.sinceMonotonicMs] ?? 0
-      this.#since.wallMs = this.#numbers[number.sinceWallMs] ?? 0
-      this.#since.uptimeMs = this.#numbers[number.sinceUptimeMs] ?? 0
-      this.#softStopAfterMs = this.#numbers[number.softStopAfterMs] ?? 0
-      this.#hardFenceAfterMs = this.#numbers[number.hardFenceAfterMs] ?? 0
-      const whole = (sequence & 1) === 0
-      if (whole && Atomics.load(this.#words, word.sequence) === sequence) {
-        return this.#token === token
-      }
+      this.#token = this.#numbers[copy + number.token] ?? 0
+      this.#since.monotonicMs = this.#numbers[copy + number.sinceMonotonicMs] ?? 0
+      this.#since.wallMs = this.#numbers[copy + number.sinceWallMs] ?? 0
+      this.#since.uptimeMs = this.#numbers[copy + number.sinceUptimeMs] ?? 0
+      this.#softStopAfterMs = this.#numbers[copy + number.softStopAfterMs] ?? 0
+      this.#hardFenceAfterMs = this.#numbers[copy + number.hardFenceAfterMs] ?? 0
+      // A change means that the heart has completed a write meanwhile, and may be at the next one,
+      // to this very copy. It does so once a heartbeat: a second turn is rare, a third unheard of.
+      if (Atomics.load(this.#words, word.writes) === writes) return this.#token === token
     }
-    return false
   }
 }

@@ -29,7 +29,7 @@ function writeOn(): void {
   for (let i = 0; i < 1_000; i++) {
     write(i % 7)
     // A reader gets its turn between two writes, which in earnest are seconds apart.
-    for (let pause = 0; pause < 200; pause++) Atomics.load(words, 0)
+    for (let pause = 0; pause < 4; pause++) Atomics.load(words, 0)
   }
   if (!stopped) setImmediate(writeOn)
 }

@@ -1,0 +1,14 @@
+// Builds dist/: compiles the sources, and copies what the compiler does not.
+import { execFileSync } from 'node:child_process'
+import { cpSync, readdirSync, rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+rmSync(`${root}dist`, { recursive: true, force: true })
+execFileSync(`${root}node_modules/.bin/tsc`, ['-p', `${root}tsconfig.build.json`], {
+  stdio: 'inherit',
+})
+for (const name of readdirSync(`${root}src/dashboard`)) {
+  if (/\.(html|css|js)$/.test(name))
+    cpSync(`${root}src/dashboard/${name}`, `${root}dist/dashboard/${name}`)
+}

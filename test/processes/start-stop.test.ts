@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { DatabaseSync } from 'node:sqlite'
+import { promisify } from 'node:util'
+
+const times = 1_000
+
+test(`started and stopped ${times} times at random moments, a Tenure leaves nothing behind`, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tenure-start-stop-'))
+  try {
+    const path = join(folder, 'tenure.db')
+    const program = new URL('../support/start-stop.ts', import.meta.url).pathname
+    // Each thread compiles the same modules again, unless the cache of Node.js is allowed to help.
+    const env = { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') }
+    const options = { timeout: 150_000, env }
+    const args = [program, path, String(times), '6']
+    // That the program ends at all shows that nothing keeps it alive.
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, options)
+    assert.equal(stderr, '')
+    const { before, after, led } = JSON.parse(stdout) as Record<string, Record<string, number>>
+    assert.deepEqual(after, before)
+    assert.ok(Number(led) > times / 4, `in ${String(led)} of the cycles it led`)
+
+    const database = new DatabaseSync(path)
+    const leases = database.prepare('SELECT lease, holder FROM tenure_lease').all()
+    database.close()
+    assert.deepEqual(leases, [], 'and each lease that was acquired has been released')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
