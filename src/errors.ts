@@ -11,10 +11,8 @@ export type ErrorCode =
   | 'TENURE_ERR_STORE_MODULE'
   | 'TENURE_ERR_STORE_UNUSABLE'
   | 'TENURE_ERR_STORE_CLOSED'
-  | 'TENURE_ERR_STORE_TOKEN'
   | 'TENURE_ERR_ATTEMPT_TIMEOUT'
   | 'TENURE_ERR_HEART_DIED'
-  | 'TENURE_ERR_STATE'
   | 'TENURE_ERR_NOT_LEADER'
   | 'TENURE_ERR_NOT_TRUSTED'
   | 'TENURE_ERR_TERM_ENDED'
@@ -43,10 +41,8 @@ export const errorCodes: Readonly<Record<ErrorCode, string>> = {
   TENURE_ERR_STORE_MODULE: 'The module of a store of your own cannot be loaded or is no store.',
   TENURE_ERR_STORE_UNUSABLE: 'The store answered, but cannot be used as it is.',
   TENURE_ERR_STORE_CLOSED: 'The store was closed before the call.',
-  TENURE_ERR_STORE_TOKEN: 'The store handed out a fencing token that is not higher than the last.',
   TENURE_ERR_ATTEMPT_TIMEOUT: 'One attempt on the store took longer than its timeout.',
   TENURE_ERR_HEART_DIED: 'The thread that renews the lease ended unexpectedly; it is restarted.',
-  TENURE_ERR_STATE: 'The call is not possible now: not started, or already stopped.',
   TENURE_ERR_NOT_LEADER: 'The call is possible on the leader only.',
   TENURE_ERR_NOT_TRUSTED: 'The term is no longer trusted; the work must stop.',
   TENURE_ERR_TERM_ENDED: 'Reason of an abort signal: the term of this instance has ended.',
