@@ -56,7 +56,9 @@ export async function benchIsLeader(): Promise<void> {
   const row = (name: string, { ns, bytesPerCall }: Cost): string =>
     `${name.padEnd(44)}${ns.toFixed(1).padStart(8)} ns${(ns / clocks.ns).toFixed(2).padStart(8)} x` +
     `${bytesPerCall.toFixed(1).padStart(10)} B` +
-    `${Math.max(0, bytesPerCall - clocks.bytesPerCall).toFixed(1).padStart(10)} B`
+    `${Math.max(0, bytesPerCall - clocks.bytesPerCall)
+      .toFixed(1)
+      .padStart(10)} B`
   console.log(`isLeader: median of ${rounds} rounds of ${calls.toLocaleString('en')} calls`)
   console.log(`${''.padEnd(44)}    a call  to clocks   allocated    of its own`)
   console.log(row('performance.now() alone', monotonic))
@@ -65,5 +67,5 @@ export async function benchIsLeader(): Promise<void> {
   console.log(row('tenure.isLeader, leading', leader))
   console.log(row('term.isTrusted, leading', trusted))
   console.log(row('tenure.isLeader, not leading', candidate))
-  console.log("V8 returns the result of Date.now() in a box of 16 bytes, whoever calls it.")
+  console.log('V8 returns the result of Date.now() in a box of 16 bytes, whoever calls it.')
 }

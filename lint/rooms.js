@@ -40,6 +40,7 @@ const rooms = [
 /** What the files at the root of src/ may not import: `tenure.ts` and the pieces that it wires. */
 const notForRoot = ['fastify/', 'cli/', 'dashboard/', 'testing/']
 
+/** @type {(from: string, specifier: string) => string} */
 function resolve(from, specifier) {
   const parts = from.split('/').slice(0, -1)
   for (const part of specifier.split('/')) {
@@ -49,11 +50,16 @@ function resolve(from, specifier) {
   return parts.join('/')
 }
 
+/** @type {(file: string, places: string[]) => boolean} */
 function isWithin(file, places) {
   return places.some((place) => (place.endsWith('/') ? file.startsWith(place) : file === place))
 }
 
-/** Why `file` may not import `specifier`, or `undefined` if it may. Both are relative to src/. */
+/**
+ * Why `file`, below src/, may not import `specifier`, or `undefined` if it may.
+ *
+ * @type {(file: string, specifier: string) => string | undefined}
+ */
 export function refusal(file, specifier) {
   const room = rooms.find(({ name }) => isWithin(file, [name]))
   if (!specifier.startsWith('.')) {
@@ -71,18 +77,25 @@ export function refusal(file, specifier) {
 }
 
 const roomsRule = {
+  /** @param {any} context */
   create(context) {
     const file = context.filename.replaceAll('\\', '/').split('/src/').at(-1)
+    /** @type {(node: any, source: any) => void} */
     const check = (node, source) => {
       if (typeof source?.value !== 'string') return
       const message = refusal(file, source.value)
       if (message !== undefined) context.report({ node, message })
     }
     return {
+      /** @param {any} node */
       ImportDeclaration: (node) => check(node, node.source),
+      /** @param {any} node */
       ExportNamedDeclaration: (node) => check(node, node.source),
+      /** @param {any} node */
       ExportAllDeclaration: (node) => check(node, node.source),
+      /** @param {any} node */
       ImportExpression: (node) => check(node, node.source),
+      /** @param {any} node */
       TSImportType: (node) => check(node, node.source ?? node.argument),
     }
   },
@@ -98,15 +111,19 @@ const timers = new Set([
 
 /** Only clock.ts may read a clock or set a timer: everything else is given a `Clock`. */
 const clockRule = {
+  /** @param {any} context */
   create(context) {
     if (context.filename.replaceAll('\\', '/').endsWith('/src/clock.ts')) return {}
+    /** @type {(node: any, what: string) => void} */
     const report = (node, what) =>
       context.report({ node, message: `only clock.ts may use ${what}` })
     return {
+      /** @param {any} node */
       NewExpression(node) {
         const bare = node.callee.name === 'Date' && node.arguments.length === 0
         if (bare) report(node, 'new Date()')
       },
+      /** @param {any} node */
       MemberExpression(node) {
         const { object, property } = node
         if (object.name === 'Date' && property.name === 'now') report(node, 'Date.now')
@@ -115,9 +132,11 @@ const clockRule = {
           report(node, property.name)
         }
       },
+      /** @param {any} node */
       CallExpression(node) {
         if (timers.has(node.callee.name)) report(node, node.callee.name)
       },
+      /** @param {any} node */
       ImportDeclaration(node) {
         if (/^(node:)?timers/.test(node.source.value)) report(node, node.source.value)
       },

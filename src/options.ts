@@ -170,10 +170,15 @@ export const reconfigurable: readonly (keyof ReconfigurableOptions)[] = [
   'drain',
 ]
 
+/** The default of `ttl`. */
 export const ttlMsDefault = 20_000
+/** The default of `heartbeat`: that of the classic heartbeat. */
 export const heartbeatMsDefault = 5_000
+/** The default of `attemptTimeout`: the timeout of the classic heartbeat. */
 export const attemptTimeoutMsDefault = 5_000
+/** The default of `stallLimit`. */
 export const stallLimitMsDefault = 60_000
+/** The default of `drain`. */
 export const drainMsDefault = 10_000
 
 /** One value, and what to call it in an error. */

@@ -8,6 +8,7 @@ import type {
   RenewReply,
 } from '../../store/lease-store.ts'
 
+/** The ttl of the leases of this kit. */
 export const ttlMs = 20_000
 /** Bounds what waits for an event; far beyond what it takes, so that it never decides a test. */
 const patienceMs = 10_000
