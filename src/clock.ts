@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import os from 'node:os'
 
 /**
@@ -96,13 +97,19 @@ function offsetOfPerformanceMs(): number {
  */
 export function createSystemClock(): Clock {
   const offsetMs = offsetOfPerformanceMs()
+  // A timer that happens to be set within a request must not carry that request's context into
+  // runs and heartbeats that have nothing to do with it.
+  const outside = AsyncLocalStorage.snapshot()
   return {
     monotonicMs: () => performance.now() + offsetMs,
     wallMs: () => Date.now(),
     // libuv reads /proc/uptime or CLOCK_BOOTTIME, both of which count suspended time.
     uptimeMs: () => os.uptime() * 1e3,
     setTimer(delayMs, callback, options) {
-      const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), timerDelayMsMax))
+      const timer = setTimeout(
+        () => outside(callback),
+        Math.min(Math.max(delayMs, 0), timerDelayMsMax),
+      )
       if (!options?.keepAlive) timer.unref()
       return { cancel: () => clearTimeout(timer) }
     },

@@ -77,7 +77,7 @@ export class Heart {
       checkTtlOfStore(this.#settings.current.ttlMs, store.ttlMsMin)
       this.#parts.report({ kind: 'ready', ttlMsMin: store.ttlMsMin })
     } catch (error) {
-      return this.#die(error, true)
+      return this.#die(error)
     }
     this.#input(() => {
       this.#unwatch = this.#store?.watch(this.#parts.config.fixed.lease, {
@@ -126,7 +126,7 @@ export class Heart {
     try {
       give()
     } catch (error) {
-      return this.#die(error, false)
+      return this.#die(error)
     }
     this.#wakeTimer?.cancel()
     const wakeMs = this.#elector.nextWakeMs
@@ -267,11 +267,11 @@ export class Heart {
     this.#lines.add({ event, timeMs, fields: { lease: this.#parts.config.fixed.lease, ...fields } })
   }
 
-  #die(error: unknown, fatal: boolean): void {
+  #die(error: unknown): void {
     if (this.#over) return
     this.#parts.cell.close()
     this.#close()
-    this.#parts.report({ kind: 'died', error: recordOfError(error), fatal })
+    this.#parts.report({ kind: 'died', error: recordOfError(error) })
   }
 
   #close(): void {

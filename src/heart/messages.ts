@@ -47,8 +47,8 @@ export type Report =
     }
   | { readonly kind: 'lines'; readonly lines: readonly LogLine[] }
   | { readonly kind: 'stopped' }
-  /** The heart cannot go on; `fatal` where starting it again would not help. */
-  | { readonly kind: 'died'; readonly error: ErrorRecord; readonly fatal: boolean }
+  /** The heart cannot go on. */
+  | { readonly kind: 'died'; readonly error: ErrorRecord }
 
 /** An error as it crosses threads: cloning an `Error` loses its code. */
 export interface ErrorRecord {

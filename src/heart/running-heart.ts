@@ -38,7 +38,7 @@ export function runInThread(config: HeartConfig, clock: Clock, hear: Hear): Runn
     if (said) return
     said = true
     const error = new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
-    hear({ kind: 'died', error: recordOfError(error), fatal: false })
+    hear({ kind: 'died', error: recordOfError(error) })
   }
   worker.on('message', (report: Report) => {
     if (report.kind === 'stopped' || report.kind === 'died') said = true

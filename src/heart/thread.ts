@@ -106,7 +106,7 @@ export class HeartThread {
       this.#restarts = 0
     }
     // What does not work at the start is a mistake; what worked once may work again.
-    if (report.kind === 'died' && (this.#wasReady || !report.fatal)) this.#died(report.error)
+    if (report.kind === 'died' && this.#wasReady) this.#died(report.error)
     else this.#parts.report(report)
   }
 

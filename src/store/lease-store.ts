@@ -59,6 +59,7 @@ export interface ResignRequest {
   readonly coolDownMs: number
 }
 
+/** What a candidate asks for. */
 export interface AcquireRequest {
   readonly lease: string
   readonly holder: string
@@ -85,10 +86,12 @@ export interface EndedTerm {
   readonly reason: EndReason
 }
 
+/** Granted, or refused by the record that stands in the way. */
 export type AcquireReply =
   | { readonly kind: 'acquired'; readonly token: number }
   | { readonly kind: 'held'; readonly record: LeaseRecord }
 
+/** What a leader asks for. */
 export interface RenewRequest {
   readonly lease: string
   readonly holder: string
@@ -96,6 +99,7 @@ export interface RenewRequest {
   readonly ttlMs: number
 }
 
+/** Renewed, with the wish to resign if there is one; or refused, and why. */
 export type RenewReply =
   | { readonly kind: 'renewed'; readonly resignRequest: ResignRequest | undefined }
   /** `expired`: ours, but too late; `taken`: another holder's or token's; `missing`: no record. */
@@ -113,11 +117,13 @@ export interface ReleaseRequest extends EndedTerm {
 /** `not-held`: the lease is not (or no longer) that holder's with that token. */
 export type ReleaseReply = { readonly kind: 'released' } | { readonly kind: 'not-held' }
 
+/** What came of a wish to resign. */
 export interface ResignRequestReply {
   /** `not-held`: the term of that token is over. */
   readonly kind: 'requested' | 'not-held'
 }
 
+/** All that a store knows of a lease. */
 export interface LeaseReading {
   /** `undefined` if nobody holds the lease; an expired record is shown as it stands. */
   readonly record: LeaseRecord | undefined

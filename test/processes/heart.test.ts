@@ -20,7 +20,7 @@ describe('the heart', { concurrency: 3 }, () => {
   test('that dies is started again, as a candidate; the term is trusted until it runs out', () =>
     withCluster({}, async (cluster) => {
       const { options, set } = faultyStore(cluster)
-      const leader = await cluster.add({ ...options, tick: 100 } as TenureOptions)
+      const leader = await cluster.add({ ...options, tick: 100 })
       await leader.next('acquired')
       set('throw')
       const died = await leader.nextLine('heart_died')

@@ -1,8 +1,12 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { describe, test } from 'node:test'
+import { promisify } from 'node:util'
 
 import { createSystemClock } from '../../src/clock.ts'
 import type { LeaseStore } from '../../src/store/lease-store.ts'
@@ -73,3 +77,86 @@ runKit('SQLite', createHarness, [
     cases: ['a connection dropped in mid-call rejects, and the next call connects again'],
   },
 ])
+
+describe('SQLite', () => {
+  test('whoever only looks creates no file', async () => {
+    const harness = await createHarness()
+    const store = await harness.open()
+    const reading = await store.read('scheduler', AbortSignal.timeout(5_000))
+    assert.deepEqual(reading, { record: undefined, token: 0, terms: [] })
+    assert.equal(await harness.countHandles(), 0)
+    await harness.close()
+  })
+
+  test('a record of another boot is not judged by the clock of this one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tenure-boot-'))
+    const path = join(folder, 'tenure.db')
+    const before = new SqliteLeaseStore({ path, bootClock: { id: 'boot:1', nowMs: () => 9e9 } })
+    const after = new SqliteLeaseStore({ path, bootClock: { id: 'boot:2', nowMs: () => 1_000 } })
+    const signal = AbortSignal.timeout(5_000)
+    const request = {
+      lease: 'scheduler',
+      holder: 'a',
+      ttlMs: 6_000,
+      application: 'test',
+      label: undefined,
+      observed: undefined,
+      ended: undefined,
+    }
+    await before.tryAcquire(request, signal)
+    const held = await after.tryAcquire({ ...request, holder: 'b' }, signal)
+    assert.equal(held.kind, 'held')
+    assert.equal(held.kind === 'held' && held.record.remainingMs, undefined)
+    const observed = { token: 1, renewals: 0 }
+    const granted = await after.tryAcquire({ ...request, holder: 'b', observed }, signal)
+    assert.deepEqual(granted, { kind: 'acquired', token: 2 })
+    await before.close()
+    await after.close()
+    await rm(folder, { recursive: true })
+  })
+
+  test('tables of a later version are left alone, and the reason is said', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tenure-later-'))
+    const path = join(folder, 'tenure.db')
+    const database = new DatabaseSync(path)
+    database.exec(
+      'CREATE TABLE tenure_schema (version INTEGER); INSERT INTO tenure_schema VALUES (99)',
+    )
+    database.close()
+    const store = new SqliteLeaseStore({ path })
+    await assert.rejects(store.read('scheduler', AbortSignal.timeout(5_000)), {
+      code: 'TENURE_ERR_STORE_UNUSABLE',
+      message: /version 1 at most; got version 99/,
+    })
+    await store.close()
+    await rm(folder, { recursive: true })
+  })
+
+  test('20 processes race for a new file: one is granted the lease, with token 1', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tenure-race-'))
+    const path = join(folder, 'tenure.db')
+    const program = new URL('../support/acquire-once.ts', import.meta.url).pathname
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, async (_, i) => {
+        const args = [program, path, `holder-${i}`]
+        return (await promisify(execFile)(process.execPath, args)).stdout
+      }),
+    )
+    const granted = replies.filter((reply) => reply.startsWith('acquired'))
+    assert.deepEqual(granted, ['acquired 1'], replies.join('\n'))
+    assert.equal(replies.filter((reply) => reply.startsWith('held')).length, 19)
+    await rm(folder, { recursive: true })
+  })
+
+  test('a folder that cannot be watched is reported, and nothing else happens', async () => {
+    const store = new SqliteLeaseStore({ path: '/nowhere/at/all/tenure.db' })
+    let failed: unknown
+    const unwatch = store.watch('scheduler', {
+      changed: () => assert.fail('nothing can have changed'),
+      failed: (error) => (failed = error),
+    })
+    assert.equal((failed as NodeJS.ErrnoException).code, 'ENOENT')
+    unwatch()
+    await store.close()
+  })
+})

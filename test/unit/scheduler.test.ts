@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, test } from 'node:test'
 
+import { createSystemClock } from '../../src/clock.ts'
 import { correlationId, withCorrelationId } from '../../src/correlation.ts'
 import type { LogEventName, Logger } from '../../src/events.ts'
 import type { Run, RunRecord } from '../../src/schedule/job.ts'
@@ -357,6 +359,15 @@ describe('runs', () => {
     })
     await bench.pass(1_000)
     assert.match(String(seen), /^[0-9a-f-]{36}$/)
+  })
+
+  test('a timer that is set within a request carries nothing of it', async () => {
+    const request = new AsyncLocalStorage<string>()
+    const clock = createSystemClock()
+    const seen = await new Promise((resolve) => {
+      request.run('request-7', () => clock.setTimer(0, () => resolve(request.getStore())))
+    })
+    assert.equal(seen, undefined)
   })
 
   test('at its timeout the signal is aborted, and the run is recorded as timed out', async () => {

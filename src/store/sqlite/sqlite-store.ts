@@ -105,7 +105,7 @@ export class SqliteLeaseStore implements LeaseStore {
   }
 
   async read(lease: string, signal: AbortSignal): Promise<LeaseReading> {
-    return this.#connection.read((sql) => {
+    const reading = await this.#connection.readIfExists((sql) => {
       const row = sql(selectRow).get(lease)
       const counter = sql('SELECT token FROM tenure_token WHERE lease = ?').get(lease)
       const terms = sql(
@@ -117,6 +117,7 @@ export class SqliteLeaseStore implements LeaseStore {
         terms: terms.map(termOf),
       }
     }, signal)
+    return reading ?? { record: undefined, token: 0, terms: [] }
   }
 
   watch(_lease: string, listener: PushListener): () => void {

@@ -27,10 +27,12 @@ export function acquisition(holder: string, options: Partial<AcquireRequest> = {
   }
 }
 
+/** A signal that ends a wait which has become pointless. */
 export function patience(): AbortSignal {
   return AbortSignal.timeout(patienceMs)
 }
 
+/** One attempt to acquire. */
 export async function acquire(
   store: LeaseStore,
   holder: string,
@@ -50,6 +52,7 @@ export async function lead(
   return reply.kind === 'acquired' ? reply.token : 0
 }
 
+/** One attempt to renew. */
 export async function renew(
   store: LeaseStore,
   holder: string,
@@ -59,6 +62,7 @@ export async function renew(
   return store.tryRenew({ lease, holder, token, ttlMs }, patience())
 }
 
+/** One attempt to release. */
 export async function release(store: LeaseStore, holder: string, token: number): Promise<string> {
   const request = { lease: 'scheduler', holder, token, reason: 'resigned' } as const
   return (await store.tryRelease(request, patience())).kind
@@ -91,11 +95,13 @@ export async function rejectionOf(call: Promise<unknown>): Promise<unknown> {
   return assert.fail('expected the call to reject')
 }
 
+/** A listener that counts. */
 export function countPushes(): { push: PushListener; count: () => number } {
   let pushes = 0
   return { push: { changed: () => void pushes++, failed: () => {} }, count: () => pushes }
 }
 
+/** A record without what changes as time passes. */
 export function withoutAge(record: object | undefined): object | undefined {
   return record && { ...record, ageMs: undefined, remainingMs: undefined }
 }
