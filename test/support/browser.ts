@@ -1,8 +1,5 @@
-import type { TestContext } from 'node:test'
-
 import { chromium, type Browser, type Page } from 'playwright-core'
 
-import { atEnd } from './fastify-app.ts'
 import { pathOf } from './programs.ts'
 
 const flags = [
@@ -29,11 +26,9 @@ export interface Look {
   readonly colorScheme: 'light' | 'dark'
 }
 
-/** Starts Chromium, which is ended after the test. */
-export async function startBrowser(t: TestContext): Promise<Browser> {
-  const browser = await chromium.launch({ executablePath: pathOf('chromium'), args: flags })
-  atEnd(t, () => browser.close())
-  return browser
+/** Starts Chromium. */
+export function startBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: pathOf('chromium'), args: flags })
 }
 
 /** Opens a page, and waits until it shows who leads. */

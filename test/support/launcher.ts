@@ -7,6 +7,9 @@ import type { PageData, PageInstance } from '../../src/dashboard/page.ts'
 import { until } from './cluster.ts'
 import { atEnd } from './fastify-app.ts'
 
+/** Other tests may use all processors at the same time. */
+const startMsMax = 40_000
+
 /** The launcher of the demonstration, in a process group of its own, as in a terminal. */
 export class Launcher {
   readonly process: ChildProcess
@@ -35,9 +38,12 @@ export class Launcher {
 
   /** Waits until the page is there and somebody leads. */
   async ready(): Promise<this> {
-    this.url = await until(`the launcher starts:\n${this.output}`, () => {
-      return /Open (http:\S+)/.exec(this.output)?.[1]
+    const ended = this.exited.then((code) => {
+      throw new Error(`the launcher has ended with ${code}:\n${this.output}`)
     })
+    const open = /Open (http:\S+)/
+    const url = until('the address of the page', () => open.exec(this.output)?.[1], startMsMax)
+    this.url = await Promise.race([url, ended])
     const { settings } = await this.data('somebody leads', ({ leader }) => leader !== undefined)
     this.folder = dirname(settings.store.replace('sqlite:', ''))
     return this
@@ -77,6 +83,12 @@ export class Launcher {
     })
   }
 
+  /** Ends it, if that has not been done. */
+  async end(): Promise<void> {
+    if (this.process.exitCode === null) this.process.kill('SIGTERM')
+    await this.exited
+  }
+
   /** Sends a signal to the whole process group, as Ctrl-C in a terminal does. */
   signalGroup(signal: NodeJS.Signals): void {
     process.kill(-this.pid, signal)
@@ -97,10 +109,7 @@ export class Launcher {
 /** Starts a launcher, which is ended after the test, however that went. */
 export async function startLauncher(t: TestContext, ...flags: string[]): Promise<Launcher> {
   const launcher = new Launcher(flags)
-  atEnd(t, async () => {
-    if (launcher.process.exitCode === null) launcher.process.kill('SIGTERM')
-    await launcher.exited
-  })
+  atEnd(t, () => launcher.end())
   return launcher.ready()
 }
 

@@ -1,0 +1,127 @@
+import type { Status } from '../status.ts'
+
+/** A button of the page: what it asks the server to do, in words. */
+export interface PageControl {
+  readonly action: string
+  readonly text: string
+  /** What will happen; the button's tooltip. */
+  readonly hint: string
+  readonly enabled: boolean
+}
+
+/**
+ * What is known of an instance from outside:
+ *
+ * - `answers`: it answers its requests
+ * - `starting`: its process runs, and has not answered yet
+ * - `busy`, `hung`: its event loop is blocked, for a while or for ever
+ * - `frozen`: its process is stopped as a whole
+ * - `silent`: it does not answer, and nobody knows why
+ * - `down`: it has no process
+ */
+export type PageInstanceState =
+  | 'answers'
+  | 'starting'
+  | 'busy'
+  | 'hung'
+  | 'frozen'
+  | 'silent'
+  | 'down'
+
+/** One instance, as the page shows it. Spans of time in milliseconds. */
+export interface PageInstance {
+  /** Its label, or where it has none, host and process. */
+  readonly name: string
+  readonly pid: number | undefined
+  readonly state: PageInstanceState
+  /** For how long it has been in this state, and how long that lasts yet, where it is known. */
+  readonly stateForMs: number | undefined
+  readonly stateLeftMs: number | undefined
+  /** What it said last about itself. */
+  readonly role: Status['role'] | undefined
+  /** Whether the lease in the store is its own: also known of an instance that does not answer. */
+  readonly holdsLease: boolean
+  readonly upForMs: number | undefined
+  /** What else there is to tell. */
+  readonly note: string | undefined
+  readonly controls: readonly PageControl[]
+}
+
+/** A run, and the instance that it ran on. */
+export type PageRun = Status['recentRuns'][number] & { readonly instance: string }
+
+/** A log line, and whose it is. */
+export type PageLine = Status['recentLines'][number] & {
+  readonly instance: string
+  /** Not told by the instance, which could not: seen in the store from outside. */
+  readonly seen?: boolean
+}
+
+/** All that the page shows: plain data, fetched twice a second. */
+export interface PageData {
+  readonly application: string
+  /** Something that everybody who looks at the page must know. */
+  readonly notice: string | undefined
+  readonly settings: Status['settings']
+  /** The lease as stored; `undefined` while nobody holds it, or the store cannot be read. */
+  readonly lease: Status['lease']
+  /** Where the leader stands, by its name here; the holder may be no instance of this page. */
+  readonly leader: string | undefined
+  readonly lastToken: number | undefined
+  /** Why the store could not be read, if it could not. */
+  readonly storeError: string | undefined
+  /** What is going on with the store, such as a lock that somebody holds. */
+  readonly storeNote: string | undefined
+  readonly storeControls: readonly PageControl[]
+  readonly instances: readonly PageInstance[]
+  /** The history of terms, the newest first. */
+  readonly terms: Status['terms']
+  readonly jobs: Status['jobs']
+  /** The newest first, as are the lines. */
+  readonly runs: readonly PageRun[]
+  readonly lines: readonly PageLine[]
+}
+
+/** What the holder of a lease is called: its label, or else its host and process. */
+export function nameOfHolder(record: {
+  readonly label: string | undefined
+  readonly holder: string
+}): string {
+  return record.label ?? record.holder.split(':').slice(0, -1).join(':')
+}
+
+/** What the page shows of one instance that tells it all by itself. */
+export function pageDataOf(status: Status): PageData {
+  const { instance, role, lease } = status
+  const name = instance.label ?? `${instance.host}:${instance.pid}`
+  const own = `${instance.host}:${instance.pid}:`
+  return {
+    application: instance.application,
+    notice: undefined,
+    settings: status.settings,
+    lease,
+    leader: lease && nameOfHolder(lease),
+    lastToken: status.lastToken,
+    storeError: status.storeError,
+    storeNote: undefined,
+    storeControls: [],
+    instances: [
+      {
+        name,
+        pid: instance.pid,
+        state: role === 'stopped' ? 'down' : 'answers',
+        stateForMs: undefined,
+        stateLeftMs: undefined,
+        role,
+        holdsLease: lease?.holder.startsWith(own) ?? false,
+        upForMs: undefined,
+        note: undefined,
+        controls: [],
+      },
+    ],
+    terms: status.terms,
+    jobs: status.jobs,
+    runs: status.recentRuns.map((run) => ({ ...run, instance: name })),
+    lines: status.recentLines.map((line) => ({ ...line, instance: name })),
+  }
+}

@@ -1,0 +1,162 @@
+// @ts-check
+import { createChip } from './chip.js'
+import { byId, createList, element, setAttribute, setText } from './dom.js'
+import { formatClock, formatSpan } from './format.js'
+
+/** @import { View } from './format.js' */
+/** @import { PageData } from './page-data.ts' */
+/** @typedef {PageData['terms'][number]} Term */
+
+/** How many terms are drawn, and how many are listed: the newest. */
+const drawnMax = 24
+const listedMax = 12
+/** Instances of the past make lanes as well; more than these would be no picture any more. */
+const lanesMax = 6
+const spanMsMin = 60_000
+
+/** @type {Readonly<Record<NonNullable<Term['reason']>, string>>} */
+const reasonWords = {
+  resigned: 'Gave up on purpose, or was asked to.',
+  stopped: 'The instance was stopped, or its process ended by itself.',
+  stalled: 'The event loop was blocked for longer than stallLimit.',
+  'store-unreachable': 'Attempts to renew failed until trust ran out.',
+  expired: 'No attempt to renew was made in time.',
+  stolen: 'The store says that somebody else holds the lease, or that its record is gone.',
+  crashed: 'Ended without a word; the successor found out.',
+}
+
+const onPurpose = new Set(['resigned', 'stopped'])
+
+/** The terms: drawn, a lane for each instance, and listed with how they ended. */
+export function createTermsSection() {
+  const lanes = element('div', { class: 'lanes' })
+  const axis = element('div', { class: 'axis' }, element('span'), element('span', {}, 'now'))
+  byId('timeline').append(lanes, axis)
+  /** @type {View | undefined} */
+  let view
+  /** @type {(lanes: readonly Lane[]) => void} */
+  const drawLanes = createList(
+    lanes,
+    ({ name }) => name,
+    () => createLane(() => view),
+  )
+  /** @type {(terms: readonly Term[]) => void} */
+  const listTerms = createList(
+    byId('terms'),
+    ({ token }) => String(token),
+    () => createRow(() => view),
+  )
+  return {
+    /** @param {View} current */
+    tick(current) {
+      view = current
+      const { terms, instances } = current.data
+      const drawn = terms.slice(0, drawnMax)
+      const firstMs = drawn.reduce(
+        (first, { startedAtMs }) => Math.min(first, startedAtMs),
+        Infinity,
+      )
+      const spanMs = Math.max(spanMsMin, drawn.length === 0 ? 0 : current.nowMs - firstMs)
+      setText(axis.firstChild ?? axis, `${formatSpan(spanMs)} ago`)
+      const names = new Set([...instances.map(({ name }) => name), ...drawn.map(nameOf)])
+      drawLanes(
+        [...names].slice(0, lanesMax).map((name) => ({
+          name,
+          spanMs,
+          terms: drawn.filter((term) => nameOf(term) === name),
+        })),
+      )
+      listTerms(terms.slice(0, listedMax))
+    },
+  }
+}
+
+/** @typedef {{ name: string, spanMs: number, terms: readonly Term[] }} Lane */
+
+/** @param {Term} term */
+function nameOf({ label, holder }) {
+  return label ?? holder.split(':').slice(0, -1).join(':')
+}
+
+/**
+ * @param {() => View | undefined} currentView
+ * @returns {import('./dom.js').Row<Lane>}
+ */
+function createLane(currentView) {
+  const chip = createChip()
+  const track = element('div', { class: 'lane-track' })
+  /** @type {Lane | undefined} */
+  let lane
+  /** @type {(terms: readonly Term[]) => void} */
+  const drawTerms = createList(
+    track,
+    ({ token }) => String(token),
+    () => {
+      const text = element('span')
+      const node = element('div', { class: 'bar' }, text)
+      return {
+        node,
+        update(term) {
+          const view = currentView()
+          if (view === undefined || lane === undefined) return
+          const { nowMs, palette } = view
+          const endMs = term.endedAtMs ?? nowMs
+          const leftMs = nowMs - term.startedAtMs
+          node.className = `bar ${palette.classOf(nameOf(term))}`
+          node.style.right = `${(Math.max(0, nowMs - endMs) / lane.spanMs) * 100}%`
+          node.style.left = `${Math.max(0, 1 - leftMs / lane.spanMs) * 100}%`
+          setText(text, String(term.token))
+          const { reason } = term
+          const end = reason === undefined ? 'open' : onPurpose.has(reason) ? 'purpose' : 'loss'
+          setAttribute(node, 'data-end', end)
+          setAttribute(node, 'title', `token ${term.token}: ${reason ?? 'goes on'}`)
+        },
+      }
+    },
+  )
+  return {
+    node: element('div', { class: 'lane' }, chip.node, track),
+    update(current) {
+      lane = current
+      chip.update(current.name, currentView()?.palette)
+      drawTerms(current.terms)
+    },
+  }
+}
+
+/**
+ * @param {() => View | undefined} currentView
+ * @returns {import('./dom.js').Row<Term>}
+ */
+function createRow(currentView) {
+  const token = element('td', { class: 'token' })
+  const chip = createChip()
+  const began = element('td', { class: 'wide' })
+  const lasted = element('td')
+  const reason = element('span', { class: 'reason' })
+  const words = element('span', { class: 'reason-words' })
+  return {
+    node: element(
+      'tr',
+      {},
+      token,
+      element('td', {}, chip.node),
+      began,
+      lasted,
+      element('td', {}, reason, words),
+    ),
+    update(term) {
+      const view = currentView()
+      if (view === undefined) return
+      const { nowMs, palette } = view
+      setText(token, String(term.token))
+      chip.update(nameOf(term), palette)
+      setText(began, formatClock(term.startedAtMs, nowMs))
+      setText(lasted, formatSpan((term.endedAtMs ?? nowMs) - term.startedAtMs))
+      setText(reason, term.reason ?? 'goes on')
+      const end = term.reason && !onPurpose.has(term.reason) ? 'loss' : undefined
+      setAttribute(reason, 'data-end', end)
+      setText(words, term.reason === undefined ? '' : reasonWords[term.reason])
+    },
+  }
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { describe, test } from 'node:test'
+import type { AddressInfo } from 'node:net'
+
+import { nowMs, until } from '../support/cluster.ts'
+import { atEnd } from '../support/fastify-app.ts'
+import { instanceOf, processState, startLauncher } from '../support/launcher.ts'
+
+const script = new URL('../../examples/launcher/launcher.ts', import.meta.url).pathname
+
+/** The end of everything may take this long, also where an instance is blocked. */
+const endMsMax = 8_000
+
+describe('the launcher of the demonstration', { concurrency: true }, () => {
+  test('Ctrl-C ends all with status 0, also where instances are busy, hung or frozen', async (t) => {
+    const launcher = await startLauncher(t, '--port', '0')
+    for (const [name, action] of Object.entries({ A: 'busy', B: 'hang', C: 'freeze' })) {
+      assert.equal((await launcher.press(action, name)).status, 200)
+    }
+    await launcher.data('all are blocked', ({ instances }) =>
+      ['busy', 'hung', 'frozen'].every((state, index) => instances[index]?.state === state),
+    )
+    // Three instances, and what would clear up after the launcher.
+    assert.equal(launcher.processes().length, 4)
+    const sentMs = nowMs()
+    launcher.signalGroup('SIGINT')
+    assert.equal(await launcher.exited, 0, launcher.output)
+    assert.ok(nowMs() - sentMs < endMsMax)
+    await launcher.nothingLeft()
+    assert.match(launcher.output, /All is clean/)
+  })
+
+  test('a launcher that is killed leaves nothing behind either', async (t) => {
+    const launcher = await startLauncher(t, '--port', '0')
+    await launcher.press('hang', 'A')
+    await launcher.press('freeze', 'B')
+    await launcher.data('two are blocked', ({ instances }) => instances[1]?.state === 'frozen')
+    launcher.process.kill('SIGKILL')
+    assert.equal(await launcher.exited, 'SIGKILL')
+    await launcher.nothingLeft()
+  })
+
+  test('--host main, the losing control: a leader that is busy loses the lease', async (t) => {
+    const launcher = await startLauncher(t, '--port', '0', '--host', 'main', '--busy', '8s')
+    const { notice } = await launcher.data()
+    assert.match(notice ?? '', /losing control/)
+    const leader = await launcher.leader()
+    await launcher.press('busy', leader.name)
+    const data = await launcher.data(
+      'another one leads',
+      ({ leader: name }) => name !== leader.name,
+    )
+    assert.equal(data.lastToken, 2)
+    const loser = instanceOf(data, ({ name }) => name === leader.name)
+    assert.equal(loser.state, 'busy')
+    const after = await launcher.data('it is awake again', ({ instances }) =>
+      instances.some(({ name, state }) => name === leader.name && state === 'answers'),
+    )
+    const { note } = instanceOf(after, ({ name }) => name === leader.name)
+    assert.match(note ?? '', /its term, token 1, is over.*isLeader said false/)
+  })
+
+  test('takes another free port if one is taken, and says so; SIGTERM to it alone ends all', async (t) => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    atEnd(t, () => other.close())
+    const { port } = other.address() as AddressInfo
+    const launcher = await startLauncher(t, '--port', String(port))
+    assert.match(launcher.output, new RegExp(`Open http://127.0.0.1:\\d+/ \\(${port} is taken\\)`))
+    assert.ok(!launcher.url.includes(`:${port}/`))
+    launcher.process.kill('SIGTERM')
+    assert.equal(await launcher.exited, 0, launcher.output)
+    await launcher.nothingLeft()
+  })
+
+  test('restarts what was killed, under the same label; other pages may not press buttons', async (t) => {
+    const launcher = await startLauncher(t, '--port', '0')
+    const headers = { 'content-type': 'application/json', origin: 'http://elsewhere.example' }
+    const body = JSON.stringify({ action: 'kill', instance: 'A' })
+    const refused = await fetch(`${launcher.url}control`, { method: 'POST', headers, body })
+    assert.equal(refused.status, 403)
+    assert.equal((await launcher.press('kill', 'Z')).status, 409)
+    assert.equal((await launcher.press('explode', 'A')).status, 409)
+
+    const { pid = 0 } = instanceOf(await launcher.data(), ({ name }) => name === 'A')
+    assert.equal((await launcher.press('kill', 'A')).status, 200)
+    await until('the process is gone', () => processState(pid) === undefined)
+    const data = await launcher.data('A answers again', ({ instances }) =>
+      instances.some(({ name, state, pid: newPid }) => {
+        return name === 'A' && state === 'answers' && newPid !== pid
+      }),
+    )
+    assert.equal(data.instances.length, 3)
+  })
+
+  test('wrong flags are an error that names them, with status 2; --help is none', async () => {
+    const wrong: [flags: string[], says: RegExp][] = [
+      [['--prot', '4646'], /--prot/],
+      [['--port', 'x'], /--port to be a whole number from 0 to 65535; got x/],
+      [['--host', 'worker'], /--host to be thread or main; got worker/],
+      [['--busy', 'long'], /`--busy` to be a duration.*"long"/],
+      [['--stall-limit', '3s'], /--stall-limit to be at least the ttl of 6 s/],
+      [['--busy', '1m'], /longer than --busy, 60 s; got 40 s/],
+    ]
+    await Promise.all(
+      wrong.map(async ([flags, says]) => {
+        const { code, stderr } = await launch(flags)
+        assert.equal(code, 2)
+        assert.match(stderr, says)
+      }),
+    )
+    const { code, stdout } = await launch(['--help'])
+    assert.equal(code, 0)
+    assert.match(stdout, /npm start -- --host main/)
+  })
+})
+
+function launch(flags: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [script, ...flags], (error, stdout, stderr) => {
+      resolve({ code: error?.code ?? 0, stdout, stderr })
+    })
+  })
+}

@@ -1,0 +1,86 @@
+/** A promise of the project, and the tests that show it: all tests of these files, by name. */
+export interface Promised {
+  readonly promise: string
+  readonly shownBy: readonly { readonly file: string; readonly tests?: RegExp }[]
+}
+
+/** What the table at the end of `npm test` tells. A promise without a test that ran is a failure. */
+export const promises: readonly Promised[] = [
+  {
+    promise: 'Busy is not dead: blocked in eight ways for three ttls, same token',
+    shownBy: [{ file: 'processes/busy', tests: /keeps the lease and its token/ }],
+  },
+  {
+    promise: 'The control, with the heartbeat on the event loop, loses',
+    shownBy: [{ file: 'processes/busy', tests: /loses the lease to a candidate/ }],
+  },
+  {
+    promise: 'Hung is not alive: blocked past stallLimit, another leads',
+    shownBy: [{ file: 'processes/stall' }],
+  },
+  {
+    promise: 'A frozen leader is replaced, knows it on waking, changes nothing',
+    shownBy: [{ file: 'processes/frozen' }],
+  },
+  {
+    promise: 'Every exit that still runs JavaScript hands over at once',
+    shownBy: [{ file: 'processes/exits' }, { file: 'fastify/', tests: /SIGTERM/ }],
+  },
+  {
+    promise: 'No wall clock matters',
+    shownBy: [
+      { file: 'processes/wall-clock' },
+      { file: 'stores/sqlite', tests: /clock set wrong/ },
+    ],
+  },
+  {
+    promise: 'A slow or unreachable store delays no job and crashes nothing',
+    shownBy: [{ file: 'processes/slow-store' }, { file: 'processes/broken-store' }],
+  },
+  {
+    promise: 'The classic heartbeat: six events, correlation, settings, units of work',
+    shownBy: [
+      { file: 'processes/slow-store', tests: /heartbeat/ },
+      { file: 'processes/heart' },
+      { file: 'tenure/', tests: /heartbeat|registerHeartbeat|Tenure of an application|warns on/ },
+      { file: 'unit/correlation' },
+    ],
+  },
+  {
+    promise: 'The lease protocol, rule by rule, and the cell between the threads',
+    shownBy: [{ file: 'unit/elector' }, { file: 'unit/cell' }, { file: 'unit/heart-parts' }],
+  },
+  {
+    promise: 'Every store keeps to the kit, and the kit catches broken stores',
+    shownBy: [{ file: 'stores/' }, { file: 'unit/broken-stores' }],
+  },
+  {
+    promise: 'Jobs run on the leader only, at most one at a time, whatever they do',
+    shownBy: [{ file: 'unit/scheduler' }, { file: 'unit/due-queue' }, { file: 'tenure/' }],
+  },
+  {
+    promise: 'Bad input gets a clear error, and no secret is ever shown',
+    shownBy: [
+      { file: 'unit/options' },
+      { file: 'unit/store-url' },
+      { file: 'unit/duration' },
+      { file: 'unit/scheduler', tests: /what is wrong with a job/ },
+    ],
+  },
+  {
+    promise: 'Started and stopped 1,000 times it leaves nothing; test runners exit',
+    shownBy: [{ file: 'processes/start-stop' }, { file: 'package/test-runners' }],
+  },
+  {
+    promise: 'Fastify: starts, stops, correlates, answers probes',
+    shownBy: [{ file: 'fastify/' }],
+  },
+  {
+    promise: 'The page: readable, live, without an error, and its buttons work',
+    shownBy: [{ file: 'browser/' }],
+  },
+  {
+    promise: 'The repository: rooms, documents and tables agree with the code',
+    shownBy: [{ file: 'repo/' }],
+  },
+]
