@@ -1,4 +1,4 @@
-export { correlationId, withCorrelationId } from './correlation.ts'
+export { correlationId, isCorrelationId, withCorrelationId } from './correlation.ts'
 export { parseDuration, type Duration, type DurationUnit } from './duration.ts'
 export { errorCodes, TenureError, type ErrorCode } from './errors.ts'
 export {
@@ -34,7 +34,7 @@ export type {
   RunRecord,
   Schedule,
 } from './schedule/job.ts'
-export type { Role, Status } from './status.ts'
+export type { Health, HeartbeatFault, Role, Status } from './status.ts'
 export type * from './store/lease-store.ts'
 export type { ResignRequestOutcome } from './store-reader.ts'
 export { createTenure, type Tenure, type TenureEvents } from './tenure.ts'

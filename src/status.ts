@@ -9,11 +9,28 @@ import type { LeaseRecord, TermRecord } from './store/lease-store.ts'
  */
 export type Role = 'stopped' | 'candidate' | 'leader' | 'ending'
 
+/** Why the heartbeat does not work, and since when (milliseconds since 1970). */
+export interface HeartbeatFault {
+  readonly sinceMs: number
+  /** The code of the error of the last attempt, or else its name. */
+  readonly error: string
+  readonly message: string
+}
+
+/** What an instance knows of itself without asking the store. */
+export interface Health {
+  readonly role: Role
+  /** `undefined` while the last attempt on the store was answered. */
+  readonly fault: HeartbeatFault | undefined
+}
+
 /**
  * An instance, and the lease as it stands in the store: plain data. Times are milliseconds since
  * 1970, and spans of time milliseconds.
  */
 export interface Status {
+  /** When this was put together. */
+  readonly takenAtMs: number
   readonly instance: {
     readonly label: string | undefined
     readonly application: string
@@ -44,6 +61,7 @@ export interface Status {
     readonly lastAtMs: number | undefined
     readonly lastLatencyMs: number | undefined
     readonly nextAtMs: number | undefined
+    readonly fault: HeartbeatFault | undefined
   }
   readonly jobs: readonly JobRecord[]
   readonly recentRuns: readonly RunRecord[]

@@ -1,6 +1,10 @@
+import type { Clock, Timer } from './clock.ts'
 import type { ResolvedStore } from './options.ts'
 import type { LeaseReading, LeaseStore } from './store/lease-store.ts'
 import { openStore } from './store/open-store.ts'
+
+/** How long a connection that is only looked through is kept. */
+const idleMs = 10_000
 
 /** What asking the leader to resign came to. */
 export type ResignRequestOutcome =
@@ -15,11 +19,14 @@ export type ResignRequestOutcome =
 export class StoreReader {
   readonly #config: ResolvedStore
   readonly #lease: string
+  readonly #clock: Clock
   #store: Promise<LeaseStore> | undefined
+  #idleTimer: Timer | undefined
 
-  constructor(config: ResolvedStore, lease: string) {
+  constructor(config: ResolvedStore, lease: string, clock: Clock) {
     this.#config = config
     this.#lease = lease
+    this.#clock = clock
   }
 
   async read(timeoutMs: number): Promise<LeaseReading> {
@@ -41,13 +48,20 @@ export class StoreReader {
   }
 
   async close(): Promise<void> {
+    this.#idleTimer?.cancel()
     const store = this.#store
     this.#store = undefined
     await (await store)?.close()
   }
 
-  /** Opens the store on first use; a store that cannot be opened is tried again by the next call. */
+  /**
+   * Opens the store on first use, and closes it when it has not been used for a while: somebody may
+   * look at a Tenure that was stopped, or never started. A store that
+   * cannot be opened is tried again by the next call.
+   */
   #open(): Promise<LeaseStore> {
+    this.#idleTimer?.cancel()
+    this.#idleTimer = this.#clock.setTimer(idleMs, () => void this.close().catch(() => {}))
     this.#store ??= openStore(this.#config).catch((error: unknown) => {
       this.#store = undefined
       throw error

@@ -29,7 +29,7 @@ import {
 import type { HeartbeatRegistration } from './register-heartbeat.ts'
 import type { Handler, JobOptions, JobRecord, RunRecord, Schedule } from './schedule/job.ts'
 import { Scheduler } from './schedule/scheduler.ts'
-import type { Role, Status } from './status.ts'
+import type { Health, HeartbeatFault, Role, Status } from './status.ts'
 import type { EndReason } from './store/lease-store.ts'
 import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
 
@@ -90,6 +90,8 @@ export class Tenure {
   #heart: HeartThread | undefined
   #ttlMsMin = 0
   #startedAtMs: number | undefined
+  /** Why the heartbeat does not work, while it does not. */
+  #fault: HeartbeatFault | undefined
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   /** The end of a heart whose term could not be drained: it outlives `stop()`. */
@@ -103,7 +105,7 @@ export class Tenure {
     this.#fixed = resolveFixed(options, process.env)
     this.#store = resolveStore(options, process.env)
     this.#settings = new SettingsInForce(this.#fixed, pickReconfigurable(options), process.env)
-    this.#reader = new StoreReader(this.#store, this.#fixed.lease)
+    this.#reader = new StoreReader(this.#store, this.#fixed.lease, clock)
     const log = new Log(clock, this.#fixed.lease, options.logger)
     this.#log = log
     this.#emitter = new Emitter((event, error) =>
@@ -313,6 +315,14 @@ export class Tenure {
   }
 
   /**
+   * Whether the heartbeat works, at once and without asking the store: for probes. That this instance
+   * does not lead is no fault.
+   */
+  get health(): Health {
+    return { role: this.#role(), fault: this.#fault }
+  }
+
+  /**
    * This instance, and the lease as it stands in the store. Works without `start()`, and answers
    * also where the store does not: see `storeError`.
    */
@@ -328,6 +338,7 @@ export class Tenure {
     }
     const term = this.#leadership.term
     return {
+      takenAtMs: this.#clock.wallMs(),
       instance: {
         label,
         application,
@@ -350,6 +361,7 @@ export class Tenure {
         lastAtMs: this.#heartbeat.lastAtMs,
         lastLatencyMs: this.#heartbeat.lastLatencyMs,
         nextAtMs: this.#heartbeat.nextAtMs,
+        fault: this.#fault,
       },
       jobs: this.jobs(),
       recentRuns: this.#scheduler.recentRuns,
@@ -406,6 +418,7 @@ export class Tenure {
       restarting: (error, retryMs) => {
         const { code, message } = error
         this.#log.write('heart_died', { error: code, message, retryMs })
+        this.#fault = { sinceMs: this.#clock.wallMs(), error: code, message }
         this.#leadership.look()
       },
     })
@@ -443,6 +456,7 @@ export class Tenure {
     }
     await this.#reader.close()
     this.#startedAtMs = undefined
+    this.#fault = undefined
     this.#starting = undefined
   }
 
@@ -450,6 +464,7 @@ export class Tenure {
     switch (report.kind) {
       case 'ready':
         this.#ttlMsMin = report.ttlMsMin
+        this.#fault = undefined
         return this.#ready.resolve()
       case 'died':
         return this.#ready.reject(errorOfRecord(report.error))
@@ -463,6 +478,9 @@ export class Tenure {
         if (report.outcome === 'renewed' && term) this.#emitter.emit('term:renewed', { term })
         return
       }
+      case 'store':
+        this.#fault = report.fault && { sinceMs: report.atMs, ...report.fault }
+        return
       case 'ending':
         return this.#leadership.ending(report)
       case 'ended':

@@ -155,6 +155,7 @@ export class Demo {
     const { lease } = this.#observer
     const { host } = this.#settings
     return {
+      atMs: Date.now(),
       application: 'fastify-service',
       notice:
         host === 'main'

@@ -59,6 +59,8 @@ export type PageLine = Status['recentLines'][number] & {
 
 /** All that the page shows: plain data, fetched twice a second. */
 export interface PageData {
+  /** When this was put together, by the clock of the server: times are shown relative to it. */
+  readonly atMs: number
   readonly application: string
   /** Something that everybody who looks at the page must know. */
   readonly notice: string | undefined
@@ -96,6 +98,7 @@ export function pageDataOf(status: Status): PageData {
   const name = instance.label ?? `${instance.host}:${instance.pid}`
   const own = `${instance.host}:${instance.pid}:`
   return {
+    atMs: status.takenAtMs,
     application: instance.application,
     notice: undefined,
     settings: status.settings,

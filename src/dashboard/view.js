@@ -14,13 +14,12 @@ const tickMs = 100
 /** A server that is busy, or waits for its store, answers late; the page says so meanwhile. */
 const silenceMsMax = 3_000
 const answerMsMax = 15_000
-/** The Date header counts seconds: a smaller difference of the clocks is none that is known. */
-const skewMsMin = 2_000
 
 const palette = new Palette()
 /** @type {PageData | undefined} */
 let data
 let receivedMs = 0
+/** How much the server's clock is ahead of the browser's. */
 let skewMs = 0
 /** @type {string | undefined} */
 let leader
@@ -84,8 +83,7 @@ async function poll() {
       if (!response.ok) throw new Error(`status ${response.status}`)
       const next = /** @type {PageData} */ (await response.json())
       receivedMs = performance.now()
-      const serverMs = Date.parse(response.headers.get('date') ?? '') - Date.now()
-      skewMs = Math.abs(serverMs) > skewMsMin ? serverMs : 0
+      skewMs = next.atMs - Date.now()
       connection('live')
       show(next)
     } catch {

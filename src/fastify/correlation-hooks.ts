@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
-import { TenureError, withCorrelationId } from '../index.ts'
+import { isCorrelationId, withCorrelationId } from '../index.ts'
 
 /** The header that a request may bring its correlation id in, and that the reply has it in. */
 export const correlationHeader = 'x-correlation-id'
@@ -34,12 +34,5 @@ export function addCorrelation(app: FastifyInstance): void {
 
 /** The id that a stranger's header asks for, or a fresh one where that cannot serve. */
 function correlationIdOf(header: string | string[] | undefined): string {
-  if (typeof header === 'string') {
-    try {
-      return withCorrelationId(header, () => header)
-    } catch (error) {
-      if (!(error instanceof TenureError)) throw error
-    }
-  }
-  return randomUUID()
+  return isCorrelationId(header) ? header : randomUUID()
 }

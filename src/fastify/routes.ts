@@ -37,7 +37,7 @@ function addStatus(scope: FastifyInstance, tenure: Tenure): void {
 function addHealth(scope: FastifyInstance, tenure: Tenure): void {
   const schema = { response: { 200: healthSchema, 503: healthSchema } }
   scope.get('/health', { ...quiet, schema }, async (_request, reply) => {
-    const health = await healthOf(tenure)
+    const health = healthOf(tenure)
     return reply.code(health.status === 'ok' ? 200 : 503).send(health)
   })
 }

@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ElectorEvent } from '../lease/elector-port.ts'
+import type { Fault } from './messages.ts'
 import type { LeaseRecord } from '../store/lease-store.ts'
 
 /** A log line before it has its time and the name of the lease. */
@@ -104,8 +105,8 @@ function lineOfHeartbeat(
   return { event: 'scheduler_lock_heartbeat_error', fields }
 }
 
-/** An error in two fields: its code, or else its name, and its sentence. */
-export function faultOf(error: unknown): { error: string; message: string } {
+/** An error in the two fields that a line has of it. */
+export function faultOf(error: unknown): Fault {
   const code: unknown = (error as { code?: unknown } | undefined)?.code
   const name = error instanceof Error ? error.name : typeof error
   return { error: typeof code === 'string' ? code : name, message: messageOf(error) }

@@ -45,6 +45,7 @@ export class Heart {
   #wakeTimer: Timer | undefined
   #gateTimer: Timer | undefined
   #stalled = false
+  #storeFails = false
   #holder: string | undefined
   #over = false
 
@@ -53,7 +54,7 @@ export class Heart {
     this.#lines = new LineBuffer((lines) => parts.report({ kind: 'lines', lines }))
     const { fixed, options } = parts.config
     this.#settings = new SettingsInForce(fixed, options, parts.environment, (error) =>
-      this.#log('settings_invalid', faultOf(error)),
+      this.#log('settings_invalid', { ...faultOf(error) }),
     )
     this.#elector = new Elector({
       clock: parts.clock,
@@ -82,7 +83,12 @@ export class Heart {
     this.#input(() => {
       this.#unwatch = this.#store?.watch(this.#parts.config.fixed.lease, {
         changed: () => this.#input(() => this.#elector.push()),
-        failed: (error) => this.#log('store_push_unavailable', faultOf(error)),
+        renewed: (renewal) => this.#input(() => this.#elector.pushRenewed(renewal)),
+        works: () => this.#input(() => this.#elector.setPushWorks(true)),
+        failed: (error) => {
+          this.#log('store_push_unavailable', { ...faultOf(error) })
+          this.#input(() => this.#elector.setPushWorks(false))
+        },
       })
       if (this.#parts.watchesMainThread) this.#watchMainThread()
       this.#elector.start()
@@ -159,13 +165,14 @@ export class Heart {
     }
     timer.cancel()
     this.#controllers.delete(attempt)
+    this.#judgeStore(settlement)
     this.#input(() => this.#elector.settled(attempt, settlement))
   }
 
   async #invoke(
     attempt: Attempt,
     signal: AbortSignal,
-  ): Promise<AcquireReply | RenewReply | ReleaseReply> {
+  ): Promise<AcquireReply | RenewReply | ReleaseReply | void> {
     const store = this.#store
     if (store === undefined) throw closedError()
     switch (attempt.verb) {
@@ -175,7 +182,18 @@ export class Heart {
         return store.tryRenew(attempt.request, signal)
       case 'release':
         return store.tryRelease(attempt.request, signal)
+      case 'note':
+        return store.tryNoteEnd(attempt.request.lease, attempt.request.ended, signal)
     }
+  }
+
+  /** Tells when the store has stopped to answer, and when it answers again. */
+  #judgeStore(settlement: Settlement): void {
+    const failed = settlement.kind === 'failed'
+    if (this.#over || failed === this.#storeFails) return
+    this.#storeFails = failed
+    const fault = failed ? faultOf(settlement.error) : undefined
+    this.#parts.report({ kind: 'store', atMs: this.#parts.clock.wallMs(), fault })
   }
 
   // ---- the main thread's life ----

@@ -38,6 +38,8 @@ export type Report =
       readonly atMs: number
       readonly latencyMs: number
     }
+  /** The store answers again, or does not any more: why its last attempt failed. */
+  | { readonly kind: 'store'; readonly atMs: number; readonly fault: Fault | undefined }
   | { readonly kind: 'ending'; readonly token: number; readonly reason: EndReason }
   | {
       readonly kind: 'ended'
@@ -49,6 +51,12 @@ export type Report =
   | { readonly kind: 'stopped' }
   /** The heart cannot go on. */
   | { readonly kind: 'died'; readonly error: ErrorRecord }
+
+/** An error in two texts: its code, or else its name, and its sentence. */
+export interface Fault {
+  readonly error: string
+  readonly message: string
+}
 
 /** An error as it crosses threads: cloning an `Error` loses its code. */
 export interface ErrorRecord {

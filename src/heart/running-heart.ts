@@ -85,8 +85,11 @@ export function runInMain(config: HeartConfig, clock: Clock, hear: Hear): Runnin
     environment: process.env,
     watchesMainThread: false,
     report(report) {
-      if (report.kind === 'stopped' || report.kind === 'died') end()
-      hear(report)
+      // In a turn of its own, as a message between threads is: what hears it may command at once.
+      queueMicrotask(() => {
+        if (report.kind === 'stopped' || report.kind === 'died') end()
+        hear(report)
+      })
     },
     kill: () => {},
   })

@@ -2,6 +2,7 @@ import type { Instant, InstantSource } from '../clock.ts'
 import type {
   AcquireReply,
   AcquireRequest,
+  EndedTerm,
   EndReason,
   LeaseHolder,
   LeaseRecord,
@@ -38,11 +39,15 @@ export type Attempt = {
       readonly correlationId: string
     }
   | { readonly verb: 'release'; readonly request: ReleaseRequest }
+  | {
+      readonly verb: 'note'
+      readonly request: { readonly lease: string; readonly ended: EndedTerm }
+    }
 )
 
 /** How an attempt went. A failure means that the outcome is unknown. */
 export type Settlement =
-  | { readonly kind: 'replied'; readonly reply: AcquireReply | RenewReply | ReleaseReply }
+  | { readonly kind: 'replied'; readonly reply: AcquireReply | RenewReply | ReleaseReply | void }
   | { readonly kind: 'failed'; readonly failure: 'timeout' | 'error'; readonly error: unknown }
 
 /** What the elector has to say. Every state that it leaves and every loss has a named reason. */

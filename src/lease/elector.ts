@@ -5,6 +5,7 @@ import type {
   EndedTerm,
   EndReason,
   LeaseRecord,
+  PushedRenewal,
   ReleaseReply,
   RenewReply,
 } from '../store/lease-store.ts'
@@ -15,7 +16,14 @@ import { Observation } from './observation.ts'
 import type { TrustTimes } from './term.ts'
 
 /** Where the elector stands; drawn in README.md. */
-export type ElectorState = 'stopped' | 'waiting' | 'acquiring' | 'leading' | 'ending' | 'releasing'
+export type ElectorState =
+  | 'stopped'
+  | 'waiting'
+  | 'noting'
+  | 'acquiring'
+  | 'leading'
+  | 'ending'
+  | 'releasing'
 
 type AcquireAttempt = Extract<Attempt, { verb: 'acquire' }>
 type RenewAttempt = Extract<Attempt, { verb: 'renew' }>
@@ -44,9 +52,14 @@ export class Elector {
   #holding: Holding | undefined
   /** The identity of the acquisition under way, kept over its retries. */
   #holder: string | undefined
-  /** How the last term ended, while the history does not know. */
+  /** How the last term ended without a release, while the history does not know. */
   #ended: EndedTerm | undefined
+  #noteNotBeforeMs = 0
+  #noteFailures = 0
   #acquireFailures = 0
+  /** Whether the waiting is for the expiry of another's lease, and not for anything else. */
+  #waitsForExpiry = false
+  #pushWorks = false
   #notBeforeMs = 0
   #coolDownUntilMs = 0
   #tokenMax = 0
@@ -65,8 +78,11 @@ export class Elector {
   /** When `wake` wants to be called, on the monotonic clock; `undefined`: not by time. */
   get nextWakeMs(): number | undefined {
     switch (this.#state) {
-      case 'waiting':
-        return this.#eligible ? Math.max(this.#notBeforeMs, this.#coolDownUntilMs) : undefined
+      case 'waiting': {
+        const acquireMs = this.#eligible ? this.#acquireNotBeforeMs : Infinity
+        const wakeMs = this.#ended ? Math.min(acquireMs, this.#noteNotBeforeMs) : acquireMs
+        return wakeMs === Infinity ? undefined : wakeMs
+      }
       case 'leading': {
         const { softStopMs, nextRenewalMs } = this.#held()
         return this.#inFlight ? softStopMs : Math.min(softStopMs, nextRenewalMs)
@@ -97,7 +113,8 @@ export class Elector {
     if (this.#stopping) return
     this.#stopping = true
     if (this.#state === 'leading') this.#beginEnding('stopped')
-    else if (this.#state === 'waiting' || this.#state === 'stopped') this.#toStopped()
+    else if (this.#state === 'noting') this.#abandonInFlight()
+    if (this.#holding === undefined && this.#state !== 'acquiring') this.#toStopped()
   }
 
   /** Ends the term on purpose; for `coolDownMs` after it this instance is no candidate. */
@@ -130,6 +147,22 @@ export class Elector {
     if (this.#eligible === eligible) return
     this.#eligible = eligible
     if (eligible) this.wake()
+  }
+
+  /** Whether pushes come. Without them a candidate looks once a heartbeat interval. */
+  setPushWorks(works: boolean): void {
+    const before = this.#pushWorks
+    this.#pushWorks = works
+    // Something may have been missed; and the wait under way may be longer than is good now.
+    if (before !== works) this.push()
+  }
+
+  /** The store says that another's lease was renewed just now. */
+  pushRenewed(renewal: PushedRenewal): void {
+    if (this.#state !== 'waiting' || !this.#waitsForExpiry) return
+    const nowMs = this.#nowMs()
+    this.#observation.see(renewal, nowMs)
+    this.#notBeforeMs = nowMs + renewal.ttlMs + 1 + this.#expiryJitterMs(renewal.ttlMs)
   }
 
   /** The store says that something changed. */
@@ -165,7 +198,10 @@ export class Elector {
   exit(reason: EndReason): void {
     this.#stopping = true
     if (this.#state === 'acquiring') return
-    if (this.#holding === undefined) return this.#toStopped()
+    if (this.#holding === undefined) {
+      this.#abandonInFlight()
+      return this.#toStopped()
+    }
     if (this.#state === 'releasing' && this.#inFlight !== undefined) return
     if (this.#state === 'leading') this.#beginEnding(reason)
     this.#abandonInFlight()
@@ -205,14 +241,17 @@ export class Elector {
         return settlement.kind === 'failed'
           ? this.#releaseFailed(settlement)
           : this.#end(this.#ending().reason, (settlement.reply as ReleaseReply).kind === 'released')
+      case 'note':
+        return this.#noted(settlement.kind === 'replied')
     }
   }
 
-  // ---- candidate: waiting, acquiring ----
+  // ---- candidate: waiting, noting, acquiring ----
 
   #wakeWaiting(): void {
     const nowMs = this.#nowMs()
-    if (!this.#eligible || nowMs < Math.max(this.#notBeforeMs, this.#coolDownUntilMs)) return
+    if (this.#ended !== undefined && nowMs >= this.#noteNotBeforeMs) return this.#note(this.#ended)
+    if (!this.#eligible || nowMs < this.#acquireNotBeforeMs) return
     const settings = this.#port.settings()
     this.#holder ??= this.#port.newHolder()
     this.#state = 'acquiring'
@@ -228,9 +267,31 @@ export class Elector {
         application: settings.application,
         label: settings.label,
         observed: this.#observation.unchangedFor(nowMs),
-        ended: this.#ended,
       },
     })
+  }
+
+  /** Tells the history why the last term ended; also an instance that hangs does so. */
+  #note(ended: EndedTerm): void {
+    const { lease, attemptTimeoutMs } = this.#port.settings()
+    this.#state = 'noting'
+    this.#send({
+      verb: 'note',
+      sentAt: readInstant(this.#port.clock),
+      timeoutMs: attemptTimeoutMs,
+      request: { lease, ended },
+    })
+  }
+
+  #noted(done: boolean): void {
+    if (done) this.#ended = undefined
+    this.#noteFailures = done ? 0 : this.#noteFailures + 1
+    const { retryBackoffMs, ttlMs } = this.#port.settings()
+    const times = { baseMs: retryBackoffMs, maxMs: ttlMs }
+    this.#noteNotBeforeMs =
+      this.#nowMs() + backoffMs(Math.max(1, this.#noteFailures), times, this.#port.random)
+    this.#toWaiting(this.#notBeforeMs)
+    this.wake()
   }
 
   /** The outcome is unknown: the same holder asks again, and so learns what came of it. */
@@ -245,7 +306,6 @@ export class Elector {
   #acquireReplied(attempt: AcquireAttempt, reply: AcquireReply): void {
     this.#acquireFailures = 0
     this.#holder = undefined
-    this.#ended = undefined
     if (reply.kind === 'held') return this.#refused(reply.record)
     this.#observation.forget()
     this.#acquired(attempt, reply.token)
@@ -255,9 +315,12 @@ export class Elector {
     this.#port.report({ kind: 'held', record })
     const nowMs = this.#nowMs()
     this.#observation.see(record, nowMs)
-    const waitMs = record.remainingMs ?? this.#observation.waitMs(nowMs)
-    const jitterMs = this.#port.random() * Math.min(record.ttlMs / 20, expiryJitterMsMax)
-    this.#toWaiting(nowMs + waitMs + 1 + jitterMs)
+    const expiryMs = record.remainingMs ?? this.#observation.waitMs(nowMs)
+    const waitMs = this.#pushWorks
+      ? expiryMs
+      : Math.min(expiryMs, this.#port.settings().heartbeatMs)
+    this.#toWaiting(nowMs + waitMs + 1 + this.#expiryJitterMs(record.ttlMs))
+    this.#waitsForExpiry = true
   }
 
   #acquired(attempt: AcquireAttempt, token: number): void {
@@ -422,13 +485,17 @@ export class Elector {
 
   #end(reason: EndReason, released: boolean): void {
     const { holder, token, end } = this.#held()
+    const nowMs = this.#nowMs()
     this.#abandonInFlight()
     this.#holding = undefined
     this.#port.trust.close()
-    this.#port.report({ kind: 'ended', token, holder, reason, released })
-    if (!released) this.#ended = { holder, token, reason }
-    const nowMs = this.#nowMs()
+    if (!released) {
+      this.#ended = { holder, token, reason }
+      this.#noteNotBeforeMs = nowMs
+    }
     this.#coolDownUntilMs = nowMs + (end?.coolDownMs ?? 0)
+    this.#state = 'waiting'
+    this.#port.report({ kind: 'ended', token, holder, reason, released })
     this.#toWaiting(nowMs + this.#port.random() * pushJitterMsMax)
   }
 
@@ -448,12 +515,21 @@ export class Elector {
   #toWaiting(notBeforeMs: number): void {
     if (this.#stopping) return this.#toStopped()
     this.#state = 'waiting'
+    this.#waitsForExpiry = false
     this.#notBeforeMs = notBeforeMs
   }
 
   #toStopped(): void {
     this.#state = 'stopped'
     this.#port.report({ kind: 'stopped' })
+  }
+
+  get #acquireNotBeforeMs(): number {
+    return Math.max(this.#notBeforeMs, this.#coolDownUntilMs)
+  }
+
+  #expiryJitterMs(ttlMs: number): number {
+    return this.#port.random() * Math.min(ttlMs / 20, expiryJitterMsMax)
   }
 
   #backoffMs(retry: number): number {

@@ -1,4 +1,4 @@
-import type { LeaseRecord } from '../store/lease-store.ts'
+import type { PushedRenewal } from '../store/lease-store.ts'
 
 /**
  * How much longer than its ttl a record must have been seen unchanged: clock rates are promised to
@@ -14,8 +14,8 @@ const observationFactor = 1.01
 export class Observation {
   #seen: { token: number; renewals: number; ttlMs: number; sinceMs: number } | undefined
 
-  /** Notes a record that the store has just replied with. */
-  see(record: LeaseRecord, nowMs: number): void {
+  /** Notes a record as the store has just shown it. */
+  see(record: PushedRenewal, nowMs: number): void {
     const { token, renewals, ttlMs } = record
     if (this.#seen?.token === token && this.#seen.renewals === renewals) return
     this.#seen = { token, renewals, ttlMs, sinceMs: nowMs }

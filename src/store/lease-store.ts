@@ -72,11 +72,6 @@ export interface AcquireRequest {
    * store's clock says; without it, only a lease that is free or expired is handed over.
    */
   readonly observed: { readonly token: number; readonly renewals: number } | undefined
-  /**
-   * How the caller's own last term ended, if it ended without a release: noted in the history,
-   * whatever the reply, unless a reason other than `crashed` stands there.
-   */
-  readonly ended: EndedTerm | undefined
 }
 
 /** A term and why it ended, as its holder knows it. */
@@ -136,11 +131,22 @@ export interface LeaseReading {
 /** How many terms of a lease the history keeps. */
 export const termRecordsMax = 100
 
+/** A renewal that somebody else has made, as a push tells it. */
+export interface PushedRenewal {
+  readonly token: number
+  readonly renewals: number
+  readonly ttlMs: number
+}
+
 /** What a waiting candidate or a leader wants to hear of its store. */
 export interface PushListener {
   /** The lease was released, or its holder asked to resign: look for yourself. May be spurious. */
   changed(): void
-  /** Pushes will not come; waiting goes on without them. */
+  /** The lease was renewed just now: it need not be looked at for its ttl. */
+  renewed(renewal: PushedRenewal): void
+  /** Pushes come from now on. What happened before may have been missed. */
+  works(): void
+  /** Pushes do not come, for now or at all: whoever waits has to look more often. */
   failed(error: unknown): void
 }
 
@@ -179,6 +185,11 @@ export interface LeaseStore {
   ): Promise<ResignRequestReply>
   /** The lease, its counter and its history as they stand. Changes nothing. */
   read(lease: string, signal: AbortSignal): Promise<LeaseReading>
+  /**
+   * Notes in the history why a term ended, as its holder knows it, unless a reason other than
+   * `crashed` stands there. Never touches the lease.
+   */
+  tryNoteEnd(lease: string, ended: EndedTerm, signal: AbortSignal): Promise<void>
   /** Listens to pushes for one lease until the returned function is called. */
   watch(lease: string, listener: PushListener): () => void
   /** Ends everything; idempotent. Later calls reject with `TENURE_ERR_STORE_CLOSED`. */

@@ -46,6 +46,17 @@ describe('hung is not alive', { concurrency: 3 }, () => {
       await candidate.next('acquired')
     }))
 
+  test('a main thread that hangs for ever is told of in the history as stalled, by its thread', () =>
+    withCluster(options, async (cluster) => {
+      const [leader] = await cluster.start(1)
+      assert.ok(leader)
+      leader.send({ do: 'block', how: 'Atomics.wait', ms: 600_000 })
+      await until('the reason stands in the history', async () => {
+        const { terms } = await cluster.read()
+        return terms[0]?.reason === 'stalled'
+      })
+    }))
+
   test('a process that was stopped as a whole is never called stalled', () =>
     withCluster(options, async (cluster) => {
       const [leader, candidate] = await cluster.start(2)

@@ -101,7 +101,6 @@ describe('SQLite', () => {
       application: 'test',
       label: undefined,
       observed: undefined,
-      ended: undefined,
     }
     await before.tryAcquire(request, signal)
     const held = await after.tryAcquire({ ...request, holder: 'b' }, signal)
@@ -153,6 +152,8 @@ describe('SQLite', () => {
     let failed: unknown
     const unwatch = store.watch('scheduler', {
       changed: () => assert.fail('nothing can have changed'),
+      renewed: () => assert.fail('nothing can have been renewed'),
+      works: () => assert.fail('it cannot work'),
       failed: (error) => (failed = error),
     })
     assert.equal((failed as NodeJS.ErrnoException).code, 'ENOENT')

@@ -11,7 +11,6 @@ const reply = await store.tryAcquire(
     application: 'test',
     label: undefined,
     observed: undefined,
-    ended: undefined,
   },
   AbortSignal.timeout(30_000),
 )

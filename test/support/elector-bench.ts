@@ -101,16 +101,22 @@ export class ElectorBench {
         this.abandoned.push(attempt)
         if (this.inFlight === attempt) this.inFlight = undefined
       },
-      report: (event) => void this.events.push(event),
+      report: (event) => {
+        this.events.push(event)
+        // Whoever hears an event may look at the elector at once: it has to be whole.
+        void this.elector.nextWakeMs
+      },
     }
     this.elector = new Elector(port)
+    this.elector.setPushWorks(true)
   }
 
   /** What the store makes of an attempt, now. */
-  apply(attempt: Attempt): ReturnType<LeaseTable['acquire' | 'renew' | 'release']> {
+  apply(attempt: Attempt): ReturnType<LeaseTable['acquire' | 'renew' | 'release' | 'noteEnd']> {
     if (attempt.verb === 'acquire') return this.table.acquire(attempt.request)
     if (attempt.verb === 'renew') return this.table.renew(attempt.request)
-    return this.table.release(attempt.request)
+    if (attempt.verb === 'release') return this.table.release(attempt.request)
+    return this.table.noteEnd(attempt.request.lease, attempt.request.ended)
   }
 
   take(): Attempt {

@@ -32,6 +32,7 @@ export function openLeaseStore({ path, faultPath }: FaultyStoreOptions): LeaseSt
     tryAcquire: (request, signal) => store.tryAcquire(request, signal),
     tryRelease: (request, signal) => store.tryRelease(request, signal),
     tryRequestResign: (lease, request, signal) => store.tryRequestResign(lease, request, signal),
+    tryNoteEnd: (lease, ended, signal) => store.tryNoteEnd(lease, ended, signal),
     read: (lease, signal) => store.read(lease, signal),
     watch: (lease, listener) => store.watch(lease, listener),
     close: () => store.close(),

@@ -224,6 +224,32 @@ describe('a term', () => {
   })
 })
 
+test('a heartbeat on the event loop outlives a block past its hard fence', async () => {
+  const times = { ttl: 1_000, heartbeat: 100, attemptTimeout: 50, stallLimit: 1_000 } as const
+  const { tenure, logged } = tenureOn(times)
+  await lead(tenure)
+  const lost = next(tenure, 'term:lost')
+  const again = next(tenure, 'term:acquired')
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000)
+  assert.equal(tenure.isLeader, false)
+  assert.equal((await lost).reason, 'expired')
+  assert.equal((await again).term.fencingToken, 2)
+  assert.equal(logged('heart_died').length, 0)
+  assert.equal((await tenure.status()).terms[1]?.reason, 'expired')
+  await tenure.stop()
+})
+
+describe('health', () => {
+  test('is told at once, by the last attempt on the store', async () => {
+    const { tenure } = tenureOn()
+    assert.deepEqual(tenure.health, { role: 'stopped', fault: undefined })
+    await lead(tenure)
+    assert.deepEqual(tenure.health, { role: 'leader', fault: undefined })
+    await tenure.stop()
+    assert.equal(tenure.health.role, 'stopped')
+  })
+})
+
 describe('draining', () => {
   test('stop waits for a run, and meanwhile the lease is kept and renewed', async () => {
     const { tenure, logged } = tenureOn({ heartbeat: 100, attemptTimeout: 100 })

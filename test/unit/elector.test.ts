@@ -62,6 +62,49 @@ describe('a candidate', () => {
     assert.ok(asked >= 10 && asked <= 16, `asked ${asked} times`)
   })
 
+  test('that hears of renewals by push sleeps on, and asks nobody', () => {
+    const clock = new FakeClock()
+    const table = new LeaseTable(clock)
+    const leader = new ElectorBench({ name: 'leader', clock, table }).lead()
+    const bench = new ElectorBench({ name: 'b', clock, table })
+    bench.elector.start()
+    bench.answer()
+    for (let renewals = 0; renewals < 20; renewals++) {
+      leader.untilAttempt()
+      leader.answer()
+      const record = table.read('scheduler').record
+      assert.ok(record)
+      bench.elector.pushRenewed(record)
+      bench.elector.wake()
+      assert.equal(bench.inFlight, undefined)
+    }
+    // The leader falls silent: the candidate looks for itself.
+    bench.untilAttempt()
+    bench.answer()
+    assert.equal(bench.elector.state, 'leading')
+  })
+
+  test('a push of a renewal does not prolong a wait that is not for the expiry', () => {
+    const bench = new ElectorBench()
+    bench.elector.start()
+    bench.lose({ failure: 'error' })
+    const wakeMs = bench.elector.nextWakeMs
+    bench.elector.pushRenewed({ token: 1, renewals: 5, ttlMs: 6_000 })
+    assert.equal(bench.elector.nextWakeMs, wakeMs)
+  })
+
+  test('that hears no pushes looks once a heartbeat interval', () => {
+    const leader = new ElectorBench({ name: 'leader' }).lead()
+    const bench = new ElectorBench({ name: 'b', clock: leader.clock, table: leader.table })
+    bench.elector.setPushWorks(false)
+    bench.elector.start()
+    bench.answer()
+    assert.equal(bench.elector.nextWakeMs, bench.clock.monotonicMs() + 2_000 + 1)
+    // Pushes come again: it looks at once for what it may have missed.
+    bench.elector.setPushWorks(true)
+    assert.equal(bench.elector.nextWakeMs, bench.clock.monotonicMs())
+  })
+
   test('is woken by a push after a small random time', () => {
     const leader = new ElectorBench({ name: 'leader' }).lead()
     const bench = new ElectorBench({ name: 'b', clock: leader.clock, table: leader.table })
@@ -452,7 +495,9 @@ describe('the soft stop and the hard fence', () => {
     for (let losses = 1; losses <= 3; losses++) {
       bench.clock.freeze(60_000)
       bench.elector.wake()
-      bench.untilAttempt()
+      assert.equal(bench.untilAttempt().verb, 'note')
+      bench.answer()
+      assert.equal(bench.untilAttempt().verb, 'acquire')
       bench.answer()
       assert.equal(bench.elector.state, 'leading')
       assert.equal(bench.last('acquired').token, losses + 1)
@@ -534,12 +579,14 @@ describe('the end of a term', () => {
     bench.advance(hardFenceMs)
     assert.equal(bench.inFlight, undefined)
     assert.equal(bench.last('ended').reason, 'stalled')
+    const note = bench.untilAttempt()
+    assert.ok(note.verb === 'note', 'the thread lives, and can say why')
+    assert.deepEqual(note.request.ended, { holder: 'a:1', token: 1, reason: 'stalled' })
+    bench.answer()
     bench.advance(60_000)
     assert.equal(bench.inFlight, undefined, 'and it is no candidate while it hangs')
     bench.elector.setEligible(true)
-    const attempt = bench.take()
-    assert.ok(attempt.verb === 'acquire')
-    assert.deepEqual(attempt.request.ended, { holder: 'a:1', token: 1, reason: 'stalled' })
+    assert.equal(bench.take().verb, 'acquire')
   })
 
   test('an acquisition that is granted to a main thread stalled by then is given back', () => {
@@ -664,10 +711,42 @@ describe('the history', () => {
     clock.freeze(6_000)
     new ElectorBench({ name: 'next', clock, table }).lead()
     old.elector.wake()
-    old.untilAttempt()
+    assert.equal(old.untilAttempt().verb, 'note')
     old.answer()
     assert.equal(table.read('scheduler').terms[1]?.reason, 'expired')
     assert.equal(table.read('scheduler').record?.token, 2, 'and the lease is not touched by it')
+  })
+
+  test('is told again and again until the store has answered, and never in the way of leading', () => {
+    const bench = new ElectorBench().lead()
+    bench.clock.freeze(60_000)
+    bench.elector.wake()
+    for (let tries = 0; tries < 3; tries++) {
+      bench.untilAttempt()
+      bench.lose()
+      const attempt = bench.untilAttempt()
+      if (attempt.verb === 'acquire') bench.lose()
+    }
+    while (bench.elector.state !== 'leading') {
+      bench.untilAttempt()
+      bench.answer()
+    }
+    bench.elector.stop()
+    assert.equal(bench.elector.state, 'ending')
+  })
+
+  test('is not waited for when the instance stops', () => {
+    for (const end of ['stop', 'exit'] as const) {
+      const bench = new ElectorBench().lead()
+      bench.clock.freeze(60_000)
+      bench.elector.wake()
+      const note = bench.untilAttempt()
+      assert.equal(bench.elector.state, 'noting')
+      if (end === 'stop') bench.elector.stop()
+      else bench.elector.exit('stopped')
+      assert.equal(bench.elector.state, 'stopped')
+      assert.deepEqual(bench.abandoned, [note])
+    }
   })
 
   test('is bounded', () => {

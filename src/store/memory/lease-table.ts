@@ -50,10 +50,9 @@ export class LeaseTable {
   }
 
   acquire(request: AcquireRequest): AcquireReply {
-    const { lease, holder, application, label, ttlMs, observed, ended } = request
+    const { lease, holder, application, label, ttlMs, observed } = request
     const nowMs = this.#clock.monotonicMs()
     const row = this.#rows.get(lease)
-    if (ended !== undefined) this.#noteEnd(lease, ended)
     if (row?.holder === holder) {
       // The reply to this very acquisition was lost.
       this.#rows.set(lease, { ...row, ttlMs, renewals: row.renewals + 1, renewedMs: nowMs })
@@ -101,7 +100,7 @@ export class LeaseTable {
       return { kind: 'not-held' }
     }
     this.#rows.delete(lease)
-    this.#noteEnd(lease, { holder, token, reason })
+    this.noteEnd(lease, { holder, token, reason })
     return { kind: 'released' }
   }
 
@@ -161,7 +160,7 @@ export class LeaseTable {
     this.#terms.set(lease, terms.slice(0, termRecordsMax))
   }
 
-  #noteEnd(lease: string, { holder, token, reason }: EndedTerm): void {
+  noteEnd(lease: string, { holder, token, reason }: EndedTerm): void {
     const term = this.#terms
       .get(lease)
       ?.find((candidate) => candidate.token === token && candidate.holder === holder)

@@ -3,6 +3,7 @@ import { TenureError } from '../../errors.ts'
 import type {
   AcquireReply,
   AcquireRequest,
+  EndedTerm,
   LeaseReading,
   LeaseStore,
   PushListener,
@@ -87,7 +88,12 @@ export class MemoryLeaseStore implements LeaseStore {
     return this.#table(signal).read(lease)
   }
 
+  async tryNoteEnd(lease: string, ended: EndedTerm, signal: AbortSignal): Promise<void> {
+    this.#table(signal).noteEnd(lease, ended)
+  }
+
   watch(lease: string, listener: PushListener): () => void {
+    listener.works()
     const unwatch = this.#memory.watch(lease, listener)
     this.#unwatch.add(unwatch)
     return () => {

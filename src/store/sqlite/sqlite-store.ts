@@ -59,11 +59,9 @@ export class SqliteLeaseStore implements LeaseStore {
   }
 
   async tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply> {
-    if (request.ended === undefined) {
-      // Most candidates are refused, and a refusal need not wait for the write lock.
-      const held = await this.#connection.read((sql) => this.#heldBy(sql, request), signal)
-      if (held !== undefined) return { kind: 'held', record: held }
-    }
+    // Most candidates are refused, and a refusal need not wait for the write lock.
+    const held = await this.#connection.read((sql) => this.#heldBy(sql, request), signal)
+    if (held !== undefined) return { kind: 'held', record: held }
     return this.#connection.write((sql) => this.#acquire(sql, request), signal)
   }
 
@@ -120,6 +118,10 @@ export class SqliteLeaseStore implements LeaseStore {
     return reading ?? { record: undefined, token: 0, terms: [] }
   }
 
+  async tryNoteEnd(lease: string, ended: EndedTerm, signal: AbortSignal): Promise<void> {
+    await this.#connection.write((sql) => this.#noteEnd(sql, lease, ended), signal)
+  }
+
   watch(_lease: string, listener: PushListener): () => void {
     return this.#wakeFile.watch(listener)
   }
@@ -139,8 +141,7 @@ export class SqliteLeaseStore implements LeaseStore {
   }
 
   #acquire(sql: Statements, request: AcquireRequest): AcquireReply {
-    const { lease, holder, application, label, ttlMs, ended } = request
-    if (ended !== undefined) this.#noteEnd(sql, lease, ended)
+    const { lease, holder, application, label, ttlMs } = request
     const held = this.#heldBy(sql, request)
     if (held !== undefined) return { kind: 'held', record: held }
     // The clock is read here, with the write lock held: a reading from before waiting for the

@@ -52,6 +52,7 @@ export class WakeFile {
       watcher.close()
     })
     this.#watchers.add(watcher)
+    listener.works()
     return () => {
       this.#watchers.delete(watcher)
       watcher.close()

@@ -32,8 +32,10 @@ export const reading: readonly LeaseStoreCase[] = [
       await expire('scheduler')
       await lead(store, 'c')
       const ended = { holder: 'b', token: 2, reason: 'stalled' } as const
-      await acquire(store, 'b:2', { ended })
-      await acquire(store, 'b:3', { ended: { ...ended, reason: 'expired' } })
+      await store.tryNoteEnd('scheduler', ended, patience())
+      await store.tryNoteEnd('scheduler', { ...ended, reason: 'expired' }, patience())
+      await store.tryNoteEnd('scheduler', { ...ended, holder: 'somebody' }, patience())
+      await store.tryNoteEnd('nothing', ended, patience())
       const { terms } = await store.read('scheduler', patience())
       assert.deepEqual(
         terms.map(({ holder, token, label, reason }) => ({ holder, token, label, reason })),

@@ -22,7 +22,6 @@ export function acquisition(holder: string, options: Partial<AcquireRequest> = {
     application: 'kit',
     label: undefined,
     observed: undefined,
-    ended: undefined,
     ...options,
   }
 }
@@ -78,7 +77,12 @@ export function nextPush(
 } {
   let end = (): void => {}
   const pushed = new Promise<void>((resolve, reject) => {
-    const listener: PushListener = { changed: resolve, failed: reject }
+    const listener: PushListener = {
+      changed: resolve,
+      renewed: () => {},
+      works: () => {},
+      failed: reject,
+    }
     end = store.watch(lease, listener)
     patience().addEventListener('abort', () => reject(new Error('no push came')), { once: true })
   })
@@ -98,7 +102,15 @@ export async function rejectionOf(call: Promise<unknown>): Promise<unknown> {
 /** A listener that counts. */
 export function countPushes(): { push: PushListener; count: () => number } {
   let pushes = 0
-  return { push: { changed: () => void pushes++, failed: () => {} }, count: () => pushes }
+  return {
+    push: {
+      changed: () => void pushes++,
+      renewed: () => {},
+      works: () => {},
+      failed: () => {},
+    },
+    count: () => pushes,
+  }
 }
 
 /** A record without what changes as time passes. */
