@@ -146,7 +146,7 @@ export class Tenure {
 
   /**
    * May new work start here? True only while this instance leads, from the acquisition to the soft
-   * stop. It asks the clock each time and allocates nothing, so that it is right also in the first
+   * stop. It asks the clock each time, and allocates nothing of its own, so that it is right also in the first
    * statement after the event loop was blocked or the process was frozen.
    */
   get isLeader(): boolean {
