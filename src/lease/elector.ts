@@ -4,15 +4,15 @@ import type {
   AcquireReply,
   EndedTerm,
   EndReason,
-  LeaseRecord,
   PushedRenewal,
   ReleaseReply,
   RenewReply,
 } from '../store/lease-store.ts'
 import { backoffMs } from './backoff.ts'
+import { Candidacy } from './candidacy.ts'
 import type { Attempt, ElectorPort, ElectorSettings, Settlement } from './elector-port.ts'
+import { EndNote } from './end-note.ts'
 import { Holding, type Ending } from './holding.ts'
-import { Observation } from './observation.ts'
 import type { TrustTimes } from './term.ts'
 
 /** Where the elector stands; drawn in README.md. */
@@ -29,10 +29,6 @@ type AcquireAttempt = Extract<Attempt, { verb: 'acquire' }>
 type RenewAttempt = Extract<Attempt, { verb: 'renew' }>
 type Failure = Extract<Settlement, { kind: 'failed' }>
 
-/** Candidates that one push wakes spread over this time. */
-const pushJitterMsMax = 20
-/** Candidates that wait for the same expiry spread over this time, or a twentieth of the ttl. */
-const expiryJitterMsMax = 250
 /** A leader that is pushed renews at once, but not more often than this. */
 const pushedRenewalMsMin = 100
 
@@ -46,29 +42,20 @@ const pushedRenewalMsMin = 100
  */
 export class Elector {
   readonly #port: ElectorPort
-  readonly #observation = new Observation()
+  readonly #candidacy: Candidacy
+  readonly #endNote: EndNote
   #state: ElectorState = 'stopped'
   #inFlight: Attempt | undefined
   #holding: Holding | undefined
-  /** The identity of the acquisition under way, kept over its retries. */
-  #holder: string | undefined
-  /** How the last term ended without a release, while the history does not know. */
-  #ended: EndedTerm | undefined
-  #noteNotBeforeMs = 0
-  #noteFailures = 0
-  #acquireFailures = 0
-  /** Whether the waiting is for the expiry of another's lease, and not for anything else. */
-  #waitsForExpiry = false
-  #pushWorks = false
-  #notBeforeMs = 0
-  #coolDownUntilMs = 0
+  #releaseNotBeforeMs = 0
   #tokenMax = 0
   #stopping = false
   #stalled = false
-  #eligible = true
 
   constructor(port: ElectorPort) {
     this.#port = port
+    this.#candidacy = new Candidacy(port.random)
+    this.#endNote = new EndNote(port.random)
   }
 
   get state(): ElectorState {
@@ -79,8 +66,7 @@ export class Elector {
   get nextWakeMs(): number | undefined {
     switch (this.#state) {
       case 'waiting': {
-        const acquireMs = this.#eligible ? this.#acquireNotBeforeMs : Infinity
-        const wakeMs = this.#ended ? Math.min(acquireMs, this.#noteNotBeforeMs) : acquireMs
+        const wakeMs = Math.min(this.#candidacy.dueMs, this.#endNote.dueMs)
         return wakeMs === Infinity ? undefined : wakeMs
       }
       case 'leading': {
@@ -92,7 +78,7 @@ export class Elector {
         return this.#inFlight || !end?.renews ? hardFenceMs : Math.min(hardFenceMs, nextRenewalMs)
       }
       case 'releasing':
-        return this.#inFlight ? undefined : this.#notBeforeMs
+        return this.#inFlight ? undefined : this.#releaseNotBeforeMs
       default:
         return undefined
     }
@@ -104,7 +90,7 @@ export class Elector {
   start(): void {
     if (this.#state !== 'stopped') return
     this.#stopping = false
-    this.#toWaiting(this.#nowMs())
+    this.#state = 'waiting'
     this.wake()
   }
 
@@ -144,33 +130,29 @@ export class Elector {
   /** Whether the main thread could serve as leader now; one that does not answer could not. */
   setEligible(eligible: boolean): void {
     if (eligible) this.#stalled = false
-    if (this.#eligible === eligible) return
-    this.#eligible = eligible
+    if (this.#candidacy.eligible === eligible) return
+    this.#candidacy.eligible = eligible
     if (eligible) this.wake()
   }
 
-  /** Whether pushes come. Without them a candidate looks once a heartbeat interval. */
+  /** Whether pushes come. */
   setPushWorks(works: boolean): void {
-    const before = this.#pushWorks
-    this.#pushWorks = works
+    if (this.#candidacy.pushWorks === works) return
+    this.#candidacy.pushWorks = works
     // Something may have been missed; and the wait under way may be longer than is good now.
-    if (before !== works) this.push()
+    this.push()
   }
 
   /** The store says that another's lease was renewed just now. */
   pushRenewed(renewal: PushedRenewal): void {
-    if (this.#state !== 'waiting' || !this.#waitsForExpiry) return
-    const nowMs = this.#nowMs()
-    this.#observation.see(renewal, nowMs)
-    this.#notBeforeMs = nowMs + renewal.ttlMs + 1 + this.#expiryJitterMs(renewal.ttlMs)
+    if (this.#state === 'waiting') this.#candidacy.pushedRenewal(renewal, this.#nowMs())
   }
 
   /** The store says that something changed. */
   push(): void {
     const nowMs = this.#nowMs()
     if (this.#state === 'waiting') {
-      const jitterMs = this.#port.random() * pushJitterMsMax
-      this.#notBeforeMs = Math.min(this.#notBeforeMs, nowMs + jitterMs)
+      this.#candidacy.pushed(nowMs)
     } else if (this.#state === 'leading') {
       const holding = this.#held()
       const dueMs = Math.max(nowMs, holding.lastSentMs + pushedRenewalMsMin)
@@ -218,7 +200,8 @@ export class Elector {
       case 'ending':
         return this.#wakeEnding()
       case 'releasing':
-        if (this.#inFlight === undefined && this.#nowMs() >= this.#notBeforeMs) this.#release()
+        if (this.#inFlight === undefined && this.#nowMs() >= this.#releaseNotBeforeMs)
+          this.#release()
         return
       default:
     }
@@ -250,10 +233,11 @@ export class Elector {
 
   #wakeWaiting(): void {
     const nowMs = this.#nowMs()
-    if (this.#ended !== undefined && nowMs >= this.#noteNotBeforeMs) return this.#note(this.#ended)
-    if (!this.#eligible || nowMs < this.#acquireNotBeforeMs) return
+    const { ended } = this.#endNote
+    if (ended !== undefined && nowMs >= this.#endNote.dueMs) return this.#note(ended)
+    if (nowMs < this.#candidacy.dueMs) return
     const settings = this.#port.settings()
-    this.#holder ??= this.#port.newHolder()
+    this.#candidacy.holder ??= this.#port.newHolder()
     this.#state = 'acquiring'
     this.#send({
       verb: 'acquire',
@@ -262,11 +246,11 @@ export class Elector {
       times: timesOf(settings),
       request: {
         lease: settings.lease,
-        holder: this.#holder,
+        holder: this.#candidacy.holder,
         ttlMs: settings.ttlMs,
         application: settings.application,
         label: settings.label,
-        observed: this.#observation.unchangedFor(nowMs),
+        observed: this.#candidacy.observed(nowMs),
       },
     })
   }
@@ -284,43 +268,28 @@ export class Elector {
   }
 
   #noted(done: boolean): void {
-    if (done) this.#ended = undefined
-    this.#noteFailures = done ? 0 : this.#noteFailures + 1
-    const { retryBackoffMs, ttlMs } = this.#port.settings()
-    const times = { baseMs: retryBackoffMs, maxMs: ttlMs }
-    this.#noteNotBeforeMs =
-      this.#nowMs() + backoffMs(Math.max(1, this.#noteFailures), times, this.#port.random)
-    this.#toWaiting(this.#notBeforeMs)
+    if (done) this.#endNote.told()
+    else this.#endNote.failed(this.#nowMs(), this.#port.settings())
+    this.#toWaiting()
     this.wake()
   }
 
   /** The outcome is unknown: the same holder asks again, and so learns what came of it. */
   #acquireFailed(attempt: AcquireAttempt, { failure, error }: Failure): void {
-    this.#acquireFailures++
-    const retryMs = this.#backoffMs(this.#acquireFailures)
+    const retryMs = this.#candidacy.failed(this.#nowMs(), this.#port.settings())
     const { holder } = attempt.request
     this.#port.report({ kind: 'acquire-failed', holder, failure, error, retryMs })
-    this.#toWaiting(this.#nowMs() + retryMs)
+    this.#toWaiting()
   }
 
   #acquireReplied(attempt: AcquireAttempt, reply: AcquireReply): void {
-    this.#acquireFailures = 0
-    this.#holder = undefined
-    if (reply.kind === 'held') return this.#refused(reply.record)
-    this.#observation.forget()
+    if (reply.kind === 'held') {
+      this.#candidacy.refused(reply.record, this.#nowMs(), this.#port.settings())
+      this.#port.report({ kind: 'held', record: reply.record })
+      return this.#toWaiting()
+    }
+    this.#candidacy.granted()
     this.#acquired(attempt, reply.token)
-  }
-
-  #refused(record: LeaseRecord): void {
-    this.#port.report({ kind: 'held', record })
-    const nowMs = this.#nowMs()
-    this.#observation.see(record, nowMs)
-    const expiryMs = record.remainingMs ?? this.#observation.waitMs(nowMs)
-    const waitMs = this.#pushWorks
-      ? expiryMs
-      : Math.min(expiryMs, this.#port.settings().heartbeatMs)
-    this.#toWaiting(nowMs + waitMs + 1 + this.#expiryJitterMs(record.ttlMs))
-    this.#waitsForExpiry = true
   }
 
   #acquired(attempt: AcquireAttempt, token: number): void {
@@ -424,8 +393,10 @@ export class Elector {
   /** The outcome is unknown: trust stays where it was, and the renewal is tried again. */
   #renewFailed(attempt: RenewAttempt, { failure, error }: Failure): void {
     const holding = this.#held()
+    const { retryBackoffMs, heartbeatMs } = this.#port.settings()
+    const times = { baseMs: retryBackoffMs, maxMs: heartbeatMs }
     holding.failures++
-    holding.nextRenewalMs = this.#nowMs() + this.#backoffMs(holding.failures)
+    holding.nextRenewalMs = this.#nowMs() + backoffMs(holding.failures, times, this.#port.random)
     const { correlationId, timeoutMs } = attempt
     const { token } = holding
     this.#port.report({ kind: 'renew-failed', correlationId, token, failure, error, timeoutMs })
@@ -478,8 +449,8 @@ export class Elector {
   #releaseFailed({ error }: Failure): void {
     const { holder, token, releaseByMs } = this.#held()
     this.#port.report({ kind: 'release-failed', holder, token, error })
-    this.#notBeforeMs = this.#nowMs() + this.#port.settings().retryBackoffMs
-    const retries = releaseByMs !== undefined && this.#notBeforeMs < releaseByMs
+    this.#releaseNotBeforeMs = this.#nowMs() + this.#port.settings().retryBackoffMs
+    const retries = releaseByMs !== undefined && this.#releaseNotBeforeMs < releaseByMs
     if (!retries) this.#end(this.#ending().reason, false)
   }
 
@@ -489,14 +460,11 @@ export class Elector {
     this.#abandonInFlight()
     this.#holding = undefined
     this.#port.trust.close()
-    if (!released) {
-      this.#ended = { holder, token, reason }
-      this.#noteNotBeforeMs = nowMs
-    }
-    this.#coolDownUntilMs = nowMs + (end?.coolDownMs ?? 0)
+    if (!released) this.#endNote.write({ holder, token, reason }, nowMs)
+    this.#candidacy.begin(nowMs, end?.coolDownMs ?? 0)
     this.#state = 'waiting'
     this.#port.report({ kind: 'ended', token, holder, reason, released })
-    this.#toWaiting(nowMs + this.#port.random() * pushJitterMsMax)
+    this.#toWaiting()
   }
 
   // ---- steps that several states share ----
@@ -512,29 +480,14 @@ export class Elector {
     this.#inFlight = undefined
   }
 
-  #toWaiting(notBeforeMs: number): void {
-    if (this.#stopping) return this.#toStopped()
-    this.#state = 'waiting'
-    this.#waitsForExpiry = false
-    this.#notBeforeMs = notBeforeMs
+  #toWaiting(): void {
+    if (this.#stopping) this.#toStopped()
+    else this.#state = 'waiting'
   }
 
   #toStopped(): void {
     this.#state = 'stopped'
     this.#port.report({ kind: 'stopped' })
-  }
-
-  get #acquireNotBeforeMs(): number {
-    return Math.max(this.#notBeforeMs, this.#coolDownUntilMs)
-  }
-
-  #expiryJitterMs(ttlMs: number): number {
-    return this.#port.random() * Math.min(ttlMs / 20, expiryJitterMsMax)
-  }
-
-  #backoffMs(retry: number): number {
-    const { retryBackoffMs, heartbeatMs } = this.#port.settings()
-    return backoffMs(retry, { baseMs: retryBackoffMs, maxMs: heartbeatMs }, this.#port.random)
   }
 
   #held(): Holding {

@@ -1,9 +1,7 @@
-import type { Clock, Timer } from '../clock.ts'
-import { correlationId, newCorrelationId, withCorrelationId } from '../correlation.ts'
-import { formatDuration } from '../duration.ts'
 import { checkName } from '../check.ts'
-import { describeValue, messageOf, TenureError } from '../errors.ts'
-import type { LogEventName, Logger } from '../events.ts'
+import type { Timer } from '../clock.ts'
+import { correlationId, newCorrelationId } from '../correlation.ts'
+import { describeValue, TenureError } from '../errors.ts'
 import { DueQueue } from './due-queue.ts'
 import { nextOfInterval } from './interval.ts'
 import {
@@ -12,18 +10,9 @@ import {
   type Handler,
   type Job,
   type JobRecord,
-  type Run,
-  type RunOutcome,
   type RunRecord,
 } from './job.ts'
-import type { Work } from './work.ts'
-
-/** The term in which runs are started: asked anew before each. */
-export interface RunningTerm {
-  readonly fencingToken: number
-  readonly leads: boolean
-  readonly work: Work
-}
+import { Runner, type RunnerParts, type RunningTerm } from './runner.ts'
 
 /** A job of Tenure's own that runs elsewhere, and is shown and fired like any other. */
 export interface SystemJob {
@@ -31,31 +20,6 @@ export interface SystemJob {
   record(): JobRecord
   fire(correlationId: string): Promise<RunRecord>
 }
-
-/** What a scheduler is made of. */
-export interface SchedulerParts {
-  readonly clock: Clock
-  readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void
-  /** The logger of a run, with these fields on each line. */
-  readonly loggerWith: (fields: Readonly<Record<string, unknown>>) => Logger
-  readonly onRun: (event: 'run:started' | 'run:finished', run: RunRecord) => void
-}
-
-/** Why and with what a job is run. */
-interface HowRun {
-  readonly trigger: RunRecord['trigger']
-  readonly scheduledForMs: number
-  readonly data: unknown
-  readonly correlationId: string
-}
-
-interface RunTimeout {
-  cancel(): void
-  reached(): boolean
-}
-
-/** How many finished runs are remembered. */
-export const recentRunsMax = 50
 
 /** The longest wait before the wall clock is looked at again: somebody may set it. */
 const lookMsMax = 10_000
@@ -65,24 +29,26 @@ const lookMsMax = 10_000
  * interval wait on the monotonic clock, the others on the wall clock.
  */
 export class Scheduler {
-  readonly #parts: SchedulerParts
+  readonly #parts: RunnerParts
+  readonly #runner: Runner
   readonly #jobs = new Map<string, Job>()
   readonly #systemJobs = new Map<string, SystemJob>()
   readonly #byElapsedTime = new DueQueue<Job>()
   readonly #byWallClock = new DueQueue<Job>()
-  /** The ids of the jobs that run, also of one that was replaced or removed meanwhile. */
-  readonly #running = new Set<string>()
-  #recentRuns: RunRecord[] = []
   #term: RunningTerm | undefined
   #timer: Timer | undefined
 
-  constructor(parts: SchedulerParts) {
+  constructor(parts: RunnerParts) {
     this.#parts = parts
+    this.#runner = new Runner(parts, (run) => {
+      const job = this.#jobs.get(run.jobId)
+      if (job !== undefined) job.lastRun = run
+    })
   }
 
   /** The last runs, the newest first. */
   get recentRuns(): readonly RunRecord[] {
-    return this.#recentRuns
+    return this.#runner.recent
   }
 
   // ---- terms ----
@@ -174,7 +140,7 @@ export class Scheduler {
       )
     }
     if (system !== undefined) return system.fire(correlation)
-    if (job === undefined || this.#running.has(id)) {
+    if (job === undefined || this.#runner.isRunning(id)) {
       throw new TenureError(
         'TENURE_ERR_JOB_RUNNING',
         `Expected that the job ${JSON.stringify(id)} is not running; it is, and its runs do not ` +
@@ -183,7 +149,7 @@ export class Scheduler {
     }
     const nowMs = this.#parts.clock.wallMs()
     const given = data === undefined ? job.data : data
-    return this.#run(job, term, {
+    return this.#runner.run(job, term, {
       trigger: 'manual',
       scheduledForMs: nowMs,
       data: given,
@@ -237,12 +203,12 @@ export class Scheduler {
     if (job.paused) return
     const scheduledFor = new Date(scheduledForMs).toISOString()
     if (missed > 0) log('run_skipped', { jobId: job.id, reason: 'late', missed, scheduledFor })
-    if (this.#running.has(job.id)) {
+    if (this.#runner.isRunning(job.id)) {
       return log('run_skipped', { jobId: job.id, reason: 'overlap', scheduledFor })
     }
     const term = this.#term
     if (term === undefined) return
-    void this.#run(job, term, {
+    void this.#runner.run(job, term, {
       trigger: 'tick',
       scheduledForMs,
       data: job.data,
@@ -265,94 +231,7 @@ export class Scheduler {
     else this.#byWallClock.remove(job)
   }
 
-  // ---- runs ----
-
-  /** Runs a job. Never rejects: whatever the handler does, the scheduler goes on. */
-  async #run(job: Job, term: RunningTerm, how: HowRun): Promise<RunRecord> {
-    const { clock, log, loggerWith, onRun } = this.#parts
-    const startedMs = clock.monotonicMs()
-    const started: RunRecord = {
-      id: newCorrelationId(),
-      jobId: job.id,
-      trigger: how.trigger,
-      scheduledForMs: how.scheduledForMs,
-      startedAtMs: clock.wallMs(),
-      finishedAtMs: undefined,
-      outcome: 'running',
-      error: undefined,
-      fencingToken: term.fencingToken,
-      correlationId: how.correlationId,
-    }
-    const { id, fencingToken } = started
-    const fields = {
-      jobId: job.id,
-      runId: id,
-      correlationId: how.correlationId,
-      token: fencingToken,
-    }
-    const controller = new AbortController()
-    const run: Run = {
-      id,
-      jobId: job.id,
-      data: how.data,
-      scheduledFor: new Date(how.scheduledForMs),
-      fencingToken,
-      signal: controller.signal,
-      correlationId: how.correlationId,
-      log: loggerWith(fields),
-    }
-    this.#running.add(job.id)
-    this.#note(started)
-    log('run_started', { ...fields, scheduledFor: run.scheduledFor.toISOString() })
-    onRun('run:started', started)
-
-    const settled = withCorrelationId(how.correlationId, () => settle(job.handler, run))
-    term.work.add({ name: job.id, abort: (reason) => controller.abort(reason) }, settled)
-    const timeout = this.#setTimeout(job, controller, fields)
-    const { error, failed } = await settled
-    timeout.cancel()
-
-    const { signal } = controller
-    const outcome = outcomeOf({ failed, timedOut: timeout.reached(), aborted: signal.aborted })
-    const finished: RunRecord = {
-      ...started,
-      finishedAtMs: clock.wallMs(),
-      outcome,
-      error: failed ? messageOf(error) : undefined,
-    }
-    this.#running.delete(job.id)
-    this.#note(finished)
-    this.#recentRuns = [finished, ...this.#recentRuns].slice(0, recentRunsMax)
-    const end = { ...fields, outcome, durationMs: clock.monotonicMs() - startedMs }
-    if (outcome === 'failed') log('run_failed', { ...end, error: finished.error, err: error })
-    else log('run_finished', end)
-    onRun('run:finished', finished)
-    return finished
-  }
-
-  /** Remembers a run at its job, if that still exists. */
-  #note(run: RunRecord): void {
-    const job = this.#jobs.get(run.jobId)
-    if (job !== undefined) job.lastRun = run
-  }
-
-  #setTimeout(job: Job, controller: AbortController, fields: object): RunTimeout {
-    const { timeoutMs } = job
-    if (timeoutMs === undefined) return { cancel: () => {}, reached: () => false }
-    let reached = false
-    const timer = this.#parts.clock.setTimer(timeoutMs, () => {
-      reached = true
-      this.#parts.log('run_timeout', { ...fields, timeoutMs })
-      controller.abort(
-        new TenureError(
-          'TENURE_ERR_RUN_TIMEOUT',
-          `Expected the run of ${JSON.stringify(job.id)} to end within ` +
-            `${formatDuration(timeoutMs)}; it did not.`,
-        ),
-      )
-    })
-    return { cancel: () => timer.cancel(), reached: () => reached }
-  }
+  // ---- looking things up ----
 
   #known(id: string): Job {
     if (this.#systemJobs.has(id)) throw reservedError(id)
@@ -374,7 +253,7 @@ export class Scheduler {
       system: false,
       schedule: job.description,
       paused: job.paused,
-      running: this.#running.has(job.id),
+      running: this.#runner.isRunning(job.id),
       lastRun: job.lastRun,
       nextTickAtMs: due ? Math.round(job.dueMs + toWallMs) : undefined,
     }
@@ -427,20 +306,4 @@ function latestTick(job: Job, nowMs: number): { dueMs: number; missed: number } 
     }
   }
   return { dueMs, missed }
-}
-
-/** Calls a handler, and takes a throw for a rejection. */
-async function settle(handler: Handler, run: Run): Promise<{ failed: boolean; error: unknown }> {
-  try {
-    await handler(run)
-    return { failed: false, error: undefined }
-  } catch (error) {
-    return { failed: true, error }
-  }
-}
-
-function outcomeOf(end: { failed: boolean; timedOut: boolean; aborted: boolean }): RunOutcome {
-  if (end.timedOut) return 'timed-out'
-  if (!end.failed) return 'succeeded'
-  return end.aborted ? 'aborted' : 'failed'
 }

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { fork, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,6 +7,7 @@ import { join } from 'node:path'
 import type { TenureOptions } from '../../src/index.ts'
 import { SqliteLeaseStore } from '../../src/store/sqlite/sqlite-store.ts'
 import type { LeaseReading } from '../../src/store/lease-store.ts'
+import { faultOfLine } from './check-line.ts'
 import type { InstanceCommand, InstanceMessage } from './instance.ts'
 
 /** The short set: the shortest times that the documentation names. */
@@ -55,6 +57,8 @@ export class Instance {
   readonly label: string
   readonly process: ChildProcess
   readonly messages: InstanceMessage[] = []
+  /** What is wrong with the lines that it has logged. */
+  readonly faults: string[] = []
   stderr = ''
   readonly exited: Promise<number | null>
   hasExited = false
@@ -67,7 +71,12 @@ export class Instance {
       env: { ...process.env, ...spawn.env },
       ...(spawn.unprivileged ? withoutPrivileges() : {}),
     })
-    this.process.on('message', (message: InstanceMessage) => this.messages.push(message))
+    this.process.on('message', (message: InstanceMessage) => {
+      this.messages.push(message)
+      if (message.said !== 'line') return
+      const fault = faultOfLine(message.event, message.level, message.fields)
+      if (fault !== undefined) this.faults.push(fault)
+    })
     this.process.stderr?.on('data', (chunk) => (this.stderr += String(chunk)))
     this.exited = new Promise((resolve) => {
       this.process.on('exit', (code) => {
@@ -183,6 +192,8 @@ export async function withCluster(
   const cluster = new Cluster(options)
   try {
     await work(cluster)
+    const faults = cluster.instances.flatMap((instance) => instance.faults)
+    assert.deepEqual(faults, [], 'each line has its level and its fields')
   } finally {
     await cluster.end()
   }

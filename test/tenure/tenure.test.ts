@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 
 import {
   createTenure,
@@ -14,6 +14,7 @@ import {
   type TenureOptions,
   type Term,
 } from '../../src/index.ts'
+import { faultOfLine } from '../support/check-line.ts'
 
 interface Line {
   readonly level: string
@@ -23,14 +24,22 @@ interface Line {
 
 let memories = 0
 
+/** What is wrong with lines that were logged in any test of this file. */
+const faults: string[] = []
+
+after(() => assert.deepEqual(faults, []))
+
 /** A Tenure on a memory of its own, with what it logs. */
 function tenureOn(
   options: TenureOptions = {},
   store = `memory:tenure-${++memories}`,
 ): { tenure: Tenure; lines: Line[]; logged: (event: LogEventName) => Line[]; store: string } {
   const lines: Line[] = []
-  const at = (level: string) => (fields: object, event: string) =>
-    void lines.push({ level, event: event as LogEventName, fields: { ...fields } })
+  const at = (level: string) => (fields: object, event: string) => {
+    lines.push({ level, event: event as LogEventName, fields: { ...fields } })
+    const fault = faultOfLine(event, level, { ...fields })
+    if (fault !== undefined) faults.push(fault)
+  }
   const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
   const tenure = createTenure({ store, logger, ...options })
   return { tenure, lines, logged: (event) => lines.filter((line) => line.event === event), store }
