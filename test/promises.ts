@@ -51,6 +51,10 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'unit/elector' }, { file: 'unit/cell' }, { file: 'unit/heart-parts' }],
   },
   {
+    promise: 'Each safety rule has a broken variant that the tests catch',
+    shownBy: [{ file: 'mutants/' }, { file: 'unit/broken-stores' }],
+  },
+  {
     promise: 'Every store keeps to the kit, and the kit catches broken stores',
     shownBy: [{ file: 'stores/' }, { file: 'unit/broken-stores' }],
   },

@@ -70,6 +70,8 @@ export class ElectorBench {
   readonly trust = new RecordedTrust()
   readonly events: ElectorEvent[] = []
   readonly abandoned: Attempt[] = []
+  /** The verbs of all attempts that were made. */
+  readonly verbs: Attempt['verb'][] = []
   readonly elector: Elector
   settings: ElectorSettings
   random = 0
@@ -96,7 +98,10 @@ export class ElectorBench {
       newHolder: () => `${name}:${++this.#holders}`,
       newCorrelationId: () => `heartbeat-${++correlations}`,
       random: () => this.random,
-      attempt: (attempt) => void (this.inFlight = attempt),
+      attempt: (attempt) => {
+        this.inFlight = attempt
+        this.verbs.push(attempt.verb)
+      },
       abandon: (attempt) => {
         this.abandoned.push(attempt)
         if (this.inFlight === attempt) this.inFlight = undefined

@@ -1,0 +1,213 @@
+/** A safety rule of the lease protocol, broken by changing one place of the code. */
+export interface Mutant {
+  /** What is wrong, in the words of the rule. */
+  readonly what: string
+  readonly file: string
+  /** The text that is replaced; it occurs exactly once in the file. */
+  readonly from: string
+  readonly to: string
+}
+
+/** For each safety rule at least one broken variant. All of them must be caught. */
+export const mutants: readonly Mutant[] = [
+  {
+    what: 'trust is counted from the reply of a renewal, not from its send',
+    file: 'src/lease/elector.ts',
+    from: 'holding.renewed(attempt.sentAt, attempt.times',
+    to: 'holding.renewed(readInstant(clock), attempt.times',
+  },
+  {
+    what: 'trust is counted from the reply of an acquisition, not from its send',
+    file: 'src/lease/elector.ts',
+    from: 'since: attempt.sentAt,',
+    to: 'since: readInstant(this.#port.clock),',
+  },
+  {
+    what: 'there is no safety margin before the hard fence',
+    file: 'src/lease/term.ts',
+    from: 'return times.ttlMs - times.safetyMarginMs',
+    to: 'return times.ttlMs',
+  },
+  {
+    what: 'the soft stop leaves no time to stop work',
+    file: 'src/lease/term.ts',
+    from: 'return times.ttlMs - times.stopGraceMs - times.safetyMarginMs',
+    to: 'return times.ttlMs - times.safetyMarginMs',
+  },
+  {
+    what: 'the time of a suspended machine is not counted',
+    file: 'src/lease/term.ts',
+    from: 'if (wallMs - monotonicMs <= suspendSlackMs) return monotonicMs',
+    to: 'if (wallMs < Infinity) return monotonicMs',
+  },
+  {
+    what: 'a wall clock that is set forward ends the term',
+    file: 'src/lease/term.ts',
+    from: 'return Math.max(monotonicMs, uptimeMs - since.uptimeMs + coarsenessMs)',
+    to: 'return Math.max(monotonicMs, wallMs)',
+  },
+  {
+    what: 'a renewal is due R after the reply of the last one',
+    file: 'src/lease/holding.ts',
+    from: 'this.nextRenewalMs = since.monotonicMs + heartbeatMs',
+    to: 'this.nextRenewalMs = this.lastSentMs + heartbeatMs + 500',
+  },
+  {
+    what: 'an attempt may last beyond the hard fence',
+    file: 'src/lease/elector.ts',
+    from: 'timeoutMs: Math.min(settings.attemptTimeoutMs, holding.untilHardFenceMs(this.#port.clock)),',
+    to: 'timeoutMs: settings.attemptTimeoutMs,',
+  },
+  {
+    what: 'a renewal whose outcome is unknown is taken for a success',
+    file: 'src/lease/elector.ts',
+    from: 'holding.failures++\n',
+    to: 'holding.failures++\n    holding.since = attempt.sentAt\n',
+  },
+  {
+    what: 'an acquisition whose outcome is unknown is taken for a success',
+    file: 'src/lease/elector.ts',
+    from: "    this.#port.report({ kind: 'acquire-failed', holder, failure, error, retryMs })\n",
+    to:
+      "    this.#port.report({ kind: 'acquire-failed', holder, failure, error, retryMs })\n" +
+      '    if (this.#tokenMax < 1) return this.#acquired(attempt, 1)\n',
+  },
+  {
+    what: 'a late success undoes the soft stop',
+    file: 'src/lease/elector.ts',
+    from: '} else if (late || !inTime) {',
+    to: '} else if (late && !inTime && false) {',
+  },
+  {
+    what: 'a success after the hard fence brings trust back',
+    file: 'src/lease/elector.ts',
+    from: "if (marginMs <= 0) return this.#end(holding.end?.reason ?? 'store-unreachable', false)",
+    to: '',
+  },
+  {
+    what: 'a soft stop that the main thread has seen is ignored',
+    file: 'src/heart/cell.ts',
+    from: 'return this.#isIn(phase.leading)',
+    to: 'return true',
+  },
+  {
+    what: '"not yours" does not end the term',
+    file: 'src/lease/elector.ts',
+    from: 'reason, by: reply.by })\n      return this.#end(reason, false)',
+    to: 'reason, by: reply.by })\n      return',
+  },
+  {
+    what: 'one failed attempt ends the term',
+    file: 'src/lease/elector.ts',
+    from: '    if (holding.end?.drained) this.#release()\n    else this.wake()\n  }\n\n  // ---- the end',
+    to: "    this.#end('store-unreachable', false)\n  }\n\n  // ---- the end",
+  },
+  {
+    what: 'the holder is kept over acquisitions',
+    file: 'src/lease/candidacy.ts',
+    from: '    this.holder = undefined\n',
+    to: '',
+  },
+  {
+    what: 'each retry of an acquisition has a new holder',
+    file: 'src/lease/elector.ts',
+    from: 'this.#candidacy.holder ??= this.#port.newHolder()',
+    to: 'this.#candidacy.holder = this.#port.newHolder()',
+  },
+  {
+    what: 'a record is taken over without having been watched for its ttl',
+    file: 'src/lease/observation.ts',
+    from: 'const observationFactor = 1.01',
+    to: 'const observationFactor = 0.5',
+  },
+  {
+    what: 'a record that was renewed meanwhile is taken for unchanged',
+    file: 'src/lease/observation.ts',
+    from: 'if (this.#seen?.token === token && this.#seen.renewals === renewals) return',
+    to: 'if (this.#seen?.token === token) return',
+  },
+  {
+    what: 'the lease is released though its work has not ended',
+    file: 'src/lease/elector.ts',
+    from: 'if (!complete) holding.end.renews = false',
+    to: 'if (!complete) this.#release()',
+  },
+  {
+    what: 'an undrained term is renewed for ever',
+    file: 'src/lease/elector.ts',
+    from: 'if (!complete) holding.end.renews = false',
+    to: 'if (!complete) holding.end.renews = true',
+  },
+  {
+    what: 'a stalled leader goes on renewing',
+    file: 'src/lease/elector.ts',
+    from: "this.#beginEnding('stalled', { renews: false })",
+    to: "this.#beginEnding('stalled')",
+  },
+  {
+    what: 'a stalled leader is released while its code still runs',
+    file: 'src/lease/elector.ts',
+    from: "if (this.#state === 'leading') this.#beginEnding('stalled', { renews: false })",
+    to: "if (this.#state === 'leading') { this.#beginEnding('stalled'); this.#release() }",
+  },
+  {
+    what: 'an instance that hangs is a candidate',
+    file: 'src/lease/candidacy.ts',
+    from: 'return this.eligible ? Math.max(this.#notBeforeMs, this.#coolDownUntilMs) : Infinity',
+    to: 'return Math.max(this.#notBeforeMs, this.#coolDownUntilMs)',
+  },
+  {
+    what: 'a token that is not higher is led with',
+    file: 'src/lease/elector.ts',
+    from: 'if (token <= previousToken) {',
+    to: 'if (token < 0) {',
+  },
+  {
+    what: 'a wish to resign of another term is obeyed',
+    file: 'src/lease/elector.ts',
+    from: '} else if (wish !== undefined && wish.token === token) {',
+    to: '} else if (wish !== undefined) {',
+  },
+  {
+    what: 'a renewal is made by name only',
+    file: 'src/store/memory/lease-table.ts',
+    from: "if (row.holder !== holder || row.token !== token) {\n      return { kind: 'refused'",
+    to: "if (row.holder !== holder) {\n      return { kind: 'refused'",
+  },
+  {
+    what: 'a release resets the counter of tokens',
+    file: 'src/store/memory/lease-table.ts',
+    from: '    this.#rows.delete(lease)\n    this.noteEnd',
+    to: '    this.#rows.delete(lease)\n    this.#tokens.delete(lease)\n    this.noteEnd',
+  },
+  {
+    what: 'a lease that has expired is renewed',
+    file: 'src/store/memory/lease-table.ts',
+    from: 'if (nowMs - row.renewedMs >= row.ttlMs) {',
+    to: 'if (nowMs - row.renewedMs >= 2 * row.ttlMs) {',
+  },
+  {
+    what: "the caller's wall clock decides about expiry",
+    file: 'src/store/memory/lease-table.ts',
+    from: 'if (row !== undefined && nowMs - row.renewedMs < row.ttlMs) {',
+    to: 'if (row !== undefined && this.#clock.wallMs() % 1_000_000_000 < row.ttlMs) {',
+  },
+  {
+    what: 'a stopped process is taken for a stalled one',
+    file: 'src/heart/stall-gate.ts',
+    from: 'Math.min(nowMs - this.#tickedAtMs, 2 * tickMs)',
+    to: 'nowMs - this.#tickedAtMs',
+  },
+  {
+    what: 'a run starts though the term leads no more',
+    file: 'src/schedule/scheduler.ts',
+    from: 'if (!this.#term?.leads) return',
+    to: 'if (this.#term === undefined) return',
+  },
+  {
+    what: 'runs of a job overlap',
+    file: 'src/schedule/runner.ts',
+    from: 'this.#running.add(job.id)',
+    to: '',
+  },
+]
