@@ -209,4 +209,8 @@ if (!values['no-coverage']) {
 }
 if (all) good = printPromises(results) && good
 console.log(good ? '\nAll is well.' : '\nSomething is wrong; see above.')
+const counts = (['passed', 'failed', 'skipped'] as const).map(
+  (outcome) => `${results.filter((result) => result.outcome === outcome).length} ${outcome}`,
+)
+console.log(counts.join(', '))
 process.exit(good ? 0 : 1)
