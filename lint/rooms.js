@@ -26,7 +26,11 @@ const rooms = [
   { name: 'fencing/', may: firstRow, node: [] },
   { name: 'store/memory/', may: firstRow },
   { name: 'store/sqlite/', may: firstRow },
-  { name: 'store/open-store.ts', may: [...firstRow, 'store/memory/', 'store/sqlite/'] },
+  { name: 'store/postgres/', may: firstRow },
+  {
+    name: 'store/open-store.ts',
+    may: [...firstRow, 'store/memory/', 'store/sqlite/', 'store/postgres/'],
+  },
   { name: 'heart/', may: [...firstRow, 'options.ts', 'lease/', 'store/open-store.ts'] },
   { name: 'fastify/', may: [...surface, 'dashboard/page.ts'] },
   { name: 'cli/', may: [...surface, 'dashboard/page.ts'] },

@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'TENURE_ERR_STORE_URL'
   | 'TENURE_ERR_STORE_MODULE'
   | 'TENURE_ERR_STORE_UNUSABLE'
+  | 'TENURE_ERR_STORE_UNREACHABLE'
   | 'TENURE_ERR_STORE_CLOSED'
   | 'TENURE_ERR_ATTEMPT_TIMEOUT'
   | 'TENURE_ERR_HEART_DIED'
@@ -38,8 +39,10 @@ export const errorCodes: Readonly<Record<ErrorCode, string>> = {
   TENURE_ERR_LEASE_NAME: 'A lease name is empty, too long or has control characters.',
   TENURE_ERR_CORRELATION_ID: 'A correlation id is empty, too long or has other characters.',
   TENURE_ERR_STORE_URL: 'The store URL cannot be understood or names an unknown store.',
-  TENURE_ERR_STORE_MODULE: 'The module of a store of your own cannot be loaded or is no store.',
+  TENURE_ERR_STORE_MODULE:
+    'The module of a store of your own, or the package that a store needs, cannot be loaded.',
   TENURE_ERR_STORE_UNUSABLE: 'The store answered, but cannot be used as it is.',
+  TENURE_ERR_STORE_UNREACHABLE: 'The store did not answer, or the connection to it broke.',
   TENURE_ERR_STORE_CLOSED: 'The store was closed before the call.',
   TENURE_ERR_ATTEMPT_TIMEOUT: 'One attempt on the store took longer than its timeout.',
   TENURE_ERR_HEART_DIED: 'The thread that renews the lease ended unexpectedly; it is restarted.',

@@ -34,6 +34,28 @@ export async function openStore(config: StoreConfig): Promise<LeaseStore> {
       const { SqliteLeaseStore } = await import('./sqlite/sqlite-store.ts')
       return new SqliteLeaseStore({ path: config.path })
     }
+    case 'postgres': {
+      const [{ PostgresLeaseStore }, { default: pg }] = await Promise.all([
+        import('./postgres/postgres-store.ts'),
+        loadClient('pg', () => import('pg')),
+      ])
+      const { url, schema } = config
+      return new PostgresLeaseStore({ url, ...(schema && { schema }), Client: pg.Client })
+    }
+  }
+}
+
+/** Loads the client of a store: an optional peer, so that only who uses the store installs it. */
+async function loadClient<Client>(name: string, load: () => Promise<Client>): Promise<Client> {
+  try {
+    return await load()
+  } catch (cause) {
+    throw new TenureError(
+      'TENURE_ERR_STORE_MODULE',
+      `Expected that the package \`${name}\` is installed, which this store needs; got ` +
+        `"${messageOf(cause)}". Run: npm install ${name}`,
+      { cause },
+    )
   }
 }
 
