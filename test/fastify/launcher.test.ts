@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import type { AddressInfo } from 'node:net'
 
-import { nowMs, until } from '../support/cluster.ts'
+import { nowMs, until } from '../support/until.ts'
 import { atEnd } from '../support/fastify-app.ts'
 import { instanceOf, processState, startLauncher } from '../support/launcher.ts'
 

@@ -7,7 +7,7 @@ import fastify from 'fastify'
 
 import { tenurePlugin, type TenurePluginOptions } from '../../src/fastify/tenure-plugin.ts'
 import { createTenure, heartbeatJobId, TenureError } from '../../src/index.ts'
-import { until } from '../support/cluster.ts'
+import { until } from '../support/until.ts'
 import {
   atEnd,
   createLoggedApp,

@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { after, before, describe } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 
 import pg from 'pg'
 
@@ -28,6 +29,20 @@ describe('PostgreSQL', { skip }, () => {
       pooler = await PgBouncer.start(server)
     })
     after(() => pooler.end())
+
+    test('a candidate is told that no pushes come, and why', async () => {
+      const url = server.url(await server.createDatabase(), { port: pooler.port })
+      const store = new PostgresLeaseStore({ url, Client: pg.Client })
+      const told = Promise.withResolvers<unknown>()
+      store.watch('scheduler', {
+        works: () => told.reject(new Error('it cannot work')),
+        failed: told.resolve,
+        changed: () => {},
+        renewed: () => {},
+      })
+      assert.match(String(await told.promise), /through a pooler.*one heartbeat interval/s)
+      await store.close()
+    })
 
     runKit('PgBouncer', () => createHarness(server, pooler.port), [
       {

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type { TestContext } from 'node:test'
 
 import type { PageData, PageInstance } from '../../src/dashboard/page.ts'
-import { until } from './cluster.ts'
+import { until } from './until.ts'
 import { atEnd } from './fastify-app.ts'
 
 /** Other tests may use all processors at the same time. */

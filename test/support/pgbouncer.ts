@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createConnection } from 'node:net'
 
-import { until } from './cluster.ts'
+import { until } from './until.ts'
 import { asServerUser, freePort, type PostgresServer } from './postgres-server.ts'
 import { pathOf } from './programs.ts'
 

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 
 import pg from 'pg'
 
-import { until } from './cluster.ts'
+import { until } from './until.ts'
 import { pathOf } from './programs.ts'
 
 const run = promisify(execFile)
