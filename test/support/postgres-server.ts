@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -67,6 +67,7 @@ export class PostgresServer {
         'max_connections = 200',
         'fsync = off',
         ...(options.settings ?? []),
+        '',
       ].join('\n'),
     )
     await server.up()
@@ -161,6 +162,20 @@ export class PostgresServer {
       flag: 'a',
     })
     await this.sql('SELECT pg_reload_conf()')
+  }
+
+  /** Lets a role in from the loopback without a password. */
+  async trust(role: string): Promise<void> {
+    const path = join(this.#data, 'pg_hba.conf')
+    const rules = readFileSync(path, 'utf8')
+    writeFileSync(path, `host all ${role} 127.0.0.1/32 trust\n${rules}`)
+    await this.sql('SELECT pg_reload_conf()')
+  }
+
+  /** Gives files to the server, for its eyes only. */
+  own(...paths: string[]): void {
+    for (const path of paths) chmodSync(path, 0o600)
+    giveAway(...paths)
   }
 
   #signal(name: NodeJS.Signals): void {

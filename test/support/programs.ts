@@ -13,6 +13,8 @@ const programs = {
     debianPackage: 'chromium',
     paths: ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
   },
+  /** Makes certificates. */
+  openssl: { debianPackage: 'openssl', paths: ['/usr/bin/openssl'] },
   /** A transaction pooler before PostgreSQL. */
   pgbouncer: { debianPackage: 'pgbouncer', paths: ['/usr/sbin/pgbouncer'] },
   /** The server; Debian keeps each major version in a folder of its own. */
