@@ -5,6 +5,7 @@ import type { TenureOptions } from '../../src/index.ts'
 import type { LeaseReading, LeaseStore } from '../../src/store/lease-store.ts'
 import { faultOfLine } from './check-line.ts'
 import type { InstanceCommand, InstanceMessage } from './instance.ts'
+import type { PostgresServer } from './postgres-server.ts'
 import { createTestStore, type StoreName, type TestStore } from './test-store.ts'
 import { until } from './until.ts'
 
@@ -112,12 +113,18 @@ export class Instance {
   }
 }
 
-/** How a cluster is made: the options of its instances, and what they share. */
-export interface ClusterOptions extends TenureOptions {
+/** How one instance differs from the others. */
+export interface InstanceOptions extends TenureOptions {
   /** The interval of a job, in milliseconds. */
   readonly tick?: number
+}
+
+/** How a cluster is made: the options of its instances, and what they share. */
+export interface ClusterOptions extends InstanceOptions {
   /** @default 'SQLite' */
   readonly on?: StoreName
+  /** A PostgreSQL server of the test's own. @default the one that the file's tests share */
+  readonly server?: PostgresServer
 }
 
 /** Instances that share a lease in a store of their own. */
@@ -128,7 +135,7 @@ export class Cluster {
   readonly #observer: LeaseStore
   #count = 0
 
-  constructor(store: TestStore, options: Omit<ClusterOptions, 'on'>) {
+  constructor(store: TestStore, options: InstanceOptions) {
     this.store = store
     this.#options = { store: store.url, ...shortSet, ...options }
     this.#observer = store.open()
@@ -144,7 +151,7 @@ export class Cluster {
   }
 
   /** Starts one more instance, and waits until it is a candidate. */
-  async add(options: Omit<ClusterOptions, 'on'> = {}, spawn: SpawnOptions = {}): Promise<Instance> {
+  async add(options: InstanceOptions = {}, spawn: SpawnOptions = {}): Promise<Instance> {
     const label = String.fromCodePoint(65 + this.#count++)
     const instance = new Instance(label, { ...this.#options, ...options }, spawn)
     this.instances.push(instance)
@@ -176,10 +183,10 @@ export class Cluster {
 
 /** Gives a test a cluster that is ended after it, however the test went. */
 export async function withCluster(
-  { on = 'SQLite', ...options }: ClusterOptions,
+  { on = 'SQLite', server, ...options }: ClusterOptions,
   work: (cluster: Cluster) => Promise<void>,
 ): Promise<void> {
-  const cluster = new Cluster(await createTestStore(on), options)
+  const cluster = new Cluster(await createTestStore(on, server), options)
   try {
     await work(cluster)
     const faults = cluster.instances.flatMap((instance) => instance.faults)

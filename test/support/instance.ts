@@ -1,4 +1,6 @@
 // A process that takes part in a lease, commanded over IPC by test/support/cluster.ts.
+import pg from 'pg'
+
 import { createTenure, withCorrelationId, type TenureOptions } from '../../src/index.ts'
 import { blocks, type BlockName } from './blocks.ts'
 
@@ -12,11 +14,13 @@ export type InstanceCommand =
   | { readonly do: 'set environment'; readonly name: string; readonly value: string }
   /** Looks at itself in a busy loop until its process was frozen and goes on. */
   | { readonly do: 'await freeze' }
+  /** Opens a pool to the same database, as applications do, and takes all its connections. */
+  | { readonly do: 'exhaust pool'; readonly url: string }
   | { readonly do: 'run'; readonly jobId: string; readonly correlationId: string }
 
 /** What the instance tells the test. Times are monotonic, common to all processes. */
 export type InstanceMessage =
-  | { readonly said: 'started' | 'stopped' | 'resigned' | 'spinning' }
+  | { readonly said: 'started' | 'stopped' | 'resigned' | 'spinning' | 'exhausted' }
   | { readonly said: 'wall clock'; readonly wallMs: number }
   | { readonly said: 'acquired'; readonly token: number; readonly atMs: number }
   | {
@@ -115,6 +119,14 @@ async function block(how: BlockName, ms: number): Promise<void> {
   say(seen)
 }
 
+async function exhaustPool(url: string): Promise<void> {
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  pool.on('error', () => {})
+  await Promise.all([pool.connect(), pool.connect()])
+  void pool.connect()
+  say({ said: 'exhausted' })
+}
+
 process.on('message', (command: InstanceCommand) => {
   switch (command.do) {
     case 'block':
@@ -155,6 +167,8 @@ process.on('message', (command: InstanceCommand) => {
       return
     case 'wall clock':
       return say({ said: 'wall clock', wallMs: Date.now() })
+    case 'exhaust pool':
+      return void exhaustPool(command.url)
     case 'await freeze':
       say({ said: 'spinning' })
       // The message has to leave before the loop is blocked.

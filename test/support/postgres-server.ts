@@ -109,6 +109,14 @@ export class PostgresServer {
     return client
   }
 
+  /** How many connections a database has, but those of the administrator. */
+  async connections(database: string): Promise<number> {
+    const rows = await this.sql(
+      `SELECT FROM pg_stat_activity WHERE datname = '${database}' AND client_addr IS NOT NULL`,
+    )
+    return rows.length
+  }
+
   /** Ends all connections of a database but those of the administrator. */
   async terminateConnections(database: string): Promise<number> {
     const rows = await this.sql(
@@ -120,9 +128,11 @@ export class PostgresServer {
 
   /** Starts the server, and waits until it answers. */
   async up(): Promise<void> {
-    const server = spawn(...serverProgram('postgres', ['-D', this.#data]), {
+    // The environment is for the server alone, and not for what drops its privileges before.
+    const env = Object.entries(this.#options.env ?? {}).map(([name, value]) => `${name}=${value}`)
+    const command = [...env, pathOf('postgres'), '-D', this.#data]
+    const server = spawn(...asServerUser('/usr/bin/env', command), {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ...this.#options.env },
     })
     this.#process = server
     let log = ''
