@@ -210,4 +210,10 @@ export const mutants: readonly Mutant[] = [
     from: 'this.#running.add(job.id)',
     to: '',
   },
+  {
+    what: "a server's clock that was stepped forward is believed",
+    file: 'src/store/postgres/server-clock.ts',
+    from: 'if (gainMs > ttlMs * 0.01 + 500)',
+    to: 'if (gainMs > ttlMs * 0.01 + 1e9)',
+  },
 ]

@@ -71,11 +71,9 @@ export class PostgresLeaseStore implements LeaseStore {
 
   async tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply> {
     const { lease, holder, application, label, ttlMs, observed } = request
-    const reply = await this.#call(
-      this.#names.tryAcquire,
-      [lease, holder, application, label, ttlMs, observed?.token, observed?.renewals],
-      signal,
-    )
+    const seen = [observed?.token, observed?.renewals]
+    const values = [lease, holder, application, label, ttlMs, ...seen, this.#channelOf(lease)]
+    const reply = await this.#call(this.#names.tryAcquire, values, signal)
     if (reply.kind === 'acquired') return { kind: 'acquired', token: Number(reply.token) }
     invariant(reply.record !== undefined, 'who is refused is told by what record')
     return { kind: 'held', record: this.#recordOf(lease, reply.record, reply) }

@@ -139,7 +139,7 @@ $$;
 function tryAcquire({ tryAcquire: name, begin, isExpired, lease, token, term }: SchemaNames) {
   return `CREATE OR REPLACE FUNCTION ${name}(
   p_lease text, p_holder text, p_application text, p_label text, p_ttl_ms double precision,
-  p_observed_token bigint, p_observed_renewals bigint,
+  p_observed_token bigint, p_observed_renewals bigint, p_channel text,
   p_seen_ms double precision, p_since_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
@@ -183,6 +183,9 @@ BEGIN
   INSERT INTO ${term} (lease, token, holder, application, label, started_at_ms)
     VALUES (p_lease, v_token, p_holder, p_application, p_label, v_now_ms);
   DELETE FROM ${term} WHERE lease = p_lease AND token <= v_token - ${termRecordsMax};
+  -- Candidates that a release has woken, and that have not looked yet, need not do so any more.
+  PERFORM pg_notify(p_channel, jsonb_build_object('token', v_token,
+    'renewals', 0, 'ttl_ms', p_ttl_ms, 'now_ms', v_now_ms)::text);
   RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_token);
 END
 $$;
