@@ -31,7 +31,7 @@ const crowd = Array.from({ length: Number(candidates) }, (_, index) =>
     logger: silent,
   }),
 )
-let acquired: { tenure: Tenure; token: number; atMs: number }[] = []
+const acquired: { tenure: Tenure; token: number; atMs: number }[] = []
 for (const tenure of crowd) {
   tenure.on('term:acquired', ({ term }) => {
     acquired.push({ tenure, token: term.fencingToken, atMs: performance.now() })
