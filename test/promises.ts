@@ -80,6 +80,10 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'fastify/' }],
   },
   {
+    promise: 'The guides run as written',
+    shownBy: [{ file: 'guides/' }],
+  },
+  {
     promise: 'The page: readable, live, without an error, and its buttons work',
     shownBy: [{ file: 'browser/' }],
   },
