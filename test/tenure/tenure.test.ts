@@ -418,6 +418,7 @@ describe('the log', () => {
       const circle: Record<string, unknown> = {}
       circle['self'] = circle
       run.log.warn(circle, 'a line with a circle')
+      run.log.warn('a line of its message alone')
       run.log.info({}, 'a line that is not urgent')
       throw new Error('on purpose')
     })
@@ -428,7 +429,7 @@ describe('the log', () => {
     )
     assert.deepEqual(
       lines.map(({ msg }) => msg),
-      ['a line with a circle', 'run_failed'],
+      ['a line with a circle', 'a line of its message alone', 'run_failed'],
     )
   })
 
