@@ -86,7 +86,7 @@ export function runInMain(config: HeartConfig, clock: Clock, hear: Hear): Runnin
     watchesMainThread: false,
     report(report) {
       // In a turn of its own, as a message between threads is: what hears it may command at once.
-      queueMicrotask(() => {
+      void Promise.resolve().then(() => {
         if (report.kind === 'stopped' || report.kind === 'died') end()
         hear(report)
       })

@@ -23,7 +23,8 @@ export interface HeartThreadParts {
 
 /**
  * The main thread's side of the heart: starts it, in a worker thread or beside the application,
- * starts it again when it dies, shows the main thread's life, and lets it release at an exit.
+ * starts it again when it dies, and, for one in a thread, shows the main thread's life and lets it
+ * release at an exit.
  */
 export class HeartThread {
   readonly #parts: HeartThreadParts
@@ -54,8 +55,10 @@ export class HeartThread {
   }
 
   start(): void {
-    process.on('exit', this.#onExit)
-    this.#pulse()
+    if (this.#parts.host === 'thread') {
+      process.on('exit', this.#onExit)
+      this.#pulse()
+    }
     this.#run()
   }
 
@@ -130,7 +133,7 @@ export class HeartThread {
    */
   #exit(code: number): void {
     const heart = this.#heart
-    if (this.#parts.host === 'main' || heart === undefined || !heart.cell.holding) return
+    if (heart === undefined || !heart.cell.holding) return
     heart.send({ kind: 'exit', reason: code === 0 ? 'stopped' : 'crashed' })
     heart.cell.waitForExited(exitWaitMs)
   }
