@@ -3,9 +3,10 @@ import { SHARE_ENV, Worker } from 'node:worker_threads'
 import type { Clock, Timer } from '../clock.ts'
 import { messageOf, TenureError } from '../errors.ts'
 import { Cell } from './cell.ts'
+import { entryUrl, faultOfEntry } from './entry.ts'
 import { Heart } from './heart.ts'
 import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
-import type { WorkerData } from './worker.ts'
+import type { WorkerData } from './tenure-worker.ts'
 
 /** One heart that runs, as the main thread sees it, wherever it runs. */
 export interface RunningHeart {
@@ -24,10 +25,9 @@ type Hear = (report: Report) => void
 /** Starts a heart in a worker thread. However that ends, `hear` is told once. */
 export function runInThread(config: HeartConfig, clock: Clock, hear: Hear): RunningHeart {
   const cell = new Cell(clock)
-  // The compiler does not rewrite this name: it ends as this module's own does, in .ts or .js.
-  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
   const workerData: WorkerData = { buffer: cell.buffer, config }
-  const worker = new Worker(new URL(`./worker${extension}`, import.meta.url), {
+  const url = entryUrl('tenure-worker')
+  const worker = new Worker(url, {
     name: 'tenure-heart',
     workerData,
     // The settings are resolved at each firing, so that the heart needs the environment as it is.
@@ -37,7 +37,8 @@ export function runInThread(config: HeartConfig, clock: Clock, hear: Hear): Runn
   const died = (how: string): void => {
     if (said) return
     said = true
-    const error = new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
+    const error =
+      faultOfEntry(url) ?? new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
     hear({ kind: 'died', error: recordOfError(error) })
   }
   worker.on('message', (report: Report) => {
