@@ -76,6 +76,14 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'processes/start-stop' }, { file: 'package/test-runners' }],
   },
   {
+    promise: 'Installed it works: Node 22, 24, 26; import, require, TypeScript, esbuild',
+    shownBy: [{ file: 'package/installed' }],
+  },
+  {
+    promise: 'Jobs can be tested: always leader, time by hand, terms lost on purpose',
+    shownBy: [{ file: 'tenure/test-tenure' }, { file: 'package/test-runners' }],
+  },
+  {
     promise: 'Fastify: starts, stops, correlates, answers probes',
     shownBy: [{ file: 'fastify/' }],
   },
