@@ -33,15 +33,17 @@ export function runInThread(config: HeartConfig, clock: Clock, hear: Hear): Runn
     // The settings are resolved at each firing, so that the heart needs the environment as it is.
     env: SHARE_ENV,
   })
+  let began = false
   let said = false
   const died = (how: string): void => {
     if (said) return
     said = true
-    const error =
-      faultOfEntry(url) ?? new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
+    const missing = began ? undefined : faultOfEntry(url)
+    const error = missing ?? new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
     hear({ kind: 'died', error: recordOfError(error) })
   }
   worker.on('message', (report: Report) => {
+    began = true
     if (report.kind === 'stopped' || report.kind === 'died') said = true
     hear(report)
   })

@@ -39,7 +39,8 @@ const turnsMax = 20
  * Makes a Tenure for tests of your own jobs: it always leads, and its time passes by hand.
  *
  * It is the real one, with its whole interface: a memory of its own is its store, no thread is
- * started, and no timer is ever set. Once `start()` has resolved it leads.
+ * started, and no timer set that could keep a test runner from exiting. Once `start()` has
+ * resolved it leads.
  *
  * @throws TenureError with a code that names what is wrong about the options
  *

@@ -17,6 +17,26 @@ import {
   type Ended,
 } from '../support/packed.ts'
 
+interface Manifest {
+  readonly main: string
+  readonly types: string
+  readonly typesVersions: Record<'*', Record<string, string[]>>
+  readonly exports: Record<string, { types: string; default: string }> & {
+    readonly '.': { types: string; default: string }
+  }
+  readonly dependencies: Record<string, string>
+  readonly peerDependencies: Record<string, string>
+}
+
+const manifest = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as Manifest
+
+/** Everything that can be imported; the worker is the entry of a thread and nothing else. */
+const subpaths = Object.keys(manifest.exports)
+  .filter((name) => name !== './worker' && name !== './package.json')
+  .map((name) => name.replace('.', 'tenure'))
+
 /** One version of each line that is supported; of the oldest, the oldest. */
 const versions = [nodeLeast, process.version.slice(1), '26.10.0']
 
@@ -84,30 +104,37 @@ function assertWorked({ code, stdout, stderr }: Ended, version: string): void {
 }
 
 describe('installed into an empty project', { concurrency: 2 }, () => {
-  test('it brings its dependencies, its documents, and no peer that is optional', async () => {
+  test('it has what it needs and its documents, no sources, and no peer that is optional', async () => {
     const list = await succeed('npm', ['ls', '--all', '--parseable'], plain)
     const names = new Set(list.split('\n').map((path) => path.split('node_modules/')[1]))
-    names.delete(undefined)
-    assert.deepEqual(names, new Set(['croner', 'fastify-plugin', 'tenure']))
+    for (const name of ['tenure', ...Object.keys(manifest.dependencies)]) assert.ok(names.has(name))
+    for (const name of Object.keys(manifest.peerDependencies)) assert.ok(!names.has(name))
     const files = (await succeed('tar', ['tzf', tarball], folder)).trim().split('\n')
-    const strange = files.filter(
-      (file) =>
-        !/^package\/(dist\/.*\.(js|d\.ts|html|css)|docs\/.*\.md|[A-Z]+(\.md)?|package\.json)$/.test(
-          file,
-        ),
-    )
+    const belongs = /^package\/((dist|docs)\/.*|[A-Z]+(\.md)?|package\.json)$/
+    const source = /(?<!\.d)\.ts$|\.map$|\.test\./
+    const strange = files.filter((file) => !belongs.test(file) || source.test(file))
     assert.deepEqual(strange, [])
     for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs/bundlers.md']) {
       assert.ok(files.includes(`package/${file}`), file)
     }
   })
 
+  test('each subpath has its types also where TypeScript does not read exports', () => {
+    const { '.': main, './package.json': _, ...exported } = manifest.exports
+    assert.deepEqual([manifest.main, manifest.types], [main.default, main.types])
+    const known = Object.entries(manifest.typesVersions['*']).map(([name, types]) => [
+      `./${name}`,
+      types,
+    ])
+    const expected = Object.entries(exported).map(([name, { types }]) => [name, [types]])
+    assert.deepEqual(Object.fromEntries(known), Object.fromEntries(expected))
+  })
+
   for (const version of versions) {
     test(`it is imported on Node.js ${version}`, async () => {
       const program = `
         import { createTenure } from 'tenure'
-        import 'tenure/fastify'
-        import 'tenure/testing'
+        ${subpaths.map((name) => `import '${name}'`).join('\n')}
         ${application}`
       const name = `import-${version}.mjs`
       await createProject(plain, { [name]: program })
@@ -117,8 +144,7 @@ describe('installed into an empty project', { concurrency: 2 }, () => {
     test(`it is required by CommonJS on Node.js ${version}`, async () => {
       const program = `
         const { createTenure } = require('tenure')
-        require('tenure/fastify')
-        require('tenure/testing')
+        ${subpaths.map((name) => `require('${name}')`).join('\n')}
         import('tenure').then((copy) => {
           if (copy.createTenure !== createTenure) console.log('there are two copies')
         })
