@@ -64,12 +64,14 @@ export function parseStoreUrl(url: string): StoreLocation {
 
 function parsePostgresUrl(text: string): StoreLocation {
   const url = URL.parse(text)
-  const hosts = /^[^:]+:\/\/(?:[^@/]*@)?([^/?#]*)/.exec(text)?.[1] ?? ''
-  if (url === null || !/^[^:]+:\/\//.test(text) || url.hash !== '' || hosts.includes(',')) {
+  const [, hosts] = /^[^:]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(text) ?? []
+  const isOneServer = hosts !== undefined && !hosts.includes(',')
+  // What is hidden but for its scheme may have a password in the wrong place: see redactStoreUrl.
+  if (url === null || !isOneServer || url.hash !== '' || /^[^/]*$/.test(redactStoreUrl(text))) {
     throw new TenureError(
       'TENURE_ERR_STORE_URL',
       'Expected a URL of one PostgreSQL server such as ' +
-        `'postgres://user:password@host:5432/database', with special characters of the password ` +
+        "'postgres://user:password@host:5432/database', with special characters of the password " +
         `percent-encoded; got ${describeValue(redactStoreUrl(text))}.`,
     )
   }
