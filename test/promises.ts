@@ -30,7 +30,7 @@ export const promises: readonly Promised[] = [
     promise: 'No wall clock matters',
     shownBy: [
       { file: 'processes/wall-clock' },
-      { file: 'stores/sqlite', tests: /clock set wrong/ },
+      { file: 'stores/', tests: /clock set wrong/ },
     ],
   },
   {
@@ -57,6 +57,14 @@ export const promises: readonly Promised[] = [
   {
     promise: 'Every store keeps to the kit, and the kit catches broken stores',
     shownBy: [{ file: 'stores/' }, { file: 'unit/broken-stores' }],
+  },
+  {
+    promise: 'A PostgreSQL server stopped, frozen, cut, locked, stepped: no two leaders',
+    shownBy: [{ file: 'processes/postgres' }, { file: 'unit/server-clock' }],
+  },
+  {
+    promise: '50 candidates hand over 100 times: one leader, each token one higher',
+    shownBy: [{ file: 'processes/handovers' }],
   },
   {
     promise: 'Jobs run on the leader only, at most one at a time, whatever they do',
