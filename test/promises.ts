@@ -28,10 +28,7 @@ export const promises: readonly Promised[] = [
   },
   {
     promise: 'No wall clock matters',
-    shownBy: [
-      { file: 'processes/wall-clock' },
-      { file: 'stores/', tests: /clock set wrong/ },
-    ],
+    shownBy: [{ file: 'processes/wall-clock' }, { file: 'stores/', tests: /clock set wrong/ }],
   },
   {
     promise: 'A slow or unreachable store delays no job and crashes nothing',
