@@ -88,7 +88,8 @@ async function runFile(path: string): Promise<Result[]> {
     if (nesting > 0) console.log(`  ${file}: ${message}`)
   })
   stream.on('test:pass', ({ name, details, skip }) => {
-    if (details.type === 'suite') return
+    // Of a suite that is skipped no test is told.
+    if (details.type === 'suite' && skip === undefined) return
     const outcome = skip === undefined ? 'passed' : 'skipped'
     results.push({ file, name, outcome, note: String(skip ?? '') })
   })

@@ -14,8 +14,8 @@ onEachStore((on) => {
         const before = await cluster.read()
         assert.ok(before.record)
         leader.send({ do: 'await freeze' })
-        await leader.next('spinning')
-        await until('the leader spins', async () => {
+        await until('the leader spins', () => leader.stderr.includes('spinning'))
+        await until('its thread renews meanwhile', async () => {
           const { record } = await cluster.read()
           return record !== undefined && record.renewals > (before.record?.renewals ?? 0)
         })

@@ -1,4 +1,6 @@
 // A process that takes part in a lease, commanded over IPC by test/support/cluster.ts.
+import { writeSync } from 'node:fs'
+
 import pg from 'pg'
 
 import { createTenure, withCorrelationId, type TenureOptions } from '../../src/index.ts'
@@ -20,7 +22,7 @@ export type InstanceCommand =
 
 /** What the instance tells the test. Times are monotonic, common to all processes. */
 export type InstanceMessage =
-  | { readonly said: 'started' | 'stopped' | 'resigned' | 'spinning' | 'exhausted' }
+  | { readonly said: 'started' | 'stopped' | 'resigned' | 'exhausted' }
   | { readonly said: 'wall clock'; readonly wallMs: number }
   | { readonly said: 'acquired'; readonly token: number; readonly atMs: number }
   | {
@@ -95,6 +97,8 @@ function look(): InstanceMessage {
 
 /** Spins until time has jumped, which means that the process was stopped in between. */
 function awaitFreeze(): void {
+  // A message would wait for the loop that is blocked from here on.
+  writeSync(process.stderr.fd, 'spinning\n')
   let before = performance.now()
   for (;;) {
     const now = performance.now()
@@ -170,9 +174,7 @@ process.on('message', (command: InstanceCommand) => {
     case 'exhaust pool':
       return void exhaustPool(command.url)
     case 'await freeze':
-      say({ said: 'spinning' })
-      // The message has to leave before the loop is blocked.
-      return void setTimeout(awaitFreeze, 100)
+      return awaitFreeze()
   }
 })
 
