@@ -18,6 +18,11 @@ export type ErrorCode =
   | 'TENURE_ERR_NOT_LEADER'
   | 'TENURE_ERR_NOT_TRUSTED'
   | 'TENURE_ERR_TERM_ENDED'
+  | 'TENURE_ERR_FENCED'
+  | 'TENURE_ERR_FENCE_TIMEOUT'
+  | 'TENURE_ERR_FENCE_TRANSACTION'
+  | 'TENURE_ERR_FENCE_FAILED'
+  | 'TENURE_ERR_FENCE_CLIENT'
   | 'TENURE_ERR_SCHEDULE'
   | 'TENURE_ERR_JOB_ID'
   | 'TENURE_ERR_JOB_EXISTS'
@@ -51,6 +56,11 @@ export const errorCodes: Readonly<Record<ErrorCode, string>> = {
   TENURE_ERR_NOT_LEADER: 'The call is possible on the leader only.',
   TENURE_ERR_NOT_TRUSTED: 'The term is no longer trusted; the work must stop.',
   TENURE_ERR_TERM_ENDED: 'Reason of an abort signal: the term of this instance has ended.',
+  TENURE_ERR_FENCED: 'A later term has written to this database already; the work must stop.',
+  TENURE_ERR_FENCE_TIMEOUT: 'Another transaction holds the fence for longer than is waited for it.',
+  TENURE_ERR_FENCE_TRANSACTION: 'No transaction is open, or it has failed: nothing can be fenced.',
+  TENURE_ERR_FENCE_FAILED: 'The database could not check the fencing token.',
+  TENURE_ERR_FENCE_CLIENT: '`fence` was given no database client that it knows.',
   TENURE_ERR_SCHEDULE: 'A schedule is not understood: its kind, cron expression or time zone.',
   TENURE_ERR_JOB_ID: 'A job id is empty, too long, has control characters or is reserved.',
   TENURE_ERR_JOB_EXISTS: "A job with this id exists and `onConflict` is `'error'`.",

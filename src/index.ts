@@ -12,6 +12,8 @@ export {
   type RunLogCall,
   type RunLogger,
 } from './events.ts'
+export type { Fence, PostgresFenceClient, SqliteFenceDatabase } from './fencing/fence-client.ts'
+export { fenceTableSql } from './fencing/fence.ts'
 export {
   heartbeatIntervalSeconds,
   heartbeatJobId,

@@ -3,13 +3,13 @@ import type { LogEventName } from './events.ts'
 import type { Cell } from './heart/cell.ts'
 import { LiveTerm, termEndedError, type Term } from './live-term.ts'
 import type { Command, Report } from './heart/messages.ts'
-import type { RunningSettings } from './options.ts'
+import type { Settings } from './options.ts'
 import type { EndReason } from './store/lease-store.ts'
 
 /** What the leadership of an instance is made of. */
 export interface LeadershipParts {
   readonly clock: Clock
-  readonly settings: () => RunningSettings
+  readonly settings: () => Settings
   readonly send: (command: Command) => void
   readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void
   readonly onBegin: (term: LiveTerm) => void
@@ -54,7 +54,7 @@ export class Leadership {
 
   acquired(cell: Cell, report: Report & { kind: 'acquired' }): void {
     if (this.#term !== undefined) this.#end(this.#term, 'expired')
-    const term = new LiveTerm(cell, report.token, report.holder)
+    const term = new LiveTerm(cell, this.#parts.settings().lease, report.token, report.holder)
     this.#term = term
     this.#softStopped = false
     this.#reason = undefined

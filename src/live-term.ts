@@ -1,4 +1,6 @@
 import { TenureError } from './errors.ts'
+import type { Fence } from './fencing/fence-client.ts'
+import { createFence } from './fencing/fence.ts'
 import { Work } from './schedule/work.ts'
 import type { EndReason } from './store/lease-store.ts'
 import type { Cell } from './heart/cell.ts'
@@ -30,6 +32,27 @@ export interface Term {
   readonly remainingMs: number
   /** Throws a `TenureError` with the code `TENURE_ERR_NOT_TRUSTED` unless the term is trusted. */
   assertTrusted(): void
+  /**
+   * Fences a transaction of the application's own: see {@link Fence}.
+   *
+   * @example
+   * ```ts
+   * await tenure.whileLeader(async (term) => {
+   *   for await (const event of events.listen({ signal: term.signal })) {
+   *     database.exec('BEGIN IMMEDIATE')
+   *     try {
+   *       term.fence(database)
+   *       save(database, event)
+   *       database.exec('COMMIT')
+   *     } catch (error) {
+   *       database.exec('ROLLBACK')
+   *       throw error
+   *     }
+   *   }
+   * })
+   * ```
+   */
+  readonly fence: Fence
 }
 
 /** A term as it is lived in the main thread: its trust stands in the cell of its heart. */
@@ -38,13 +61,16 @@ export class LiveTerm implements Term {
   readonly holder: string
   /** What is being done in this term. */
   readonly work: Work = new Work()
+  readonly fence: Fence
   readonly #cell: Cell
   readonly #controller = new AbortController()
 
-  constructor(cell: Cell, token: number, holder: string) {
+  constructor(cell: Cell, lease: string, token: number, holder: string) {
     this.#cell = cell
     this.fencingToken = token
     this.holder = holder
+    const assertTrusted = (): void => this.assertTrusted()
+    this.fence = createFence({ lease, fencingToken: token, assertTrusted })
   }
 
   get signal(): AbortSignal {

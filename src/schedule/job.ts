@@ -2,6 +2,7 @@ import { checkChoice, checkKeys } from '../check.ts'
 import { formatDuration, parseDuration, type Duration } from '../duration.ts'
 import { describeValue, TenureError } from '../errors.ts'
 import type { RunLogger } from '../events.ts'
+import type { Fence } from '../fencing/fence-client.ts'
 import { parseCron, type CronTimes } from './cron.ts'
 import type { Due } from './due-queue.ts'
 
@@ -47,6 +48,8 @@ export interface Run<Data = unknown> {
   readonly correlationId: string
   /** Logs with the job's id, the run's id, its token and its correlation id. */
   readonly log: RunLogger
+  /** Fences a transaction of the application's own: see {@link Fence}. */
+  readonly fence: Fence
 }
 
 /** What a job does. It may be asynchronous, and should obey `run.signal`. */

@@ -3,6 +3,7 @@ import { newCorrelationId, withCorrelationId } from '../correlation.ts'
 import { formatDuration } from '../duration.ts'
 import { messageOf, TenureError } from '../errors.ts'
 import type { LogEventName, RunLogger } from '../events.ts'
+import type { Fence } from '../fencing/fence-client.ts'
 import type { Handler, Job, Run, RunOutcome, RunRecord } from './job.ts'
 import type { Work } from './work.ts'
 
@@ -18,6 +19,7 @@ export interface RunnerParts {
 /** The term in which runs are started: asked anew before each. */
 export interface RunningTerm {
   readonly fencingToken: number
+  readonly fence: Fence
   readonly leads: boolean
   readonly work: Work
 }
@@ -94,6 +96,7 @@ export class Runner {
       signal: controller.signal,
       correlationId: how.correlationId,
       log: loggerWith(fields),
+      fence: term.fence,
     }
     this.#running.add(job.id)
     this.#onRecord(started)

@@ -5,10 +5,13 @@ import { describe, test } from 'node:test'
 import { createSystemClock } from '../../src/clock.ts'
 import { correlationId, withCorrelationId } from '../../src/correlation.ts'
 import type { LogEventName, RunLogger } from '../../src/events.ts'
+import { createFence } from '../../src/fencing/fence.ts'
 import type { Run, RunRecord } from '../../src/schedule/job.ts'
 import { Scheduler } from '../../src/schedule/scheduler.ts'
 import { Work } from '../../src/schedule/work.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
+
+const fence = createFence({ lease: 'scheduler', fencingToken: 7, assertTrusted: () => {} })
 
 const silent: RunLogger = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -17,7 +20,7 @@ class SchedulerBench {
   readonly clock = new FakeClock()
   readonly lines: { event: LogEventName; fields: Record<string, unknown> }[] = []
   readonly runs: RunRecord[] = []
-  readonly term = { fencingToken: 7, leads: true, work: new Work() }
+  readonly term = { fencingToken: 7, fence, leads: true, work: new Work() }
   readonly scheduler = new Scheduler({
     clock: this.clock,
     log: (event, fields) => void this.lines.push({ event, fields: { ...fields } }),
