@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { backup, DatabaseSync } from 'node:sqlite'
 
+import { fenceTableSql, type Fence } from '../../src/index.ts'
+
 /** Somebody is signed in until then. */
 export interface Session {
   readonly id: string
@@ -23,7 +25,6 @@ export interface Figure {
   readonly durationMsMax: number
 }
 
-/** `writer` holds one row: the highest fencing token that has ever written figures. */
 const tables = `
 CREATE TABLE IF NOT EXISTS session (
   id TEXT PRIMARY KEY, user TEXT NOT NULL, expires_at_ms INTEGER NOT NULL
@@ -36,8 +37,7 @@ CREATE TABLE IF NOT EXISTS figure (
   minute_ms INTEGER NOT NULL, route TEXT NOT NULL, requests INTEGER NOT NULL,
   duration_ms_max REAL NOT NULL, PRIMARY KEY (minute_ms, route)
 ) STRICT;
-CREATE TABLE IF NOT EXISTS writer (token INTEGER NOT NULL) STRICT;
-INSERT INTO writer (token) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM writer);
+${fenceTableSql.sqlite};
 `
 
 /** The service's own data: one SQLite file, shared by all instances of this machine. */
@@ -85,15 +85,12 @@ export class Database {
   /**
    * Rolls the log of requests up into figures, and returns how many requests they were.
    *
-   * The fencing token is checked in the same transaction: a leader that was frozen in the middle
-   * of this, and replaced, cannot write over what its successor has written.
+   * The transaction is fenced: a leader that was frozen in the middle of this, and replaced,
+   * cannot write over what its successor has written.
    */
-  rollUp(fencingToken: number): number {
+  rollUp(fence: Fence): number {
     return this.#transaction(() => {
-      const { changes } = this.#sqlite
-        .prepare('UPDATE writer SET token = ?1 WHERE token <= ?1')
-        .run(fencingToken)
-      if (changes === 0) throw new Error(`a leader after token ${fencingToken} has written figures`)
+      fence(this.#sqlite)
       this.#sqlite.exec(`
         INSERT INTO figure (minute_ms, route, requests, duration_ms_max)
           SELECT at_ms - at_ms % 60000, route, count(*), max(duration_ms) FROM request

@@ -14,7 +14,7 @@ export async function scheduleJobs(
   })
 
   await tenure.schedule('roll-up-requests', { every: rollUpEvery }, (run) => {
-    const requests = database.rollUp(run.fencingToken)
+    const requests = database.rollUp(run.fence)
     run.log.info({ requests }, 'requests_rolled_up')
   })
 

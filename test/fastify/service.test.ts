@@ -8,6 +8,7 @@ import { readSettings } from '../../examples/fastify-service/settings.ts'
 import { createTenure } from '../../src/index.ts'
 import { nowMs, until } from '../support/until.ts'
 import { atEnd, jsonOf, ownFolder, silentLogger } from '../support/fastify-app.ts'
+import { fenceOf, termsOfLease } from '../support/fenced-resource.ts'
 import { startService, type Service } from '../support/service.ts'
 
 const handOverMsMax = 500
@@ -123,13 +124,14 @@ describe('the example service', { concurrency: true }, () => {
     atEnd(t, () => late.close())
     const leader = new Database(path)
     atEnd(t, () => leader.close())
+    const term = termsOfLease()
     late.logRequest({ route: 'GET /', status: 200, durationMs: 1 })
-    assert.equal(late.rollUp(1), 1)
+    assert.equal(late.rollUp(fenceOf(term(1))), 1)
     late.logRequest({ route: 'GET /', status: 200, durationMs: 3 })
-    assert.equal(leader.rollUp(2), 1)
+    assert.equal(leader.rollUp(fenceOf(term(2))), 1)
     late.logRequest({ route: 'GET /', status: 200, durationMs: 2 })
-    assert.throws(() => late.rollUp(1), /a leader after token 1/)
-    assert.equal(leader.rollUp(2), 1)
+    assert.throws(() => late.rollUp(fenceOf(term(1))), { code: 'TENURE_ERR_FENCED' })
+    assert.equal(leader.rollUp(fenceOf(term(2))), 1)
     const [figure] = leader.figures()
     assert.equal(figure?.requests, 3)
     assert.equal(figure?.durationMsMax, 3)
