@@ -23,6 +23,10 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'processes/frozen' }],
   },
   {
+    promise: 'A fenced database never shows a lower token after a higher; unfenced it does',
+    shownBy: [{ file: 'fencing/' }],
+  },
+  {
     promise: 'Every exit that still runs JavaScript hands over at once',
     shownBy: [{ file: 'processes/exits' }, { file: 'fastify/', tests: /SIGTERM/ }],
   },
