@@ -57,9 +57,11 @@ export function parseDuration(value: unknown, name: string): number {
 function toMs(value: unknown): number | undefined {
   if (typeof value === 'number') return value
   if (typeof value !== 'string') return undefined
-  const match = durationPattern.exec(value)
-  if (match === null) return undefined
-  return Number(match[1]) * unitMs[match[2] as DurationUnit]
+  const [, amount, unit] = durationPattern.exec(value) ?? []
+  if (unit === undefined) return undefined
+  // The thousands are put into the text: 2.034 * 1_000 is not 2034.
+  const ms = unitMs[unit as DurationUnit]
+  return ms === 1 ? Number(amount) : Number(`${amount}e3`) * (ms / 1_000)
 }
 
 /**

@@ -16,6 +16,9 @@ describe('a duration', () => {
       ['1.5m', 90_000],
       ['2h', 7_200_000],
       ['1d', 86_400_000],
+      // 2.034 * 1_000 is not 2034, nor is 1.001 * 60_000 what it should be.
+      ['2.034s', 2_034],
+      ['1.001m', 60_060],
     ]
     for (const [given, ms] of durations) assert.equal(parseDuration(given, 'x'), ms)
   })
