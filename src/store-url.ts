@@ -112,12 +112,12 @@ function sqlitePath(rest: string, url: string): string {
 function pathOfFileUrl(rest: string, url: string): string {
   try {
     return fileURLToPath(`file:${rest}`)
-  } catch (cause) {
+  } catch {
+    // Its error would hold the whole URL, and is told nobody.
     throw new TenureError(
       'TENURE_ERR_STORE_URL',
       'Expected a sqlite: URL with two slashes to name no host and an absolute path, such as ' +
         `'sqlite:///var/lib/app/tenure.db'; got ${describeValue(redactStoreUrl(url))}.`,
-      { cause },
     )
   }
 }
@@ -139,9 +139,14 @@ function splitQuery(text: string): [rest: string, query: string | undefined] {
   return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
 }
 
+/** The names of parameters; where there is an @, they may be the end of a password. */
 function parameterNames(query: string): string {
+  if (query.includes('@')) return '***'
   return [...new URLSearchParams(query).keys()].join(', ')
 }
+
+/** A host, perhaps with a port; not every host is a good one. */
+const hostPattern = /^(\[[\da-f:.]*\]|[^:[\]]*)(:\d*)?$/i
 
 /**
  * A store URL as it may be shown: without the password, and without the values of its parameters.
@@ -152,11 +157,15 @@ export function redactStoreUrl(url: string): string {
   const [rest, query] = splitQuery(url)
   const [scheme, place] = splitAt(rest, ':')
   const parameters = query === undefined ? '' : `?${parameterNames(query)}`
-  if (scheme === 'sqlite' || scheme === 'memory') return `${rest}${parameters}`
+  const isPath = (scheme === 'sqlite' || scheme === 'memory') && !/^\/\/[^/]/.test(place)
+  if (isPath) return `${rest}${parameters}`
   const [authority, path] = splitAt(place.replace(/^\/\//, ''), '/')
   const [userInfo, host] = authority.includes('@') ? splitAt(authority, '@') : ['', authority]
   const misplaced = [host, path, query ?? ''].some((part) => part.includes('@'))
-  if (!place.startsWith('//') || misplaced) return place === '' ? '***' : `${scheme}:***`
+  // Where the host was forgotten, the password stands in the place of its port.
+  const areHosts = host.split(',').every((part) => hostPattern.test(part))
+  if (!place.startsWith('//') || misplaced || !areHosts)
+    return place === '' ? '***' : `${scheme}:***`
   const user = userInfo === '' ? '' : `${userInfo.split(':')[0]}:***@`
   return `${scheme}://${user}${host}${path === '' ? '' : `/${path}`}${parameters}`
 }
