@@ -75,6 +75,9 @@ function parsePostgresUrl(text: string): StoreLocation {
         `percent-encoded; got ${describeValue(redactStoreUrl(text))}.`,
     )
   }
+  // The client would find these out each time that it connects, and say it less clearly.
+  for (const part of [url.username, url.password, url.hostname, url.pathname]) decode(part, text)
+  for (const port of [url.port, ...url.searchParams.getAll('port')]) checkPort(port)
   const unknown = [...url.searchParams.keys()].filter((key) => !postgresParameters.includes(key))
   if (unknown.length > 0) {
     throw new TenureError(
@@ -95,6 +98,14 @@ function parsePostgresUrl(text: string): StoreLocation {
     url.searchParams.delete('schema')
   }
   return { scheme: 'postgres', url: url.href, schema }
+}
+
+function checkPort(port: string): void {
+  if (port === '' || (/^\d+$/.test(port) && Number(port) > 0 && Number(port) < 65_536)) return
+  throw new TenureError(
+    'TENURE_ERR_STORE_URL',
+    `Expected the port in the store URL to be from 1 to 65535; got ${describeValue(port)}.`,
+  )
 }
 
 function sqlitePath(rest: string, url: string): string {

@@ -44,6 +44,12 @@ describe('a store URL', () => {
       'postgres://user:sec?ret@localhost/x',
       'postgres://user:sec#ret@localhost/x',
       'postgres://localhost/x?schema=',
+      'postgres://localhost/%zz',
+      'postgres://localhost%',
+      'postgres://user:100%@localhost',
+      'postgres://localhost:0/x',
+      'postgres://localhost/x?port=five',
+      'postgres://localhost/x?port=65536',
       `postgres://localhost/x?schema=${'x'.repeat(64)}`,
     ]
     for (const url of bad) {
