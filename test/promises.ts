@@ -77,6 +77,7 @@ export const promises: readonly Promised[] = [
       { file: 'unit/options' },
       { file: 'unit/store-url' },
       { file: 'unit/duration' },
+      { file: 'fuzz/', tests: /accepted|refused|never shows/ },
       { file: 'unit/scheduler', tests: /what is wrong with a job/ },
     ],
   },

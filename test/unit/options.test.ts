@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import fc from 'fast-check'
-
 import { createTenure, TenureError, type ErrorCode, type TenureOptions } from '../../src/index.ts'
 import { environmentNames, resolveFixed, resolveRunning } from '../../src/options.ts'
 
@@ -201,50 +199,6 @@ describe('the relations between the settings', () => {
       message: /`ttl` to be at least 2s with this store; got 1.5s/,
     })
     await tenure.stop()
-  })
-
-  test('any options are either refused with a TenureError or resolve to settings that hold', () => {
-    const duration = fc.oneof(
-      fc.integer({ min: -10, max: 100_000 }),
-      fc.double(),
-      fc
-        .tuple(fc.nat(100_000), fc.constantFrom('ms', 's', 'm', 'x', ''))
-        .map((parts) => parts.join('')),
-      fc.anything(),
-    )
-    const options = fc.record(
-      {
-        ttl: duration,
-        heartbeat: duration,
-        attemptTimeout: duration,
-        retryBackoff: duration,
-        stopGrace: duration,
-        safetyMargin: duration,
-        stallLimit: duration,
-        onStall: fc.oneof(fc.constantFrom('expire', 'kill'), fc.anything()),
-        lease: fc.oneof(fc.string({ unit: 'binary' }), fc.anything()),
-        label: fc.anything(),
-      },
-      { requiredKeys: [] },
-    )
-    fc.assert(
-      fc.property(options, (candidate) => {
-        let settings
-        try {
-          ;({ settings } = createTenure({ store, ...candidate } as TenureOptions))
-        } catch (error) {
-          assert.ok(error instanceof TenureError, String(error))
-          return
-        }
-        const { ttlMs, heartbeatMs, attemptTimeoutMs, retryBackoffMs } = settings
-        const { stopGraceMs, safetyMarginMs, stallLimitMs } = settings
-        assert.ok(heartbeatMs <= ttlMs / 3 && attemptTimeoutMs < ttlMs / 3)
-        const neededMs = heartbeatMs + 2 * attemptTimeoutMs + retryBackoffMs
-        assert.ok(neededMs <= ttlMs - stopGraceMs - safetyMarginMs)
-        assert.ok(safetyMarginMs >= 0.01 * ttlMs + 500 && stallLimitMs >= ttlMs)
-      }),
-      { numRuns: 2_000 },
-    )
   })
 })
 
