@@ -172,14 +172,27 @@ export function readSchedule(
   }
 }
 
+/** A day, a time and an offset from UTC, as ISO 8601 writes them. */
+const instantPattern = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)$/
+
 /** An instant: a `Date`, or a text in ISO 8601 that says its offset from UTC. */
 function readInstantOf(at: unknown): number {
-  const complete = typeof at === 'string' && /T.*(Z|[+-]\d\d:?\d\d)$/.test(at)
-  const atMs = at instanceof Date ? at.getTime() : complete ? Date.parse(at) : Number.NaN
+  const atMs =
+    at instanceof Date ? at.getTime() : typeof at === 'string' ? parseInstant(at) : Number.NaN
   if (!Number.isNaN(atMs)) return atMs
   throw new TenureError(
     'TENURE_ERR_SCHEDULE',
     "Expected `at` to be a Date, or a text such as '2027-01-01T00:00:00Z' or " +
       `'2027-01-01T01:00:00+01:00'; got ${describeValue(at)}.`,
   )
+}
+
+/** Milliseconds since 1970, NaN for what is no instant: `Date.parse` takes much that is none. */
+function parseInstant(text: string): number {
+  const [, day] = instantPattern.exec(text) ?? []
+  if (day === undefined) return Number.NaN
+  // It takes the thirtieth of February for the second of March.
+  const dayMs = Date.parse(`${day}T00:00Z`)
+  const exists = !Number.isNaN(dayMs) && new Date(dayMs).toISOString().startsWith(`${day}T`)
+  return exists ? Date.parse(text) : Number.NaN
 }

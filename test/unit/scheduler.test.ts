@@ -278,6 +278,8 @@ describe('jobs', () => {
       ['a', { cron: '0 3 * * *', timeZone: 3 }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
       ['a', { at: 'tomorrow' }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
       ['a', { at: '2027-01-01T00:00:00' }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
+      ['a', { at: '2027-02-30T00:00:00Z' }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
+      ['a', { at: 'Tue Jan 05 2027 00:00:00 GMT+0100' }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
       ['a', { at: new Date(Number.NaN) }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
       ['a', { at: 5 }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
       ['a', every, undefined, {}, 'TENURE_ERR_OPTION_TYPE'],
