@@ -10,6 +10,19 @@ export interface TrustTimes {
   readonly safetyMarginMs: number
 }
 
+/** How renewals follow one another; all in milliseconds. */
+export interface TermPace {
+  /** R: a renewal is due this long after the last successful one was sent. */
+  readonly heartbeatMs: number
+  /** A: the timeout of one attempt. */
+  readonly attemptTimeoutMs: number
+  /** b: the delay before the first retry. */
+  readonly retryBackoffMs: number
+}
+
+/** With what a renewal is sent: how long it is trusted for, and how the next one is made. */
+export interface TermTimes extends TrustTimes, TermPace {}
+
 /**
  * How much further the wall clock may have moved than the monotonic clock before the slow,
  * suspend-aware clock is asked: well above what time synchronisation slews (500 ppm), well below

@@ -49,14 +49,14 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a renewal is due R after the reply of the last one',
     file: 'src/lease/holding.ts',
-    from: 'this.nextRenewalMs = since.monotonicMs + heartbeatMs',
-    to: 'this.nextRenewalMs = this.lastSentMs + heartbeatMs + 500',
+    from: 'this.nextRenewalMs = since.monotonicMs + times.heartbeatMs',
+    to: 'this.nextRenewalMs = this.lastSentMs + times.heartbeatMs + 500',
   },
   {
     what: 'an attempt may last beyond the hard fence',
     file: 'src/lease/elector.ts',
-    from: 'timeoutMs: Math.min(settings.attemptTimeoutMs, holding.untilHardFenceMs(this.#port.clock)),',
-    to: 'timeoutMs: settings.attemptTimeoutMs,',
+    from: 'timeoutMs: Math.min(attemptTimeoutMs, holding.untilHardFenceMs(this.#port.clock)),',
+    to: 'timeoutMs: attemptTimeoutMs,',
   },
   {
     what: 'a renewal whose outcome is unknown is taken for a success',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
+import type { ElectorSettings } from '../../src/lease/elector-port.ts'
 import { LeaseTable } from '../../src/store/memory/lease-table.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { ElectorBench, shortSet } from '../support/elector-bench.ts'
@@ -9,6 +10,16 @@ import { ElectorBench, shortSet } from '../support/elector-bench.ts'
 // 5,440 ms, the expiry in the store 6,000 ms after it arrived there.
 const softStopMs = 4_840
 const hardFenceMs = 5_440
+
+const longSet: ElectorSettings = {
+  ...shortSet,
+  ttlMs: 20_000,
+  heartbeatMs: 5_000,
+  attemptTimeoutMs: 5_000,
+  retryBackoffMs: 500,
+  stopGraceMs: 2_000,
+  safetyMarginMs: 1_000,
+}
 
 describe('a candidate', () => {
   test('leads as soon as a free lease is granted, with the token of the store', () => {
@@ -278,6 +289,29 @@ describe('a leader', () => {
     bench.answer()
     assert.equal(bench.trust.times?.ttlMs, 20_000)
     assert.equal(bench.table.read('scheduler').record?.ttlMs, 20_000)
+  })
+
+  test('longer times that come while a renewal is under way do not put off the next one', () => {
+    const bench = new ElectorBench().lead()
+    const first = bench.untilAttempt()
+    bench.settings = longSet
+    bench.answer()
+    const second = bench.untilAttempt()
+    assert.equal(second.sentAt.monotonicMs - first.sentAt.monotonicMs, 2_000)
+    assert.equal(bench.elector.state, 'leading')
+  })
+
+  test('longer times that are not in force yet leave no attempt more than its part of the old', () => {
+    const bench = new ElectorBench().lead()
+    bench.settings = longSet
+    assert.equal(bench.untilAttempt().timeoutMs, 1_000)
+    bench.advance(1_000)
+    bench.lose()
+    assert.equal(bench.elector.state, 'leading')
+    bench.untilAttempt()
+    bench.answer()
+    assert.equal(bench.elector.state, 'leading')
+    assert.equal(bench.untilAttempt().timeoutMs, 5_000)
   })
 
   test('one failed attempt ends nothing: it is tried again, and trust stays where it was', () => {
