@@ -337,7 +337,10 @@ export class Elector {
 
   #renew(holding: Holding): void {
     const settings = this.#port.settings()
-    const sentAt = readInstant(this.#port.clock)
+    const { clock, trust } = this.#port
+    const sentAt = readInstant(clock)
+    const times = timesOf(settings)
+    if (holding.limitTo(times, clock)) trust.extend(holding.since, holding.times)
     holding.correlationId ??= this.#port.newCorrelationId()
     holding.lastSentMs = sentAt.monotonicMs
     const { holder, token, correlationId } = holding
@@ -345,8 +348,8 @@ export class Elector {
     this.#send({
       verb: 'renew',
       sentAt,
-      timeoutMs: Math.min(attemptTimeoutMs, holding.untilHardFenceMs(this.#port.clock)),
-      times: timesOf(settings),
+      timeoutMs: Math.min(attemptTimeoutMs, holding.untilHardFenceMs(clock)),
+      times,
       correlationId,
       request: { lease: settings.lease, holder, token, ttlMs: settings.ttlMs },
     })
