@@ -37,13 +37,19 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'the time of a suspended machine is not counted',
     file: 'src/lease/term.ts',
-    from: 'if (wallMs - monotonicMs <= suspendSlackMs) return monotonicMs',
+    from: 'if (Math.abs(wallMs - monotonicMs) <= suspendSlackMs) return monotonicMs',
     to: 'if (wallMs < Infinity) return monotonicMs',
+  },
+  {
+    what: 'a wall clock that is set back hides that the machine was suspended',
+    file: 'src/lease/term.ts',
+    from: 'Math.abs(wallMs - monotonicMs)',
+    to: '(wallMs - monotonicMs)',
   },
   {
     what: 'a wall clock that is set forward ends the term',
     file: 'src/lease/term.ts',
-    from: 'return Math.max(monotonicMs, uptimeMs - since.uptimeMs + coarsenessMs)',
+    from: 'return Math.max(monotonicMs, clock.uptimeMs() - since.uptimeMs + coarsenessMs)',
     to: 'return Math.max(monotonicMs, wallMs)',
   },
   {
