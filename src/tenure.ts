@@ -425,6 +425,8 @@ export class Tenure {
       ...this.#parts,
       stallLimitMs: () => this.settings.stallLimitMs,
       report: (report) => this.#hear(report),
+      // Timers of a machine that was suspended are late by that: its first pulse notices.
+      onPulse: () => this.#leadership.look(),
       restarting: (error, retryMs) => {
         const { code, message } = error
         this.#log.write('heart_died', { error: code, message, retryMs })

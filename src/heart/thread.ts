@@ -24,6 +24,8 @@ export interface HeartThreadParts {
   readonly clock: Clock
   readonly stallLimitMs: () => number
   readonly report: (report: Report) => void
+  /** The main thread shows life, which it does a few times a second. */
+  readonly onPulse: () => void
   /** The heart has died with this error, and will be started again after so long. */
   readonly restarting: (error: ErrorRecord, retryMs: number) => void
 }
@@ -130,6 +132,7 @@ export class HeartThread {
 
   #pulse(): void {
     this.#heart?.cell.beat()
+    this.#parts.onPulse()
     const pulseMs = stallTickMs(this.#parts.stallLimitMs())
     this.#pulseTimer = this.#parts.clock.setTimer(pulseMs, () => this.#pulse())
   }

@@ -9,11 +9,13 @@ import {
   registerHeartbeat,
   TenureError,
   type LogEventName,
-  type Tenure,
   type TenureEvents,
   type TenureOptions,
   type Term,
 } from '../../src/index.ts'
+import { runHeart } from '../../src/heart/running-heart.ts'
+import { Tenure } from '../../src/tenure.ts'
+import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { faultOfLine } from '../support/check-line.ts'
 
 interface Line {
@@ -160,6 +162,22 @@ describe('a term', () => {
     assert.ok(term.signal.reason instanceof TenureError)
     assert.equal(term.signal.reason.code, 'TENURE_ERR_TERM_ENDED')
     assert.match(term.signal.reason.message, /token 1 has ended: stopped/)
+  })
+
+  test('is aborted by the first sign of life after a suspension, not when its timers are due', async () => {
+    const clock = new FakeClock()
+    const logger = { debug() {}, info() {}, warn() {}, error() {} }
+    const options = { store: `memory:tenure-${++memories}`, logger }
+    const tenure = new Tenure(options, { clock, process, runHeart })
+    const term = await lead(tenure)
+    assert.equal(tenure.isLeader, true)
+    clock.suspend(60_000)
+    assert.equal(tenure.isLeader, false)
+    assert.equal(term.signal.aborted, false)
+    // Far less than what was left to the soft stop, and to the next renewal, as it fell asleep.
+    clock.advance(500)
+    assert.equal(term.signal.aborted, true)
+    await tenure.stop()
   })
 
   test('each has a higher token than the last; resign waits until it is over', async () => {
