@@ -72,7 +72,7 @@ export interface TenureEvents {
  * ```
  */
 export function createTenure(options: TenureOptions): Tenure {
-  return new Tenure(options, { clock: createSystemClock(), process, runHeart })
+  return new Tenure(options, systemParts(createSystemClock()))
 }
 
 /** What a Tenure has from the process around it. A simulator brings its own. */
@@ -80,6 +80,11 @@ export interface TenureParts {
   readonly clock: Clock
   readonly process: ExitingProcess
   readonly runHeart: RunHeart
+}
+
+/** The parts of a Tenure of this process, with a clock that may be another than the machine's. */
+export function systemParts(clock: Clock): TenureParts {
+  return { clock, process, runHeart }
 }
 
 /** One instance's part in a lease: made by {@link createTenure}. */

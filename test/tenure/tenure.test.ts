@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 
 import {
@@ -13,7 +16,7 @@ import {
   type TenureOptions,
   type Term,
 } from '../../src/index.ts'
-import { runHeart } from '../../src/heart/running-heart.ts'
+import { runHeart, type RunHeart } from '../../src/heart/running-heart.ts'
 import { Tenure } from '../../src/tenure.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { faultOfLine } from '../support/check-line.ts'
@@ -164,11 +167,16 @@ describe('a term', () => {
     assert.match(term.signal.reason.message, /token 1 has ended: stopped/)
   })
 
-  test('is aborted by the first sign of life after a suspension, not when its timers are due', async () => {
+  test('is aborted by the first sign of life after a suspension, not when its timers are due', async (t) => {
     const clock = new FakeClock()
     const logger = { debug() {}, info() {}, warn() {}, error() {} }
-    const options = { store: `memory:tenure-${++memories}`, logger }
-    const tenure = new Tenure(options, { clock, process, runHeart })
+    const folder = mkdtempSync(join(tmpdir(), 'tenure-suspended-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const options = { store: `sqlite:${folder}/tenure.db`, logger }
+    // The heart is on the fake clock as well, beside the main thread, which shows life all the same.
+    const beside: RunHeart = (config, ...rest) =>
+      runHeart({ ...config, fixed: { ...config.fixed, host: 'main' } }, ...rest)
+    const tenure = new Tenure(options, { clock, process, runHeart: beside })
     const term = await lead(tenure)
     assert.equal(tenure.isLeader, true)
     clock.suspend(60_000)
