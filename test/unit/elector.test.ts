@@ -324,6 +324,7 @@ describe('a leader', () => {
     assert.equal(attempt.sentAt.monotonicMs - startedMs, 5_000)
     let trustedMs = startedMs
     while (bench.elector.state === 'leading' || bench.elector.state === 'ending') {
+      assert.ok(bench.clock.monotonicMs() - startedMs < 60_000, 'the term ends')
       if (bench.trust.isTrusted(bench.clock)) trustedMs = bench.clock.monotonicMs()
       bench.advance(10)
       const { inFlight } = bench
@@ -391,6 +392,7 @@ describe('a leader', () => {
     const startedMs = bench.clock.monotonicMs()
     let timeoutMs = Infinity
     while (bench.elector.state === 'leading' || bench.elector.state === 'ending') {
+      assert.ok(bench.clock.monotonicMs() - startedMs < 60_000, 'the term ends')
       const attempt = bench.untilAttempt()
       const leftMs = startedMs + hardFenceMs - attempt.sentAt.monotonicMs
       timeoutMs = Math.min(timeoutMs, attempt.timeoutMs)
