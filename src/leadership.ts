@@ -91,7 +91,7 @@ export class Leadership {
     const term = this.#term
     if (term === undefined || this.#awaitsLastWord) return
     this.#timer?.cancel()
-    const { clock } = this.#parts
+    const { clock, settings } = this.#parts
     const untilSoftStopMs = term.untilSoftStopMs
     if (untilSoftStopMs > 0) {
       this.#timer = clock.setTimer(untilSoftStopMs, () => this.look())
@@ -99,10 +99,13 @@ export class Leadership {
     }
     this.#softStop(term, undefined)
     const { remainingMs } = term
+    // What may drain is told to stop, too, where the lease is not renewed meanwhile.
+    const untilAbortMs = remainingMs - settings().stopGraceMs
+    if (untilAbortMs <= 0) this.#abortWork(term, this.#reason)
     this.#awaitsLastWord = remainingMs <= 0
     this.#timer = this.#awaitsLastWord
       ? clock.setTimer(lastWordMs, () => this.#end(term, this.#reason ?? 'expired'))
-      : clock.setTimer(remainingMs, () => this.look())
+      : clock.setTimer(untilAbortMs > 0 ? untilAbortMs : remainingMs, () => this.look())
   }
 
   // ---- what the application wants ----
@@ -149,7 +152,7 @@ export class Leadership {
     const patienceMs = onPurpose ? (this.#drainMs ?? drainMs) : 0
     let complete = await this.#idleWithin(term, patienceMs)
     if (!complete) {
-      work.abortAll(termEndedError(token, reason))
+      this.#abortWork(term, reason)
       complete = await this.#idleWithin(term, stopGraceMs)
     }
     if (!complete) {
@@ -174,10 +177,15 @@ export class Leadership {
     })
   }
 
+  #abortWork({ fencingToken, work }: LiveTerm, reason: EndReason | undefined): void {
+    work.abortAll(termEndedError(fencingToken, reason))
+  }
+
   #end(term: LiveTerm, reason: EndReason): void {
     if (this.#term !== term) return
     this.#timer?.cancel()
     this.#softStop(term, reason)
+    this.#abortWork(term, reason)
     this.#term = undefined
     this.#parts.onEnd(term, reason)
     const waiters = this.#endWaiters

@@ -16,7 +16,9 @@ import {
   type TenureOptions,
   type Term,
 } from '../../src/index.ts'
-import { runHeart, type RunHeart } from '../../src/heart/running-heart.ts'
+import { runHeart, runInMain, type RunHeart } from '../../src/heart/running-heart.ts'
+import { createSystemSurroundings } from '../../src/heart/surroundings.ts'
+import { Memory, MemoryLeaseStore } from '../../src/store/memory/memory-store.ts'
 import { Tenure } from '../../src/tenure.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { faultOfLine } from '../support/check-line.ts'
@@ -319,6 +321,45 @@ describe('draining', () => {
     await tenure.stop({ drain: 10 })
     assert.equal((await run).outcome, 'aborted')
     assert.equal(logged('lease_released').length, 1)
+  })
+
+  test('what drains is aborted at the soft stop, where the store keeps the lease from being renewed', async () => {
+    const clock = new FakeClock()
+    const store = new MemoryLeaseStore(new Memory(clock))
+    const logger = { debug() {}, info() {}, warn() {}, error() {} }
+    const tenure = new Tenure(
+      { store: 'memory:', logger },
+      {
+        clock,
+        process,
+        runHeart: (config, _clock, hear) =>
+          runInMain(
+            config,
+            { ...createSystemSurroundings(clock), openStore: async () => store },
+            hear,
+          ),
+      },
+    )
+    let signal: AbortSignal | undefined
+    await tenure.schedule('long', { every: '1s' }, (run) => {
+      signal = run.signal
+      return new Promise((resolve) => run.signal.addEventListener('abort', resolve, { once: true }))
+    })
+    const term = await lead(tenure)
+    store.tryRenew = () => new Promise(() => {})
+    clock.advance(1_000)
+    const resigning = tenure.resign({ drain: '60s' })
+    await new Promise(setImmediate)
+    assert.equal(term.signal.aborted, true)
+    // Trust is counted from the acquisition: the soft stop is 17 s after it, by the default times.
+    clock.advance(15_500)
+    assert.equal(signal?.aborted, false)
+    clock.advance(600)
+    assert.equal(signal?.aborted, true)
+    assert.equal(term.isTrusted, true)
+    clock.advance(5_000)
+    await resigning
+    await tenure.stop()
   })
 
   test('what outlasts even its abort keeps the lease from being released', async () => {
