@@ -29,7 +29,7 @@ const rooms = [
   { name: 'store/open-store.ts', may: [...firstRow, 'store/memory/', 'store/sqlite/'] },
   { name: 'heart/', may: [...firstRow, 'options.ts', 'lease/', 'store/open-store.ts'] },
   { name: 'fastify/', may: [...surface, 'dashboard/page.ts'] },
-  { name: 'cli/', may: [...surface, 'dashboard/page.ts'] },
+  { name: 'cli/', may: [...surface, 'clock.ts', 'dashboard/page.ts'] },
   { name: 'testing/', may: [...surface, 'clock.ts'] },
   { name: 'dashboard/', may: ['status.ts'] },
   { name: 'options.ts', may: firstRow },

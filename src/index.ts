@@ -10,6 +10,7 @@ export {
   type LogLevel,
   type LogLine,
 } from './events.ts'
+export { healthOf, type HealthReply } from './health.ts'
 export {
   heartbeatIntervalSeconds,
   heartbeatJobId,

@@ -1,8 +1,7 @@
 import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
 
 import { pageDataOf, pageFiles, pageHeaders } from '../dashboard/page.ts'
-import type { Tenure } from '../index.ts'
-import { healthOf } from './health.ts'
+import { healthOf, type Tenure } from '../index.ts'
 import type { ResolvedPluginOptions } from './plugin-options.ts'
 import { healthSchema, leaderSchema, statusSchema } from './schemas.ts'
 
