@@ -1,0 +1,24 @@
+import type { Paint, Style } from '../paint.ts'
+
+/** A piece of a line, and how it looks. */
+export type Segment = readonly [text: string, style?: Style]
+
+/** A text that is no wider than this. */
+export function clip(text: string, columns: number): string {
+  const characters = Array.from(text)
+  if (characters.length <= columns) return text
+  return `${characters.slice(0, Math.max(0, columns - 1)).join('')}…`
+}
+
+/** A line as the terminal gets it, cut where it would be wider than this. */
+export function painted(line: readonly Segment[], width: number, paint: Paint): string {
+  let left = width
+  const pieces: string[] = []
+  for (const [text, style] of line) {
+    if (left <= 0) break
+    const shown = clip(text, left)
+    left -= Array.from(shown).length
+    pieces.push(style === undefined || shown === '' ? shown : paint(style, shown))
+  }
+  return pieces.join('')
+}
