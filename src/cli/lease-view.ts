@@ -46,6 +46,9 @@ interface Timing {
   readonly resignAskedBy: string | undefined
 }
 
+/** An application that has not said its name: not worth a word. */
+export const applicationDefault = 'application'
+
 /** What there is to show of a status. */
 export function leaseViewOf(status: Status): LeaseView {
   const { takenAtMs: atMs, settings, storeError, lease: record } = status

@@ -1,9 +1,7 @@
-import type { LeaseView, TermView } from './lease-view.ts'
-import type { Paint, Style } from './paint.ts'
-import { spanOf, timeOf } from './words.ts'
-
-/** An application that has not said its name: not worth a word. */
-export const applicationDefault = 'application'
+import { applicationDefault, type LeaseView } from './lease-view.ts'
+import type { Paint } from './paint.ts'
+import { termTable, withPlace } from './term-table.ts'
+import { spanOf } from './words.ts'
 
 /** How many terms are shown; the rest is in the JSON. */
 const termsMax = 10
@@ -45,47 +43,13 @@ function leaderLines({ leader, expired, lastToken }: LeaseView, paint: Paint): s
   return lines
 }
 
-function termLines(view: LeaseView, paint: Paint): string[] {
-  const { terms, atMs } = view
-  const shown = terms.slice(0, termsMax)
-  const rows = shown.map((term) => ({
-    token: String(term.token),
-    leader: withPlace(term.name, term.place),
-    began: timeOf(term.startedAtMs, atMs),
-    lasted: spanOf((term.endedAtMs ?? atMs) - term.startedAtMs),
-    ended: endOf(term),
-    style: endStyleOf(term),
-  }))
-  const head = { token: 'TOKEN', leader: 'LEADER', began: 'BEGAN', lasted: 'LASTED', ended: 'END' }
-  const width = (key: keyof typeof head): number =>
-    Math.max(...[head, ...rows].map((row) => row[key].length))
-  const lineOf = (row: typeof head & { style?: Style | undefined }): string =>
-    [
-      `  ${row.token.padStart(width('token'))}`,
-      row.leader.padEnd(width('leader')),
-      row.began.padEnd(width('began')),
-      row.lasted.padStart(width('lasted')),
-      row.style === undefined ? row.ended : paint(row.style, row.ended),
-    ].join('  ')
-  const lines = [paint('dim', lineOf(head)), ...rows.map(lineOf)]
-  const more = terms.length - shown.length
+function termLines({ terms, atMs }: LeaseView, paint: Paint): string[] {
+  const [title, ...rows] = termTable(terms.slice(0, termsMax), atMs)
+  const lines = rows.map(
+    ({ text, end, style }) => `  ${text}${style === undefined ? end : paint(style, end)}`,
+  )
+  if (title !== undefined) lines.unshift(paint('dim', `  ${title.text}${title.end}`))
+  const more = terms.length - rows.length
   if (more > 0) lines.push(paint('dim', `  and ${more} before, all in --json`))
   return lines
-}
-
-/** How a term ended, in a word. */
-export function endOf({ endedAtMs, reason }: TermView): string {
-  if (endedAtMs === undefined) return 'leads'
-  return reason ?? 'unknown'
-}
-
-/** How the end of a term is to be seen: what nobody wanted is red. */
-export function endStyleOf({ endedAtMs, reason }: TermView): Style | undefined {
-  if (endedAtMs === undefined) return 'green'
-  return reason === 'resigned' || reason === 'stopped' ? undefined : 'red'
-}
-
-/** A name with the place that it stands for, unless that is its name already. */
-export function withPlace(name: string, place: string): string {
-  return name === place ? name : `${name} (${place})`
 }

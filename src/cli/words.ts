@@ -26,3 +26,10 @@ export function timeOf(atMs: number, nowMs: number): string {
 export function plainText(text: string): string {
   return text.replace(/\p{Cc}+/gu, ' ')
 }
+
+/** A text that is no wider than this. */
+export function clip(text: string, columns: number): string {
+  const characters = Array.from(text)
+  if (characters.length <= columns) return text
+  return `${characters.slice(0, Math.max(0, columns - 1)).join('')}…`
+}

@@ -1,5 +1,5 @@
 import type { LeaseView, TermView } from '../lease-view.ts'
-import { withPlace } from '../status-text.ts'
+import { withPlace } from '../term-table.ts'
 
 /** Something that has changed from one look to the next. */
 export interface Change {

@@ -1,14 +1,8 @@
 import type { Paint, Style } from '../paint.ts'
+import { clip } from '../words.ts'
 
 /** A piece of a line, and how it looks. */
-export type Segment = readonly [text: string, style?: Style]
-
-/** A text that is no wider than this. */
-export function clip(text: string, columns: number): string {
-  const characters = Array.from(text)
-  if (characters.length <= columns) return text
-  return `${characters.slice(0, Math.max(0, columns - 1)).join('')}…`
-}
+export type Segment = readonly [text: string, style?: Style | undefined]
 
 /** A line as the terminal gets it, cut where it would be wider than this. */
 export function painted(line: readonly Segment[], width: number, paint: Paint): string {

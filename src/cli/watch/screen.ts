@@ -1,8 +1,8 @@
-import type { LeaseView } from '../lease-view.ts'
+import { applicationDefault, type LeaseView } from '../lease-view.ts'
 import type { Paint, Style } from '../paint.ts'
-import { applicationDefault, endOf, endStyleOf, withPlace } from '../status-text.ts'
+import { termTable } from '../term-table.ts'
 import { spanOf, timeOf } from '../words.ts'
-import { clip, painted, type Segment } from './line.ts'
+import { painted, type Segment } from './line.ts'
 import { timelineOf } from './timeline.ts'
 
 /** What is known when the screen is drawn. */
@@ -16,8 +16,6 @@ export interface Seen {
 /** The screen gets no wider than what can be read at a glance. */
 const columnsMax = 100
 const nameColumnsMax = 24
-/** Of a line of the history, what is not the leader's name, where the time is one of today. */
-const otherColumns = 48
 
 /** The lines of the screen, each of which fits; `nowMs` is the time that it is drawn for. */
 export function screenOf(
@@ -28,19 +26,21 @@ export function screenOf(
 ): string[] {
   const width = Math.min(size.columns - 1, columnsMax)
   const { view } = seen
-  const head: Segment[][] = [
+  const lines: Segment[][] = [
     between([[' Tenure', 'bold'], [`  ${view?.lease ?? ''}`]], timeOf(nowMs, nowMs), width),
     [[` ${view?.store ?? ''}`, 'dim']],
     [],
     ...failureLines(seen, nowMs),
-    ...(view === undefined ? [] : leaderLines(view, nowMs, width)),
   ]
+  if (view !== undefined) {
+    const { leader } = view
+    lines.push(...(leader ? leaderLines(view, leader, nowMs, width) : nobodyLines(view)))
+    lines.push([], ...historyLines(view, nowMs, width))
+  }
+  const shown = lines.slice(0, size.rows - 2)
+  const gap = Array.from({ length: Math.max(0, size.rows - 1 - shown.length) }, () => [])
   const foot: Segment[] = [[' q quits · looks at the store once a second', 'dim']]
-  const rows = Math.max(0, size.rows - head.length - 1)
-  const body = view === undefined ? [] : historyLines(view, nowMs, width, rows - 1)
-  const filled = [...head, ...body]
-  const gap = Array.from({ length: Math.max(0, size.rows - filled.length - 1) }, () => [])
-  return [...filled, ...gap, foot].slice(-size.rows).map((line) => painted(line, width, paint))
+  return [...shown, ...gap, foot].map((line) => painted(line, width, paint))
 }
 
 function failureLines({ view, failure }: Seen, nowMs: number): Segment[][] {
@@ -53,48 +53,43 @@ function failureLines({ view, failure }: Seen, nowMs: number): Segment[][] {
   return [...lines, []]
 }
 
-function leaderLines(view: LeaseView, nowMs: number, width: number): Segment[][] {
-  const { leader, expired, lastToken } = view
-  if (leader === undefined) {
-    const why =
-      expired === undefined
-        ? lastToken === 0
-          ? 'nobody has ever led'
-          : `the last fencing token was ${lastToken}`
-        : `the lease of ${expired.name} with fencing token ${expired.token} has expired`
-    return [
-      [
-        [' ○ ', 'yellow'],
-        ['nobody leads', 'bold'],
-      ],
-      [[`   ${why}`, 'dim']],
-      [],
-    ]
-  }
+function nobodyLines({ expired, lastToken }: LeaseView): Segment[][] {
+  const last = lastToken === 0 ? 'nobody has ever led' : `the last fencing token was ${lastToken}`
+  const why = expired
+    ? `the lease of ${expired.name} with fencing token ${expired.token} has expired`
+    : last
+  const circle: Segment = [' ○ ', 'yellow']
+  return [[circle, ['nobody leads', 'bold']], [[`   ${why}`, 'dim']]]
+}
+
+function leaderLines(
+  view: LeaseView,
+  leader: NonNullable<LeaseView['leader']>,
+  nowMs: number,
+  width: number,
+): Segment[][] {
   const { name, place, application, token, sinceMs, ttlMs, resignAskedBy } = leader
-  const sinceLookMs = nowMs - view.atMs
-  const ageMs = leader.ageMs === undefined ? undefined : leader.ageMs + sinceLookMs
-  const leftMs =
-    leader.remainingMs === undefined ? undefined : Math.max(0, leader.remainingMs - sinceLookMs)
   const details = [
     ...(place === name ? [] : [place]),
     ...(application === applicationDefault ? [] : [`application ${application}`]),
     ...(sinceMs === undefined ? [] : [`for ${spanOf(nowMs - sinceMs)}`]),
   ]
-  const unknown = 'unknown: written under another clock'
-  return [
+  const lines: Segment[][] = [
     [[' ● ', 'green'], [name, 'bold'], [` leads with fencing token ${token}`]],
     [[`   ${details.join(' · ')}`, 'dim']],
-    ...(resignAskedBy === undefined
-      ? []
-      : [[[`   asked to resign by ${resignAskedBy}`, 'yellow'] as const]]),
-    [],
-    [[' heartbeat  ', 'dim'], [ageMs === undefined ? unknown : `${spanOf(ageMs)} ago`]],
-    leftMs === undefined
-      ? [[' remaining  ', 'dim'], [unknown]]
-      : [[' remaining  ', 'dim'], ...bar(leftMs, ttlMs, width - 12)],
-    [],
   ]
+  if (resignAskedBy !== undefined) {
+    lines.push([[`   asked to resign by ${resignAskedBy}`, 'yellow']])
+  }
+  const beat: Segment = [' heartbeat  ', 'dim']
+  const left: Segment = [' remaining  ', 'dim']
+  if (leader.ageMs === undefined || leader.remainingMs === undefined) {
+    return [...lines, [], [beat, ['unknown: the record was written under another clock']]]
+  }
+  const sinceLookMs = nowMs - view.atMs
+  const remainingMs = Math.max(0, leader.remainingMs - sinceLookMs)
+  const ago = `${spanOf(leader.ageMs + sinceLookMs)} ago`
+  return [...lines, [], [beat, [ago]], [left, ...bar(remainingMs, ttlMs, width - 12)]]
 }
 
 /** What is left of the ttl, as a bar with its figures. */
@@ -109,35 +104,17 @@ function bar(leftMs: number, ttlMs: number, width: number): Segment[] {
   return [[full, style], ['·'.repeat(Math.max(0, columns - full.length)), 'dim'], [figures]]
 }
 
-function historyLines(view: LeaseView, nowMs: number, width: number, rows: number): Segment[][] {
-  const { terms } = view
+function historyLines({ terms }: LeaseView, nowMs: number, width: number): Segment[][] {
   if (terms.length === 0) return []
-  const names = Math.min(nameColumnsMax, Math.max(...terms.map(({ name }) => name.length)))
-  const timeline = timelineOf(terms, nowMs, { nameColumns: names, columns: width - names - 4 })
-  const left = rows - timeline.length - 2
-  const shown = terms.slice(0, Math.max(0, left))
-  if (shown.length === 0) return timeline
-  const rowsOfTable = shown.map((term) => ({
-    token: String(term.token),
-    who: withPlace(term.name, term.place),
-    began: timeOf(term.startedAtMs, nowMs),
-    lasted: spanOf((term.endedAtMs ?? nowMs) - term.startedAtMs),
-    end: endOf(term),
-    style: endStyleOf(term),
-  }))
-  const title = { token: 'TOKEN', who: 'LEADER', began: 'BEGAN', lasted: 'LASTED', end: 'END' }
-  const columns = [title, ...rowsOfTable].map(({ who }) => who.length)
-  const whoColumns = Math.min(Math.max(...columns), Math.max(0, width - otherColumns))
-  const lineOf = (row: typeof title): [left: string, right: string] => [
-    ` ${row.token.padStart(7)}  ${clip(row.who, whoColumns).padEnd(whoColumns)}`,
-    `  ${row.began.padStart(8)}  ${row.lasted.padStart(7)}  `,
+  const nameColumns = Math.min(nameColumnsMax, Math.max(...terms.map(({ name }) => name.length)))
+  const timeline = timelineOf(terms, nowMs, { nameColumns, columns: width - nameColumns - 4 })
+  const [title, ...rows] = termTable(terms, nowMs)
+  return [
+    ...timeline,
+    [],
+    [[` ${title?.text}${title?.end}`, 'dim']],
+    ...rows.map(({ text, end, style }): Segment[] => [[` ${text}`], [end, style]]),
   ]
-  const head: Segment = [lineOf(title).join('') + title.end, 'dim']
-  const table = rowsOfTable.map((row): Segment[] => {
-    const [left, right] = lineOf(row)
-    return [[left], [right, 'dim'], row.style ? [row.end, row.style] : [row.end]]
-  })
-  return [...timeline, [], [head], ...table]
 }
 
 /** A line with something at its right end. */

@@ -1,6 +1,6 @@
 import type { TermView } from '../lease-view.ts'
-import { endStyleOf } from '../status-text.ts'
-import { timeOf } from '../words.ts'
+import { endStyleOf } from '../term-table.ts'
+import { clip, timeOf } from '../words.ts'
 import type { Segment } from './line.ts'
 
 /** How many of the last terms, and of their leaders, there are on the timeline. */
@@ -32,7 +32,7 @@ export function timelineOf(
       const style = endStyleOf(term)
       if (style !== undefined) cells[last] = [goesOn ? '●' : '×', style]
     }
-    return [[` ${name.slice(0, nameColumns).padEnd(nameColumns)}  `], ...cells]
+    return [[` ${clip(name, nameColumns).padEnd(nameColumns)}  `], ...cells]
   })
   const from = timeOf(startMs, nowMs)
   const now = 'now'
