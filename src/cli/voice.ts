@@ -82,8 +82,9 @@ export class Voice {
 const writeTriesMax = 100
 
 /**
- * Not by `process.stderr`: where that is a pipe, Node.js makes it non-blocking, and so also for the
- * command that has inherited it, whose own writes would then fail when the pipe is full.
+ * Writes at once, so that what this process says and what its command does, which has the same
+ * stderr, come in the order in which they were written. Besides, `process.stderr` makes a pipe
+ * non-blocking when it is used for the first time, also for a command that has inherited it.
  */
 function writeToStderr(text: string): void {
   let rest = Buffer.from(text)

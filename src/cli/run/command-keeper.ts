@@ -36,8 +36,8 @@ export class CommandKeeper {
   #endedBy: NodeJS.Signals | undefined
   #group: CommandGroup | undefined
   #supervision: Supervision | undefined
-  /** Resolves with why the term has ended. */
-  #lost = Promise.withResolvers<EndReason>()
+  /** What is done in the terms so far, one after the other. */
+  #terms: Promise<void> = Promise.resolve()
   #failures = 0
 
   constructor(parts: CommandKeeperParts) {
@@ -47,11 +47,15 @@ export class CommandKeeper {
   /** Contends, and resolves with the exit code when all is done and nothing is held any more. */
   async run(): Promise<number> {
     const { tenure } = this.#parts
-    tenure.on('term:lost', ({ reason }) => this.#lost.resolve(reason))
     // If this process fails, nothing of the command may go on after the release that follows.
     const onExit = (): void => this.#group?.signal('SIGKILL')
     process.on('exit', onExit)
-    void tenure.whileLeader((term) => this.#inTerm(term).catch(this.#finished.reject))
+    void tenure.whileLeader((term) => {
+      const reason = this.#reasonOf(term)
+      // After a term that was lost the next one may begin before the last command is quite dead.
+      this.#terms = this.#terms.then(() => this.#inTerm(term, reason))
+      return this.#terms.catch(this.#finished.reject)
+    })
     try {
       await tenure.start()
       return await this.#finished.promise
@@ -75,11 +79,21 @@ export class CommandKeeper {
     this.#group?.signalCommand(signal)
   }
 
-  async #inTerm(term: Term): Promise<void> {
+  /** Resolves with why a term has ended. */
+  #reasonOf({ fencingToken }: Term): Promise<EndReason> {
+    return new Promise((resolve) => {
+      const remove = this.#parts.tenure.on('term:lost', ({ term, reason }) => {
+        if (term.fencingToken !== fencingToken) return
+        remove()
+        resolve(reason)
+      })
+    })
+  }
+
+  async #inTerm(term: Term, endReason: Promise<EndReason>): Promise<void> {
     if (this.#finishing) return
-    this.#lost = Promise.withResolvers()
     const { restart } = this.#parts
-    const outcome = await this.#runCommand(term)
+    const outcome: Outcome = term.signal.aborted ? { kind: 'cut' } : await this.#runCommand(term)
     if (this.#endedBy !== undefined) {
       const exitCode = outcome.kind === 'cut' ? exitCodeOfSignal(this.#endedBy) : outcome.exitCode
       return void this.#finish(exitCode)
@@ -90,7 +104,7 @@ export class CommandKeeper {
       case 'ended':
         return restart ? this.#contendAgain(outcome) : void this.#finish(outcome.exitCode)
       case 'cut':
-        void this.#lost.promise.then((reason) => this.#sayLost(term.fencingToken, reason))
+        void endReason.then((reason) => this.#sayLost(term.fencingToken, reason))
         if (!restart) void this.#finish(1)
     }
   }

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { describe, test, type TestContext } from 'node:test'
+
+import { callCli, flagsFor, logIn, startCli, writerCommand, type Cli } from '../support/cli.ts'
+import { until } from '../support/cluster.ts'
+import { ownFolder } from '../support/fastify-app.ts'
+import { processState } from '../support/launcher.ts'
+import { createSqliteStore, observe } from '../support/store-under-test.ts'
+import { readWriterLog } from '../support/writer-log.ts'
+
+/** A store of the test's own, with the flags to use it. */
+function ownStore(t: TestContext): { flags: string[]; status: ReturnType<typeof observe> } {
+  const store = createSqliteStore(t)
+  return { flags: flagsFor(store.url), status: observe(t, store) }
+}
+
+/** Starts a shell script as the command of `tenure run`. */
+function startScript(t: TestContext, flags: readonly string[], script: string): Cli {
+  return startCli(t, ['run', ...flags, '--', 'sh', '-c', script])
+}
+
+const untilPrinted = (cli: Cli, text: string): Promise<unknown> =>
+  until(`"${text}" is printed`, () => cli.stdout.includes(text) || (cli.hasExited && cli.stderr))
+
+const untilEnded = (pid: number): Promise<unknown> =>
+  until(`process ${pid} has ended`, () => processState(pid) === undefined)
+
+describe('tenure run', { concurrency: 3 }, () => {
+  test('hands on output and exit code; what it says itself goes to stderr, marked', async (t) => {
+    const { url } = createSqliteStore(t)
+    const script = 'echo to stdout; echo to stderr >&2; exit 3'
+    const args = ['run', '--store', url, '--', 'sh', '-c', script]
+    const { code, stdout, stderr } = await callCli(t, args)
+    assert.equal(code, 3)
+    assert.equal(stdout, 'to stdout\n')
+    const [own, others] = [true, false].map((isOwn) =>
+      stderr.split('\n').filter((line) => line !== '' && line.startsWith('tenure: ') === isOwn),
+    )
+    assert.deepEqual(others, ['to stderr'])
+    assert.match(own?.join('\n') ?? '', /leading with fencing token 1; started sh \(process \d+\)/)
+    assert.match(own?.join('\n') ?? '', /the command has ended with code 3/)
+  })
+
+  test('a command that dies of a signal gives 128 and its number, as in a shell', async (t) => {
+    const { flags } = ownStore(t)
+    const { code } = await callCli(t, ['run', ...flags, '--', 'sh', '-c', 'kill -KILL $$'])
+    assert.equal(code, 137)
+  })
+
+  test('one that does not exist gives 127, one that cannot be run 126; the lease is free', async (t) => {
+    const { flags, status } = ownStore(t)
+    const missing = await callCli(t, ['run', ...flags, '--', 'no-such-command'])
+    assert.equal(missing.code, 127)
+    assert.match(missing.stderr, /cannot start .*no-such-command.*: there is no such command/)
+    const folder = await callCli(t, ['run', ...flags, '--restart', '--', ownFolder(t)])
+    assert.equal(folder.code, 126)
+    assert.equal((await status()).lease, undefined)
+  })
+
+  test('the command learns its fencing token, its lease and its holder', async (t) => {
+    const { flags, status } = ownStore(t)
+    const script = 'echo "$TENURE_FENCING_TOKEN $TENURE_LEASE $TENURE_HOLDER"'
+    for (const token of [1, 2]) {
+      const { stdout } = await callCli(t, ['run', ...flags, '--', 'sh', '-c', script])
+      const { terms } = await status()
+      assert.equal(stdout, `${token} scheduler ${terms[0]?.holder}\n`)
+      assert.equal(terms[0]?.reason, 'stopped')
+    }
+  })
+
+  test('stdin is piped through, whole', async (t) => {
+    const { flags } = ownStore(t)
+    const input = 'all work and no play\n'.repeat(50_000)
+    const { code, stdout } = await callCli(t, ['run', ...flags, '--', 'cat'], { input })
+    assert.equal(code, 0)
+    assert.equal(stdout, input)
+  })
+
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) {
+    test(`${signal} is handed on to the command and its children, which may end in peace`, async (t) => {
+      const { flags, status } = ownStore(t)
+      const name = signal.slice(3)
+      // The child is no background process: those of a shell ignore SIGINT and SIGQUIT. And it
+      // waits in a loop, because a shell lets a long sleep end before it looks at its traps.
+      const child = `trap "echo child got ${name}; exit 0" ${name}; echo waits; while :; do sleep 0.05; done`
+      const cli = startScript(t, flags, `trap "echo got ${name}; exit 9" ${name}; sh -c '${child}'`)
+      await untilPrinted(cli, 'waits\n')
+      cli.process.kill(signal)
+      assert.equal(await cli.exit(), 9)
+      assert.equal(cli.stdout, `waits\nchild got ${name}\ngot ${name}\n`)
+      const { lease, terms } = await status()
+      assert.equal(lease, undefined)
+      assert.equal(terms[0]?.reason, 'stopped')
+    })
+  }
+
+  test('SIGUSR1 and SIGUSR2 reach the command alone: children that do not expect them live', async (t) => {
+    const { flags } = ownStore(t)
+    const script =
+      'sleep 600 & trap "echo one" USR1; trap "echo two; kill -0 $! && exit 5" USR2; ' +
+      'echo waits; while :; do sleep 0.05; done'
+    const cli = startScript(t, flags, script)
+    await untilPrinted(cli, 'waits')
+    cli.process.kill('SIGUSR1')
+    await untilPrinted(cli, 'one')
+    cli.process.kill('SIGUSR2')
+    assert.equal(await cli.exit(), 5)
+  })
+
+  test('after SIGTERM a command that ignores it is killed when the drain is over, in one term', async (t) => {
+    const { flags, status } = ownStore(t)
+    const log = logIn(ownFolder(t))
+    const args = ['run', ...flags, '--drain', '3s', '--', ...writerCommand(log, 'stubborn')]
+    const cli = startCli(t, args)
+    await until('three levels write', () =>
+      [0, 1, 2].every((depth) => readWriterLog(log).some((line) => line.depth === depth)),
+    )
+    cli.process.kill('SIGTERM')
+    const { killInMs } = await cli.said('command_stopping')
+    assert.ok(Number(killInMs) > 2_000 && Number(killInMs) <= 3_000, String(killInMs))
+    assert.equal(await cli.exit(), 137)
+    const pids = new Set(readWriterLog(log).map(({ pid }) => pid))
+    assert.equal(pids.size, 3)
+    for (const pid of pids) assert.equal(processState(pid), undefined)
+    const { terms } = await status()
+    assert.equal(terms.length, 1)
+    assert.equal(terms[0]?.reason, 'stopped')
+  })
+
+  test('what a command leaves running is killed before the lease is released', async (t) => {
+    const { flags, status } = ownStore(t)
+    const log = logIn(ownFolder(t))
+    const writer = writerCommand(log, 'stubborn').join(' ')
+    const first = startScript(t, flags, `${writer} & while ! [ -s ${log} ]; do sleep 0.02; done`)
+    assert.equal(await first.exit(), 0)
+    const left = readWriterLog(log)
+    assert.ok(left.length > 0)
+    for (const { pid } of left) assert.equal(processState(pid), undefined)
+    assert.equal((await status()).lease, undefined)
+  })
+
+  test('a candidate says once who leads, and SIGTERM ends it as it would end a command', async (t) => {
+    const { flags } = ownStore(t)
+    const leader = startScript(t, flags, 'echo started; sleep 600')
+    await leader.said('command_started')
+    const waiting = startScript(t, flags, 'echo never')
+    const line = await waiting.said('waiting')
+    assert.equal(line['token'], 1)
+    assert.match(String(line['text']), new RegExp(`waiting: .*:${leader.pid} leads`))
+    await until('it was refused a second time', async () => {
+      const renewed = leader.lines.length
+      return renewed > 0 && waiting.lines.filter(({ msg }) => msg === 'waiting').length === 1
+    })
+    waiting.process.kill('SIGTERM')
+    assert.equal(await waiting.exit(), 143)
+    assert.equal(waiting.stdout, '')
+    assert.equal(waiting.lines.filter(({ msg }) => msg === 'waiting').length, 1)
+  })
+
+  test('a lease that is lost stops the command, and gives 1 with the reason', async (t) => {
+    const store = createSqliteStore(t)
+    const cli = startScript(t, flagsFor(store.url), 'echo started; sleep 600')
+    const { pid } = await cli.said('command_started')
+    await store.deleteLease()
+    assert.equal(await cli.exit(), 1)
+    assert.equal((await cli.said('term_lost'))['reason'], 'stolen')
+    await untilEnded(Number(pid))
+  })
+
+  test('with --restart it contends again after a loss, and after being asked to resign', async (t) => {
+    const store = createSqliteStore(t)
+    const flags = flagsFor(store.url)
+    const cli = startScript(t, [...flags, '--restart'], 'echo $TENURE_FENCING_TOKEN; sleep 600')
+    await untilPrinted(cli, '1\n')
+    await store.deleteLease()
+    await untilPrinted(cli, '2\n')
+    assert.equal((await cli.said('term_lost'))['reason'], 'stolen')
+    const asked = await callCli(t, ['resign', ...flags, '--cool-down', '0s'])
+    assert.equal(asked.code, 0, asked.stderr)
+    await untilPrinted(cli, '3\n')
+    assert.equal((await cli.said('term_lost', 1))['reason'], 'resigned')
+    cli.process.kill('SIGINT')
+    assert.equal(await cli.exit(), 130)
+  })
+
+  test('with --restart a command that fails is started again ever later; one that succeeds is not punished', async (t) => {
+    const { flags } = ownStore(t)
+    const count = logIn(ownFolder(t))
+    const script = `echo x >> ${count}; [ $(wc -l < ${count}) -eq 3 ]`
+    const cli = startScript(t, [...flags, '--restart'], script)
+    await cli.said('contending_again', 3)
+    const waits = cli.lines.filter(({ msg }) => msg === 'contending_again')
+    assert.deepEqual(
+      waits.slice(0, 4).map((line) => line['inMs']),
+      [1_000, 2_000, 1_000, 1_000],
+    )
+    const tokens = cli.lines
+      .filter(({ msg }) => msg === 'command_started')
+      .map((line) => line['token'])
+    assert.deepEqual(tokens.slice(0, 4), [1, 2, 3, 4])
+    cli.process.kill('SIGTERM')
+    assert.equal(await cli.exit(), 143)
+  })
+
+  test('if it is killed itself, its command and all children end at once, long before the ttl', async (t) => {
+    const { flags, status } = ownStore(t)
+    const log = logIn(ownFolder(t))
+    const args = ['run', ...flags, '--', ...writerCommand(log, 'stubborn')]
+    const cli = startCli(t, args)
+    await until('three levels write', () =>
+      [0, 1, 2].every((depth) => readWriterLog(log).some((line) => line.depth === depth)),
+    )
+    cli.process.kill('SIGKILL')
+    for (const pid of new Set(readWriterLog(log).map(({ pid }) => pid))) await untilEnded(pid)
+    const { lease } = await status()
+    assert.ok(lease !== undefined, 'nobody has released the lease')
+    assert.notEqual(lease.remainingMs, 0, 'it has not even expired')
+  })
+
+  test('Ctrl-Z does not pause a leader, whose lease would be lost', async (t) => {
+    const { flags } = ownStore(t)
+    const cli = startScript(t, flags, 'read line; sleep 600')
+    await cli.said('command_started')
+    cli.process.kill('SIGTSTP')
+    await cli.said('not_paused')
+    assert.notEqual(processState(cli.pid)?.state, 'T')
+  })
+
+  test('a store that cannot be used is told, and waited for', async (t) => {
+    const store = `sqlite:${ownFolder(t)}/missing/tenure.db`
+    const cli = startScript(t, flagsFor(store), 'echo never')
+    const line = await cli.said('lease_acquire_failed')
+    assert.match(String(line['message']), /the folder does not exist/)
+    cli.process.kill('SIGTERM')
+    assert.equal(await cli.exit(), 143)
+    assert.equal(existsSync(store.slice('sqlite:'.length)), false)
+  })
+})
