@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 
-import { callCli, flagsFor, logIn, startCli, writerCommand, type Cli } from '../support/cli.ts'
+import { callCli, cliPath, flagsFor, startCli, type Cli } from '../support/cli.ts'
 import { until } from '../support/cluster.ts'
-import { ownFolder } from '../support/fastify-app.ts'
+import { atEnd, ownFolder } from '../support/fastify-app.ts'
 import { processState } from '../support/launcher.ts'
 import { createSqliteStore, observe } from '../support/store-under-test.ts'
-import { readWriterLog } from '../support/writer-log.ts'
+import { createWriterLog, readWriterLog, writerCommand } from '../support/writer-log.ts'
 
 /** A store of the test's own, with the flags to use it. */
 function ownStore(t: TestContext): { flags: string[]; status: ReturnType<typeof observe> } {
@@ -110,7 +112,7 @@ describe('tenure run', { concurrency: 3 }, () => {
 
   test('after SIGTERM a command that ignores it is killed when the drain is over, in one term', async (t) => {
     const { flags, status } = ownStore(t)
-    const log = logIn(ownFolder(t))
+    const log = createWriterLog(t)
     const args = ['run', ...flags, '--drain', '3s', '--', ...writerCommand(log, 'stubborn')]
     const cli = startCli(t, args)
     await until('three levels write', () =>
@@ -130,7 +132,7 @@ describe('tenure run', { concurrency: 3 }, () => {
 
   test('what a command leaves running is killed before the lease is released', async (t) => {
     const { flags, status } = ownStore(t)
-    const log = logIn(ownFolder(t))
+    const log = createWriterLog(t)
     const writer = writerCommand(log, 'stubborn').join(' ')
     const first = startScript(t, flags, `${writer} & while ! [ -s ${log} ]; do sleep 0.02; done`)
     assert.equal(await first.exit(), 0)
@@ -186,7 +188,7 @@ describe('tenure run', { concurrency: 3 }, () => {
 
   test('with --restart a command that fails is started again ever later; one that succeeds is not punished', async (t) => {
     const { flags } = ownStore(t)
-    const count = logIn(ownFolder(t))
+    const count = join(ownFolder(t), 'count')
     const script = `echo x >> ${count}; [ $(wc -l < ${count}) -eq 3 ]`
     const cli = startScript(t, [...flags, '--restart'], script)
     await cli.said('contending_again', 3)
@@ -205,7 +207,7 @@ describe('tenure run', { concurrency: 3 }, () => {
 
   test('if it is killed itself, its command and all children end at once, long before the ttl', async (t) => {
     const { flags, status } = ownStore(t)
-    const log = logIn(ownFolder(t))
+    const log = createWriterLog(t)
     const args = ['run', ...flags, '--', ...writerCommand(log, 'stubborn')]
     const cli = startCli(t, args)
     await until('three levels write', () =>
@@ -217,6 +219,28 @@ describe('tenure run', { concurrency: 3 }, () => {
     assert.ok(lease !== undefined, 'nobody has released the lease')
     assert.notEqual(lease.remainingMs, 0, 'it has not even expired')
   })
+
+  const noNamespace = spawnSync('unshare', ['--pid', '--fork', 'true']).status !== 0
+  const skip = noNamespace && 'this process may not make a process namespace (unshare)'
+  test(
+    'as the first process of a container, where nobody asks for what has ended, it ends',
+    { skip },
+    async (t) => {
+      const { flags } = ownStore(t)
+      const script = 'sleep 600 & sleep 600 & exit 4'
+      const own = [process.execPath, cliPath, 'run', ...flags, '--', 'sh', '-c', script]
+      const container = spawn('unshare', [
+        '--pid',
+        '--fork',
+        '--mount-proc',
+        '--kill-child',
+        ...own,
+      ])
+      atEnd(t, () => container.kill('SIGKILL'))
+      await until('it has ended', () => container.exitCode !== null, 60_000)
+      assert.equal(container.exitCode, 4)
+    },
+  )
 
   test('Ctrl-Z does not pause a leader, whose lease would be lost', async (t) => {
     const { flags } = ownStore(t)

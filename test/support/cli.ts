@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
 import { until } from './cluster.ts'
@@ -27,8 +26,9 @@ export class Cli {
   readonly process: ChildProcess
   stdout = ''
   stderr = ''
+  /** It has ended, and so has everything that could write to its outputs. */
   hasExited = false
-  readonly #exited: Promise<number | NodeJS.Signals>
+  readonly #exited: Promise<void>
 
   constructor(args: readonly string[], { cwd, env, input }: CliOptions = {}) {
     this.process = spawn(process.execPath, [cliPath, ...args], {
@@ -39,12 +39,8 @@ export class Cli {
     this.process.stdout?.on('data', (chunk) => (this.stdout += String(chunk)))
     this.process.stderr?.on('data', (chunk) => (this.stderr += String(chunk)))
     this.process.stdin?.end(input)
-    this.#exited = new Promise((resolve) => {
-      this.process.on('close', (code, signal) => {
-        this.hasExited = true
-        resolve(signal ?? code ?? 0)
-      })
-    })
+    this.#exited = new Promise((resolve) => this.process.on('exit', () => resolve()))
+    this.process.on('close', () => (this.hasExited = true))
   }
 
   get pid(): number {
@@ -72,7 +68,7 @@ export class Cli {
   /** Waits for its end; resolves with the exit code, or the signal that ended it. */
   async exit(): Promise<number | NodeJS.Signals> {
     await until(`the end of ${this.process.spawnargs.join(' ')}`, () => this.hasExited, patienceMs)
-    return this.#exited
+    return this.process.signalCode ?? this.process.exitCode ?? 0
   }
 
   /** Ends it, whatever its state. The command that it runs ends with it. */
@@ -113,15 +109,4 @@ export async function callCli(
 export function flagsFor(url: string): string[] {
   const times = ['--ttl', '6s', '--heartbeat', '2s', '--attempt-timeout', '1s']
   return ['--store', url, ...times, '--json']
-}
-
-/** A script that appends lines to a log, with children that do so too: see the file. */
-export function writerCommand(log: string, ...words: ('stubborn' | 'polite')[]): string[] {
-  const path = new URL('./writer.sh', import.meta.url).pathname
-  return ['sh', path, log, '2', ...words]
-}
-
-/** Where a test may put its log. */
-export function logIn(folder: string): string {
-  return join(folder, 'log')
 }

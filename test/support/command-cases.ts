@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
-import { callCli, logIn, startCli, writerCommand, type Cli } from './cli.ts'
+import { callCli, startCli, type Cli } from './cli.ts'
 import { until } from './cluster.ts'
-import { ownFolder } from './fastify-app.ts'
 import { processState } from './launcher.ts'
 import { observe, type CreateStore, type StoreUnderTest } from './store-under-test.ts'
-import { readWriterLog, uptimeMs, type WriterLine } from './writer-log.ts'
+import {
+  createWriterLog,
+  readWriterLog,
+  uptimeMs,
+  writerCommand,
+  type WriterLine,
+} from './writer-log.ts'
 
 /** Other tests may use all processors at the same time. */
 const patienceMs = 60_000
@@ -38,7 +43,7 @@ export function commandCases(storeName: string, createStore: CreateStore): void 
 
 async function losesLease(t: TestContext, createStore: CreateStore): Promise<void> {
   const store = await createStore(t)
-  const log = logIn(ownFolder(t))
+  const log = createWriterLog(t)
   const flags = ['--store', store.url, ...lostFlags.split(' ')]
   const cli = startCli(t, ['run', ...flags, '--', ...writerCommand(log, 'stubborn')])
   const status = observe(t, store)
@@ -74,7 +79,7 @@ const ways = ['resign', 'the command ends', 'SIGTERM'] as const
 
 async function handsOver(t: TestContext, createStore: CreateStore): Promise<void> {
   const store = await createStore(t)
-  const log = logIn(ownFolder(t))
+  const log = createWriterLog(t)
   const flags = ['--store', store.url, '--ttl', '12s', '--heartbeat', '4s']
   flags.push('--attempt-timeout', '2s', '--json')
   let started = 0

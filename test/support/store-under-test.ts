@@ -21,10 +21,11 @@ export interface StoreUnderTest {
 export type CreateStore = (t: TestContext) => StoreUnderTest | Promise<StoreUnderTest>
 
 /** A SQLite file of its own. */
-export function createSqliteStore(t: TestContext): StoreUnderTest {
+export function createSqliteStore(t: TestContext): StoreUnderTest & { path: string } {
   const path = join(ownFolder(t), 'tenure.db')
   const open = (): DatabaseSync => new DatabaseSync(path, { timeout: 20_000 })
   return {
+    path,
     url: `sqlite:${path}`,
     observerUrl: `sqlite:${path}`,
     hold() {

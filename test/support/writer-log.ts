@@ -1,4 +1,29 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+
+import { atEnd, ownFolder } from './fastify-app.ts'
+import { pidsThatName } from './launcher.ts'
+
+/** A log for writers; those that are left after the test, because it failed, are ended. */
+export function createWriterLog(t: TestContext): string {
+  const log = join(ownFolder(t), 'log')
+  atEnd(t, () => {
+    for (const pid of pidsThatName(log)) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  })
+  return log
+}
+
+/** A script that appends lines to a log, and so do its child and its grandchild: see the file. */
+export function writerCommand(log: string, manner: 'stubborn' | 'polite'): string[] {
+  return ['sh', new URL('./writer.sh', import.meta.url).pathname, log, '2', manner]
+}
 
 /** A line of a log that `writer.sh` writes. */
 export interface WriterLine {
