@@ -19,7 +19,14 @@ const filesAtOnce = 4
 const fileMsMax = 300_000
 
 /** Files that run for long begin first, so that the others fill the gaps. */
-const longest = ['processes/start-stop', 'processes/busy', 'browser/', 'fastify/', 'processes/']
+const longest = [
+  'processes/start-stop',
+  'processes/busy',
+  'cli/run',
+  'browser/',
+  'fastify/',
+  'processes/',
+]
 
 interface Result {
   readonly file: string

@@ -46,22 +46,35 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     const message = `Expected a command out of [${names}]; got ${name ?? 'nothing'}.`
     return fail({ message, exitCode: 2, help: 'tenure --help', json: false })
   }
+  const { own, rest } = split(subcommand, args)
   try {
-    return await call(subcommand, args)
+    return await call(subcommand, own, rest)
   } catch (error) {
     if (!(error instanceof Error)) throw error
     const isUsage =
       error instanceof UsageError || (error instanceof TenureError && usageCodes.has(error.code))
     const { message } = error
     const help = isUsage ? `tenure ${subcommand.name} --help` : undefined
-    return fail({ message, exitCode: isUsage ? 2 : 1, help, json: args.includes('--json') })
+    return fail({ message, exitCode: isUsage ? 2 : 1, help, json: own.includes('--json') })
   }
 }
 
-async function call(subcommand: Subcommand, args: readonly string[]): Promise<number> {
-  const { name, synopsis, takesCommand, argumentsMax = 0 } = subcommand
+/** What is meant for the command itself, and what follows `--` where that is somebody else's. */
+function split(
+  { takesCommand }: Subcommand,
+  args: readonly string[],
+): { own: readonly string[]; rest: readonly string[] } {
   const at = takesCommand ? args.indexOf('--') : -1
-  const flags = parseFlags(at === -1 ? args : args.slice(0, at), subcommand.flags)
+  return at === -1 ? { own: args, rest: [] } : { own: args.slice(0, at), rest: args.slice(at + 1) }
+}
+
+async function call(
+  subcommand: Subcommand,
+  own: readonly string[],
+  rest: readonly string[],
+): Promise<number> {
+  const { name, synopsis, takesCommand, argumentsMax = 0 } = subcommand
+  const flags = parseFlags(own, subcommand.flags)
   if (flags.has('help')) {
     print(helpOf(subcommand))
     return 0
@@ -70,7 +83,7 @@ async function call(subcommand: Subcommand, args: readonly string[]): Promise<nu
   if (besides !== undefined) {
     throw new UsageError(`Expected tenure ${name} ${synopsis}; got ${besides} besides.`)
   }
-  return subcommand.run(flags, at === -1 ? flags.arguments : args.slice(at + 1))
+  return subcommand.run(flags, takesCommand ? rest : flags.arguments)
 }
 
 function version(): string {

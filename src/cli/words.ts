@@ -6,7 +6,7 @@ const dayMs = 24 * hourMs
 /** A span of time as people say it: `0.8 s`, `42 s`, `5m 21s`, `2h 03m`, `4d 07h`. */
 export function spanOf(ms: number): string {
   const pad = (value: number): string => String(Math.floor(value)).padStart(2, '0')
-  if (ms < 9.95 * secondMs) return `${(Math.max(0, ms) / secondMs).toFixed(1)} s`
+  if (ms < 10 * secondMs) return `${(Math.floor(Math.max(0, ms) / 100) / 10).toFixed(1)} s`
   if (ms < minuteMs) return `${Math.floor(ms / secondMs)} s`
   if (ms < hourMs) return `${Math.floor(ms / minuteMs)}m ${pad((ms % minuteMs) / secondMs)}s`
   if (ms < dayMs) return `${Math.floor(ms / hourMs)}h ${pad((ms % hourMs) / minuteMs)}m`

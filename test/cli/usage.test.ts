@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
 import { resignSubcommand } from '../../src/cli/resign.ts'
@@ -69,6 +69,19 @@ describe('tenure --help', { concurrency: 2 }, () => {
     })
   }
 
+  test('docs/command.md has everything that the command says with --json', () => {
+    const folder = new URL('../../src/cli/', import.meta.url)
+    const sources = globSync('**/*.ts', { cwd: folder.pathname }).map((path) =>
+      readFileSync(new URL(path, folder), 'utf8'),
+    )
+    const said = [...sources.join('\n').matchAll(/\.say\(\s*'([a-z_]+)'/g)].map(([, msg]) => msg)
+    const rows = new Set([...document.matchAll(/^\| `([a-z_]+)` \|/gm)].map(([, msg]) => msg))
+    rows.delete('msg')
+    assert.deepEqual(new Set(said), rows)
+    const changes = sources.join('\n').matchAll(/event: '([a-z_]+)'/g)
+    for (const [, event] of changes) assert.ok(document.includes(`\`${event}\``), event)
+  })
+
   test('a flag that is an option of createTenure has the variable of that option', () => {
     const variables = new Set(Object.values(environmentNames))
     for (const { flags } of subcommands) {
@@ -102,7 +115,7 @@ describe('wrong usage', { concurrency: 2 }, () => {
     ['run sleep 5', /Expected tenure run \[flags\] -- COMMAND \[ARGUMENT ...\]; got sleep besides/],
     ['run --store memory:x -- date', /Expected --store to be one that other processes reach/],
     ['run --restart=3 -- date', /Expected --restart without a value; got "3"/],
-    ['serve', /Expected a jobs file, or one out of \[tenure\.jobs\.ts, .*\]; got neither|Expected/],
+    ['serve', /Expected a jobs file, or one out of \[tenure\.jobs\.ts, .*\] in this folder; got/],
     ['serve nosuch.ts', /Expected the jobs file to exist; got .*nosuch\.ts/],
     ['serve --port 70000 a.ts', /Expected --port to be a whole number from 0 to 65535; got 70000/],
     ['serve a.ts b.ts', /Expected tenure serve \[jobs-file\] \[flags\]; got b\.ts besides/],

@@ -24,6 +24,8 @@ export class Terminal {
     this.#isOpen = true
     process.on('exit', this.#onExit)
     process.stdout.on('resize', onResize)
+    // It was closed: the signal that says so is on its way.
+    process.stdout.on('error', () => {})
     process.stdout.write(enter)
     if (!process.stdin.isTTY) return
     process.stdin.setRawMode(true)
