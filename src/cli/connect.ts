@@ -1,10 +1,10 @@
-import { createTenure, type Tenure, type TenureOptions } from '../index.ts'
+import { createTenure, type Tenure } from '../index.ts'
 import { isStoreDefault, tenureOptionsOf, UsageError, type Flags } from './flags.ts'
 import type { Voice } from './voice.ts'
 
 /** The Tenure of a command, which is not started yet. @throws TenureError, UsageError */
-export function tenureOf(flags: Flags, voice: Voice, more: TenureOptions = {}): Tenure {
-  const tenure = createTenure({ ...tenureOptionsOf(flags), ...more, logger: voice.logger })
+export function tenureOf(flags: Flags, voice: Voice): Tenure {
+  const tenure = createTenure({ ...tenureOptionsOf(flags), logger: voice.logger })
   if (isStoreDefault(flags)) {
     voice.say(
       'store_default',

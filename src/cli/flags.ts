@@ -23,8 +23,7 @@ export function variableOf({ name }: Pick<Flag, 'name'>): string {
 /** Where the lease is, unless anybody says otherwise. */
 export const storeDefault = 'sqlite:./tenure.db'
 
-/** Every command takes these, so that one set of flags serves them all. */
-export const commonFlags: readonly Flag[] = [
+const commonFlags: readonly Flag[] = [
   {
     name: 'store',
     value: 'URL',
@@ -62,9 +61,17 @@ export const commonFlags: readonly Flag[] = [
     fallback: '5s',
     variable: true,
   },
-  { name: 'json', about: 'prints JSON, one object a line, instead of text' },
-  { name: 'help', about: 'prints this' },
 ]
+
+/** The flags of a command: its own, and those that all take, so that one set serves them all. */
+export function flagsWith(...own: readonly Flag[]): readonly Flag[] {
+  return [
+    ...commonFlags,
+    ...own,
+    { name: 'json', about: 'prints JSON, one object a line, instead of text' },
+    { name: 'help', about: 'prints this' },
+  ]
+}
 
 /** What a command that does work takes besides: how its work ends. */
 export const workFlags: readonly Flag[] = [
@@ -167,7 +174,7 @@ function listOf(flags: readonly Flag[]): string {
 export function tenureOptionsOf(flags: Flags): TenureOptions {
   const duration = (name: string): Duration | undefined => flags.durationMs(name)
   return {
-    store: flags.text('store') ?? (process.env['TENURE_STORE'] ? undefined : storeDefault),
+    store: isStoreDefault(flags) ? storeDefault : flags.text('store'),
     lease: flags.text('lease'),
     application: flags.text('application'),
     label: flags.text('label'),

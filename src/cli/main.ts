@@ -9,9 +9,9 @@ import { resignSubcommand } from './resign.ts'
 import { runSubcommand } from './run.ts'
 import { serveSubcommand } from './serve.ts'
 import { statusSubcommand } from './status.ts'
-import { watchSubcommand } from './watch.ts'
 import { helpOf, overviewOf, type Subcommand } from './subcommand.ts'
 import { Voice } from './voice.ts'
+import { watchSubcommand } from './watch.ts'
 
 const subcommands: readonly Subcommand[] = [
   runSubcommand,

@@ -1,7 +1,7 @@
 import { createSystemClock, sleep, type Clock } from '../clock.ts'
 import type { Tenure } from '../index.ts'
 import { sharedTenureOf } from './connect.ts'
-import { commonFlags, type Flags } from './flags.ts'
+import { flagsWith, type Flags } from './flags.ts'
 import { leaseViewOf, type LeaseView } from './lease-view.ts'
 import { print } from './output.ts'
 import type { Subcommand } from './subcommand.ts'
@@ -22,8 +22,7 @@ export const resignSubcommand: Subcommand = {
 Asks the leader to give the lease up. It meets the request at its next heartbeat or at once,
 lets running work end within its drain, and releases the lease. The request is bound to the
 present term: a leader that comes later is not concerned.`,
-  flags: [
-    ...commonFlags.slice(0, -2),
+  flags: flagsWith(
     {
       name: 'cool-down',
       value: 'DURATION',
@@ -36,8 +35,7 @@ present term: a leader that comes later is not concerned.`,
       about: 'how long to wait until the term has ended; 0s only asks',
       fallback: spanOf(waitMsDefault).replace(' ', ''),
     },
-    ...commonFlags.slice(-2),
-  ],
+  ),
   exitCodes: [
     ['0', 'the term has ended; with --wait 0s: the leader was asked'],
     ['1', 'nobody leads; or the term goes on; or the store cannot be read'],

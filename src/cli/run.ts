@@ -1,6 +1,6 @@
 import { createSystemClock } from '../clock.ts'
 import { sharedTenureOf } from './connect.ts'
-import { commonFlags, UsageError, workFlags, type Flags } from './flags.ts'
+import { flagsWith, UsageError, workFlags, type Flags } from './flags.ts'
 import { CommandKeeper } from './run/command-keeper.ts'
 import type { Subcommand } from './subcommand.ts'
 import { Voice } from './voice.ts'
@@ -28,17 +28,12 @@ SIGKILL before another instance can lead. Children that leave the group (setsid)
 SIGINT, SIGTERM, SIGHUP and SIGQUIT are handed on to the group, which then has --drain to end;
 SIGUSR1, SIGUSR2 and SIGWINCH are handed on to the command alone. What the command leaves running
 when it ends is killed before the lease is released.`,
-  flags: [
-    ...commonFlags.slice(0, -2),
-    ...workFlags,
-    {
-      name: 'restart',
-      about:
-        'contends again after the command has ended (after 1 s; up to 60 s where it keeps failing) ' +
-        'or the lease was lost',
-    },
-    ...commonFlags.slice(-2),
-  ],
+  flags: flagsWith(...workFlags, {
+    name: 'restart',
+    about:
+      'contends again after the command has ended (after 1 s; up to 60 s where it keeps failing) ' +
+      'or the lease was lost',
+  }),
   exitCodes: [
     ['N', "the command's own; 128 + the signal's number if it died of one"],
     ['1', 'the lease was lost, and the command stopped; or something else failed'],

@@ -2,8 +2,8 @@ import { relative } from 'node:path'
 
 import { createSystemClock } from '../clock.ts'
 import { tenureOf } from './connect.ts'
-import { commonFlags, UsageError, workFlags, type Flags } from './flags.ts'
 import { exitCodeOfSignal } from './exit-code.ts'
+import { flagsWith, UsageError, workFlags, type Flags } from './flags.ts'
 import { findJobsFile, jobsFileNames, scheduleJobs } from './serve/jobs-file.ts'
 import { StatusServer } from './serve/status-server.ts'
 import type { Subcommand } from './subcommand.ts'
@@ -31,8 +31,7 @@ Without a name, the first of ${jobsFileNames.join(', ')} in the working folder i
 At http://127.0.0.1:${portDefault}/ there is the status page; /status is the same as JSON, /health answers
 200 while the heartbeat works here, /health/leader while this instance leads, and else 503. SIGTERM
 and SIGINT stop it: runs may end within --drain, the lease is released, and the exit code is 0.`,
-  flags: [
-    ...commonFlags.slice(0, -2),
+  flags: flagsWith(
     ...workFlags,
     {
       name: 'stall-limit',
@@ -47,8 +46,7 @@ and SIGINT stop it: runs may end within --drain, the lease is released, and the 
       about: 'of the status page; 0 is any that is free',
       fallback: `${portDefault}, or another if that is taken`,
     },
-    ...commonFlags.slice(-2),
-  ],
+  ),
   exitCodes: [
     ['0', 'stopped by a signal, in good order'],
     ['1', 'the jobs file cannot be used, or the port is taken'],

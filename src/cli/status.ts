@@ -1,7 +1,7 @@
 import { createSystemClock } from '../clock.ts'
 import type { Status } from '../index.ts'
 import { sharedTenureOf } from './connect.ts'
-import { commonFlags, type Flags } from './flags.ts'
+import { flagsWith, type Flags } from './flags.ts'
 import { leaseViewOf } from './lease-view.ts'
 import { print } from './output.ts'
 import { paintFor } from './paint.ts'
@@ -17,7 +17,7 @@ export const statusSubcommand: Subcommand = {
   about: `
 Shows the lease as it stands in the store: who leads, until when, and who has led before. It only
 looks: it is no candidate, and where there is no store yet it makes none.`,
-  flags: commonFlags,
+  flags: flagsWith(),
   exitCodes: [
     ['0', 'done, also if nobody leads'],
     ['1', 'the store cannot be read'],

@@ -1,7 +1,7 @@
 import { createSystemClock, sleep, type Clock } from '../clock.ts'
 import type { Tenure } from '../index.ts'
 import { sharedTenureOf } from './connect.ts'
-import { commonFlags, type Flags } from './flags.ts'
+import { flagsWith, type Flags } from './flags.ts'
 import { leaseViewOf, type LeaseView } from './lease-view.ts'
 import { print } from './output.ts'
 import { paintFor } from './paint.ts'
@@ -25,7 +25,7 @@ Shows who leads, the age of the last heartbeat, the time that remains and the hi
 they change. It looks at the store once a second, on one connection, and is no candidate. q or
 Ctrl-C ends it. Where stdout is no terminal, or with --json, it prints a line for each change.
 Colours are left out where NO_COLOR is set.`,
-  flags: commonFlags,
+  flags: flagsWith(),
   exitCodes: [['0', 'ended by q or a signal']],
   examples: [
     ['tenure watch', 'a live screen'],

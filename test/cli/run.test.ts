@@ -243,6 +243,23 @@ describe('tenure run', { concurrency: 3 }, () => {
     },
   )
 
+  test('if it is killed in the moment between starting the command and saying so, the command ends', async () => {
+    const guardPath = new URL('../../src/cli/run/group-guard.ts', import.meta.url).href
+    const dies = `
+      import { spawn } from 'node:child_process'
+      const { GroupGuard } = await import('${guardPath}')
+      new GroupGuard('host:1:' + process.pid, () => {})
+      const env = { ...process.env, TENURE_HOLDER: 'host:1:' + process.pid }
+      const command = spawn('sh', ['-c', 'sleep 600; :'], { env, detached: true })
+      process.stdout.write(String(command.pid), () => process.kill(process.pid, 'SIGKILL'))`
+    const args = ['--input-type=module', '-e', dies]
+    const { stdout, signal } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    assert.equal(signal, 'SIGKILL')
+    const pid = Number(stdout)
+    assert.ok(pid > 0)
+    await untilEnded(pid)
+  })
+
   test(
     'in a terminal the command reads the keys, Ctrl-C reaches it, and Ctrl-Z stops nothing',
     { skip: missing('script') },

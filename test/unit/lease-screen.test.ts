@@ -84,9 +84,9 @@ describe('a lease on the screen', () => {
   test('the timeline has a line for each leader, the last one first, and marks what nobody wanted', () => {
     const lines = screen(viewOf({}), nowMs, paint)
     const at = lines.findIndex((line) => line.startsWith(' web-1 '))
-    assert.match(lines[at] ?? '', /<green>●<\/green>$/)
-    assert.match(lines[at + 1] ?? '', /^ web-2 .*<cyan>━<\/cyan><red>×<\/red>/)
-    assert.match(lines[at + 2] ?? '', /^ host:11 .*<cyan>━/)
+    assert.match(lines[at] ?? '', /<green>━+●<\/green>$/)
+    assert.match(lines[at + 1] ?? '', /^ web-2 .*<cyan>━+<\/cyan><red>×<\/red>/)
+    assert.match(lines[at + 2] ?? '', /^ host:11 .*<cyan>━+/)
     assert.match(lines[at + 3] ?? '', /^ +<dim>11:51:00 +now<\/dim>$/)
     const cells = (line = ''): string[] => [...line.matchAll(/[━·●×]/g)].map(([cell]) => cell)
     const busy = lines.slice(at, at + 3).map((line) => cells(line).map((cell) => cell !== '·'))

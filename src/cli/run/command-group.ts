@@ -49,12 +49,15 @@ export class CommandGroup {
     clock: Clock,
   ): Promise<CommandGroup> {
     // Detached: libuv calls setsid(2) in the child, before the command is run.
-    const child = spawn(command, args, { stdio: 'inherit', env, detached: true })
-    if (child.pid === undefined) {
-      const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException]
-      throw new StartError(command, error)
+    const options = { stdio: 'inherit', env, detached: true } as const
+    try {
+      const child = spawn(command, args, options)
+      if (child.pid !== undefined) return new CommandGroup(child, child.pid, clock)
+      // Some errors come later, and some are thrown at once.
+      throw (await once(child, 'error'))[0]
+    } catch (error) {
+      throw new StartError(command, error as NodeJS.ErrnoException)
     }
-    return new CommandGroup(child, child.pid, clock)
   }
 
   /** Sends a signal to all processes of the group. */

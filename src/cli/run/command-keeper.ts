@@ -91,9 +91,10 @@ export class CommandKeeper {
   }
 
   async #inTerm(term: Term, endReason: Promise<EndReason>): Promise<void> {
-    if (this.#finishing) return
+    // Of a term that is over already there is nothing to stop and nothing to tell.
+    if (this.#finishing || term.signal.aborted) return
     const { restart } = this.#parts
-    const outcome: Outcome = term.signal.aborted ? { kind: 'cut' } : await this.#runCommand(term)
+    const outcome = await this.#runCommand(term)
     if (this.#endedBy !== undefined) {
       const exitCode = outcome.kind === 'cut' ? exitCodeOfSignal(this.#endedBy) : outcome.exitCode
       return void this.#finish(exitCode)
@@ -120,7 +121,7 @@ export class CommandKeeper {
       TENURE_LEASE: lease,
       TENURE_HOLDER: holder,
     }
-    const guard = new GroupGuard(({ message }) => {
+    const guard = new GroupGuard(holder, ({ message }) => {
       const text = `no /bin/sh (${message}): if this process is killed, its command goes on`
       voice.say('guard_missing', text, {}, 'warn')
     })

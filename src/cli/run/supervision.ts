@@ -58,12 +58,12 @@ export class Supervision {
     if (this.#term.signal.aborted) this.#cut()
     this.#look()
     const exitCode = await this.#group.ended
+    this.#term.signal.removeEventListener('abort', onTermEnd)
     // What the command leaves behind when it ends by itself would go on after the release. Where
     // the command was asked to end, so was the rest, which has the same time to do so.
-    if (this.#stoppingSinceMs === undefined) this.#group.signal('SIGKILL')
+    if (this.#stoppingSinceMs === undefined) this.#kill()
     await this.#group.gone()
     this.#timer?.cancel()
-    this.#term.signal.removeEventListener('abort', onTermEnd)
     return exitCode
   }
 
@@ -91,16 +91,20 @@ export class Supervision {
   }
 
   #look(): void {
-    const { clock, onStuck } = this.#parts
     this.#timer?.cancel()
     const leftMs = this.#leftMs()
     if (leftMs > 0) {
-      this.#timer = clock.setTimer(Math.min(leftMs, lookMsMax), () => this.#look())
-      return
-    }
-    // After the machine was suspended, the term may be over without a word of its end.
-    if (this.#stoppingSinceMs === undefined) return this.#cut()
+      const delayMs = Math.min(leftMs, lookMsMax)
+      this.#timer = this.#parts.clock.setTimer(delayMs, () => this.#look())
+    } else if (this.#stoppingSinceMs === undefined) {
+      // After the machine was suspended, the term may be over without a word of its end.
+      this.#cut()
+    } else this.#kill()
+  }
+
+  #kill(): void {
+    this.#timer?.cancel()
     this.#group.signal('SIGKILL')
-    this.#timer = clock.setTimer(stuckMs, onStuck)
+    this.#timer = this.#parts.clock.setTimer(stuckMs, this.#parts.onStuck)
   }
 }

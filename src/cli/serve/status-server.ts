@@ -15,7 +15,9 @@ interface Answer {
 /** Serves the status page, the status, and the answers to probes, to this machine only. */
 export class StatusServer {
   readonly #tenure: Tenure
-  readonly #server = createServer((request, response) => void this.#answer(request, response))
+  readonly #server = createServer((request, response) => {
+    this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error))
+  })
   readonly #files = new Map(pageFiles().map((file) => [`/${file.name}`, file]))
 
   constructor(tenure: Tenure) {
@@ -44,14 +46,14 @@ export class StatusServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname } = new URL(request.url ?? '/', `http://${address}`)
-    const file = this.#files.get(pathname)
+    const [path = '/'] = (request.url ?? '/').split('?')
+    const file = this.#files.get(path)
     if (!this.#isForUs(request)) sendJson(response, { code: 403, body: { message: 'wrong host' } })
     else if (request.method !== 'GET' && request.method !== 'HEAD') {
       sendJson(response, { code: 405, body: { message: 'only GET' } })
     } else if (file !== undefined) {
       response.writeHead(200, { ...pageHeaders, 'content-type': file.contentType }).end(file.body)
-    } else sendJson(response, await this.#data(pathname))
+    } else sendJson(response, await this.#data(path))
   }
 
   async #data(path: string): Promise<Answer> {
