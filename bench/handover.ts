@@ -1,11 +1,11 @@
 // How long until another instance leads, after each way in which a leader ends while JavaScript runs.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 
-import { Cluster, nowMs, type Instance } from '../test/support/cluster.ts'
+import { Cluster, type Instance } from '../test/support/cluster.ts'
 import type { InstanceCommand } from '../test/support/instance.ts'
+import { PostgresServer } from '../test/support/postgres-server.ts'
+import { createTestStore, type TestStore } from '../test/support/test-store.ts'
+import { nowMs } from '../test/support/until.ts'
 
 const rounds = 10
 /** The defaults: after a mere expiry it would be 15 to 20 s. */
@@ -21,8 +21,8 @@ const ways: { name: string; command: InstanceCommand }[] = [
 ]
 
 /** From the command to the moment in which another instance knows that it leads. */
-async function handoverMs(end: (leader: Instance) => void): Promise<number> {
-  const cluster = new Cluster(times)
+async function handoverMs(store: TestStore, end: (leader: Instance) => void): Promise<number> {
+  const cluster = new Cluster(store, times)
   try {
     const [leader, candidate] = await cluster.start(2)
     if (leader === undefined || candidate === undefined) throw new Error('two were started')
@@ -36,13 +36,13 @@ async function handoverMs(end: (leader: Instance) => void): Promise<number> {
 }
 
 /** SIGTERM to the example service, which closes its Fastify application. */
-async function sigtermMs(): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), 'tenure-bench-'))
-  const path = join(folder, 'tenure.db')
+async function sigtermMs(store: TestStore): Promise<number> {
   const program = new URL('./sigterm-service.ts', import.meta.url).pathname
-  const leader = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const leader = spawn(process.execPath, [program, store.url], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const candidate = await said(leader, 'leads').then(() =>
-    spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] }),
+    spawn(process.execPath, [program, store.url], { stdio: ['ignore', 'pipe', 'inherit'] }),
   )
   await said(candidate, 'ready')
   const startedAtMs = nowMs()
@@ -50,7 +50,7 @@ async function sigtermMs(): Promise<number> {
   const atMs = Number(await said(candidate, 'leads'))
   candidate.kill('SIGKILL')
   leader.kill('SIGKILL')
-  rmSync(folder, { recursive: true, force: true })
+  await store.end()
   return atMs - startedAtMs
 }
 
@@ -73,17 +73,26 @@ function row(name: string, measured: readonly number[]): string {
   return `${name.padEnd(32)}${cells.join('')}`
 }
 
-export async function benchHandover(): Promise<void> {
-  console.log(`handover on SQLite: ms until another instance leads, ${rounds} rounds each`)
+async function benchOn(storeName: string, createStore: () => Promise<TestStore>): Promise<void> {
+  console.log(`handover on ${storeName}: ms until another instance leads, ${rounds} rounds each`)
   console.log(`${''.padEnd(32)}   median      min      max`)
-  for (const { name, command } of ways) {
+  const measure = async (name: string, once: (store: TestStore) => Promise<number>) => {
     const measured: number[] = []
-    for (let i = 0; i < rounds; i++) {
-      measured.push(await handoverMs((leader) => leader.send(command)))
-    }
+    for (let i = 0; i < rounds; i++) measured.push(await once(await createStore()))
     console.log(row(name, measured))
   }
-  const measured: number[] = []
-  for (let i = 0; i < rounds; i++) measured.push(await sigtermMs())
-  console.log(row("SIGTERM through Fastify's close", measured))
+  for (const { name, command } of ways) {
+    await measure(name, (store) => handoverMs(store, (leader) => leader.send(command)))
+  }
+  await measure("SIGTERM through Fastify's close", sigtermMs)
+}
+
+export async function benchHandover(): Promise<void> {
+  await benchOn('SQLite', () => createTestStore('SQLite'))
+  const server = await PostgresServer.start({ settings: ['fsync = on'] })
+  try {
+    await benchOn('PostgreSQL', () => createTestStore('PostgreSQL', server))
+  } finally {
+    await server.end()
+  }
 }

@@ -4,12 +4,14 @@ import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
+import { benchCrowd } from './crowd.ts'
 import { benchHandover } from './handover.ts'
 import { benchIsLeader } from './is-leader.ts'
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   'is-leader': benchIsLeader,
   handover: benchHandover,
+  crowd: benchCrowd,
 }
 
 const { values, positionals } = parseArgs({

@@ -4,7 +4,7 @@ import fastify from 'fastify'
 import { tenurePlugin } from '../src/fastify/tenure-plugin.ts'
 
 const app = fastify()
-await app.register(tenurePlugin, { store: `sqlite:${process.argv[2]}` })
+await app.register(tenurePlugin, { store: process.argv[2] })
 app.tenure.on('term:acquired', () => {
   process.stdout.write(`leads ${Number(process.hrtime.bigint()) / 1e6}\n`)
 })

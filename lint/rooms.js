@@ -26,11 +26,26 @@ const rooms = [
   { name: 'fencing/', may: firstRow, node: [] },
   { name: 'store/memory/', may: firstRow },
   { name: 'store/sqlite/', may: firstRow },
-  { name: 'store/open-store.ts', may: [...firstRow, 'store/memory/', 'store/sqlite/'] },
+  { name: 'store/postgres/', may: firstRow },
+  {
+    name: 'store/open-store.ts',
+    may: [...firstRow, 'store/memory/', 'store/sqlite/', 'store/postgres/'],
+  },
   { name: 'heart/', may: [...firstRow, 'options.ts', 'lease/', 'store/open-store.ts'] },
   { name: 'fastify/', may: [...surface, 'dashboard/page.ts'] },
   { name: 'cli/', may: [...surface, 'clock.ts', 'dashboard/page.ts'] },
-  { name: 'testing/', may: [...surface, 'clock.ts'] },
+  // Its Tenure is the real one, on a clock and a memory of its own, which nobody else can give it.
+  {
+    name: 'testing/',
+    may: [
+      ...surface,
+      'check.ts',
+      'clock.ts',
+      'options.ts',
+      'store/memory/memory-store.ts',
+      'tenure.ts',
+    ],
+  },
   { name: 'dashboard/', may: ['status.ts'] },
   { name: 'options.ts', may: firstRow },
   { name: 'status.ts', may: [...firstRow, 'options.ts', 'schedule/job.ts'] },

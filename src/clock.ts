@@ -71,6 +71,14 @@ export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promi
   })
 }
 
+/** The real one, also where a test runner has put timers of its own in its place since. */
+const setRealImmediate = setImmediate
+
+/** Lets the event loop turn once, and everything happen that waits for nothing else. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setRealImmediate(resolve))
+}
+
 /**
  * What `performance.now()` lacks to the machine's monotonic clock (`process.hrtime()`), which all
  * threads and processes share: `performance.now()` is the fastest clock to read, but counts from

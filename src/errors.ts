@@ -10,9 +10,11 @@ export type ErrorCode =
   | 'TENURE_ERR_STORE_URL'
   | 'TENURE_ERR_STORE_MODULE'
   | 'TENURE_ERR_STORE_UNUSABLE'
+  | 'TENURE_ERR_STORE_UNREACHABLE'
   | 'TENURE_ERR_STORE_CLOSED'
   | 'TENURE_ERR_ATTEMPT_TIMEOUT'
   | 'TENURE_ERR_HEART_DIED'
+  | 'TENURE_ERR_FILE_MISSING'
   | 'TENURE_ERR_NOT_LEADER'
   | 'TENURE_ERR_NOT_TRUSTED'
   | 'TENURE_ERR_TERM_ENDED'
@@ -38,11 +40,14 @@ export const errorCodes: Readonly<Record<ErrorCode, string>> = {
   TENURE_ERR_LEASE_NAME: 'A lease name is empty, too long or has control characters.',
   TENURE_ERR_CORRELATION_ID: 'A correlation id is empty, too long or has other characters.',
   TENURE_ERR_STORE_URL: 'The store URL cannot be understood or names an unknown store.',
-  TENURE_ERR_STORE_MODULE: 'The module of a store of your own cannot be loaded or is no store.',
+  TENURE_ERR_STORE_MODULE:
+    'The module of a store of your own, or the package that a store needs, cannot be loaded.',
   TENURE_ERR_STORE_UNUSABLE: 'The store answered, but cannot be used as it is.',
+  TENURE_ERR_STORE_UNREACHABLE: 'The store did not answer, or the connection to it broke.',
   TENURE_ERR_STORE_CLOSED: 'The store was closed before the call.',
   TENURE_ERR_ATTEMPT_TIMEOUT: 'One attempt on the store took longer than its timeout.',
   TENURE_ERR_HEART_DIED: 'The thread that renews the lease ended unexpectedly; it is restarted.',
+  TENURE_ERR_FILE_MISSING: 'A file of this package is not where it belongs, as in a bundle.',
   TENURE_ERR_NOT_LEADER: 'The call is possible on the leader only.',
   TENURE_ERR_NOT_TRUSTED: 'The term is no longer trusted; the work must stop.',
   TENURE_ERR_TERM_ENDED: 'Reason of an abort signal: the term of this instance has ended.',
@@ -77,7 +82,8 @@ export const errorCodes: Readonly<Record<ErrorCode, string>> = {
 export class TenureError extends Error {
   readonly code: ErrorCode
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  // Not `ErrorOptions`, which a project that compiles for ES2021 does not know.
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.code = code
     this.name = 'TenureError'

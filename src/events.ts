@@ -12,6 +12,15 @@ export interface Logger {
   error(fields: object, message: string): void
 }
 
+/** A line of a run's log: fields and a message, as pino takes them, or a message alone. */
+export interface RunLogCall {
+  (fields: object, message: string): void
+  (message: string): void
+}
+
+/** The log of a run: that of the application, with the run's own fields on each line. */
+export type RunLogger = Readonly<Record<LogLevel, RunLogCall>>
+
 /** What is known of one kind of log line. */
 export interface LogEvent {
   readonly level: LogLevel
@@ -142,7 +151,7 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
   store_push_unavailable: {
     level: 'warn',
     fields: ['error', 'message'],
-    when: "The store cannot wake candidates; they wait for the lease's remaining time instead.",
+    when: 'No pushes come, for now or at all; candidates look once each heartbeat interval.',
   },
   main_thread_stalled: {
     level: 'error',

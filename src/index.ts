@@ -9,6 +9,8 @@ export {
   type Logger,
   type LogLevel,
   type LogLine,
+  type RunLogCall,
+  type RunLogger,
 } from './events.ts'
 export { healthOf, type HealthReply } from './health.ts'
 export {

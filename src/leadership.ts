@@ -39,6 +39,8 @@ export class Leadership {
   #reason: EndReason | undefined
   #drainMs: number | undefined
   #timer: Timer | undefined
+  /** Trust has run out, and only the heart's own word is waited for. */
+  #awaitsLastWord = false
   #endWaiters: (() => void)[] = []
 
   constructor(parts: LeadershipParts) {
@@ -59,6 +61,7 @@ export class Leadership {
     this.#softStopped = false
     this.#reason = undefined
     this.#drainMs = undefined
+    this.#awaitsLastWord = false
     if (term.leads) {
       this.#parts.onBegin(term)
       for (const callback of this.#callbacks) this.#call(callback, term)
@@ -85,9 +88,9 @@ export class Leadership {
 
   /** Looks at the clock: has trust run out, without a word from the heart? */
   look(): void {
-    this.#timer?.cancel()
     const term = this.#term
-    if (term === undefined) return
+    if (term === undefined || this.#awaitsLastWord) return
+    this.#timer?.cancel()
     const { clock } = this.#parts
     const untilSoftStopMs = term.untilSoftStopMs
     if (untilSoftStopMs > 0) {
@@ -96,10 +99,10 @@ export class Leadership {
     }
     this.#softStop(term, undefined)
     const { remainingMs } = term
-    this.#timer =
-      remainingMs > 0
-        ? clock.setTimer(remainingMs, () => this.look())
-        : clock.setTimer(lastWordMs, () => this.#end(term, this.#reason ?? 'expired'))
+    this.#awaitsLastWord = remainingMs <= 0
+    this.#timer = this.#awaitsLastWord
+      ? clock.setTimer(lastWordMs, () => this.#end(term, this.#reason ?? 'expired'))
+      : clock.setTimer(remainingMs, () => this.look())
   }
 
   // ---- what the application wants ----

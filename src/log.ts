@@ -1,6 +1,14 @@
 import type { Clock } from './clock.ts'
 import { messageOf } from './errors.ts'
-import { logEvents, type LogEventName, type Logger, type LogLine } from './events.ts'
+import {
+  logEvents,
+  type LogEventName,
+  type Logger,
+  type LogLevel,
+  type LogLine,
+  type RunLogCall,
+  type RunLogger,
+} from './events.ts'
 import { createStderrLogger } from './stderr-logger.ts'
 
 /** How many of the last lines are remembered, for the status. */
@@ -43,15 +51,16 @@ export class Log {
   }
 
   /** The logger of the application, with these fields on each line. */
-  loggerWith(fields: Readonly<Record<string, unknown>>): Logger {
+  loggerWith(fields: Readonly<Record<string, unknown>>): RunLogger {
     const logger = this.#logger
     const bound = { lease: this.#lease, ...fields }
-    return {
-      debug: (more, message) => logger.debug({ ...bound, ...more }, message),
-      info: (more, message) => logger.info({ ...bound, ...more }, message),
-      warn: (more, message) => logger.warn({ ...bound, ...more }, message),
-      error: (more, message) => logger.error({ ...bound, ...more }, message),
-    }
+    const at =
+      (level: LogLevel): RunLogCall =>
+      (fieldsOrMessage: object | string, message?: string) =>
+        typeof fieldsOrMessage === 'string'
+          ? logger[level](bound, fieldsOrMessage)
+          : logger[level]({ ...bound, ...fieldsOrMessage }, message ?? '')
+    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
   }
 
   #remember(line: LogLine): void {

@@ -7,21 +7,43 @@ import { describeValue, TenureError } from './errors.ts'
 export type StoreLocation =
   | { readonly scheme: 'sqlite'; readonly path: string }
   | { readonly scheme: 'memory'; readonly name: string }
+  /** The URL without the parameters that are Tenure's own; it may hold a password. */
+  | { readonly scheme: 'postgres'; readonly url: string; readonly schema: string | undefined }
 
 /** The schemes of the stores that exist. */
-export const storeSchemes: readonly StoreLocation['scheme'][] = ['sqlite', 'memory']
+export const storeSchemes: readonly StoreLocation['scheme'][] = ['sqlite', 'postgres', 'memory']
+
+/** What a URL of PostgreSQL may say besides; all but the first are read by the client `pg`. */
+const postgresParameters = [
+  'schema',
+  'application_name',
+  'host',
+  'password',
+  'port',
+  'ssl',
+  'sslcert',
+  'sslkey',
+  'sslmode',
+  'sslnegotiation',
+  'sslrootcert',
+  'uselibpqcompat',
+  'user',
+]
 
 /**
  * What a store URL says.
  *
  * - `sqlite:./tenure.db`, `sqlite:/var/lib/app/tenure.db`, `sqlite:///var/lib/app/tenure.db`: a
  *   file, relative to the working directory; special characters percent-encoded.
+ * - `postgres://user:password@host:5432/database?schema=tenure&sslmode=verify-full`: a database, as
+ *   the client `pg` takes it, and the schema for the tables; `postgresql:` means the same.
  * - `memory:NAME`: the memory of this thread under that name.
  *
  * @throws TenureError `TENURE_ERR_STORE_URL`; `TENURE_ERR_OPTION_UNKNOWN` for a parameter
  */
 export function parseStoreUrl(url: string): StoreLocation {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase()
+  if (scheme === 'postgres' || scheme === 'postgresql') return parsePostgresUrl(url)
   if (scheme !== 'sqlite' && scheme !== 'memory') {
     throw new TenureError(
       'TENURE_ERR_STORE_URL',
@@ -38,6 +60,41 @@ export function parseStoreUrl(url: string): StoreLocation {
   }
   if (scheme === 'memory') return { scheme, name: decode(rest, url) }
   return { scheme, path: sqlitePath(rest, url) }
+}
+
+function parsePostgresUrl(text: string): StoreLocation {
+  const url = URL.parse(text)
+  const [, hosts] = /^[^:]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(text) ?? []
+  const isOneServer = hosts !== undefined && !hosts.includes(',')
+  // What is hidden but for its scheme may have a password in the wrong place: see redactStoreUrl.
+  if (url === null || !isOneServer || url.hash !== '' || /^[^/]*$/.test(redactStoreUrl(text))) {
+    throw new TenureError(
+      'TENURE_ERR_STORE_URL',
+      'Expected a URL of one PostgreSQL server such as ' +
+        "'postgres://user:password@host:5432/database', with special characters of the password " +
+        `percent-encoded; got ${describeValue(redactStoreUrl(text))}.`,
+    )
+  }
+  const unknown = [...url.searchParams.keys()].filter((key) => !postgresParameters.includes(key))
+  if (unknown.length > 0) {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_UNKNOWN',
+      `Expected only the parameters [${postgresParameters.join(', ')}] in a postgres: URL; ` +
+        `got [${unknown.join(', ')}] besides.`,
+    )
+  }
+  const schema = url.searchParams.get('schema') ?? undefined
+  if (schema !== undefined) {
+    // Longer identifiers would be cut off by the server.
+    if (schema === '' || schema.includes('\0') || new TextEncoder().encode(schema).length > 63) {
+      throw new TenureError(
+        'TENURE_ERR_STORE_URL',
+        `Expected \`schema\` in the store URL to be a name of 1 to 63 bytes; got ${describeValue(schema)}.`,
+      )
+    }
+    url.searchParams.delete('schema')
+  }
+  return { scheme: 'postgres', url: url.href, schema }
 }
 
 function sqlitePath(rest: string, url: string): string {

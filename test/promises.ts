@@ -28,10 +28,7 @@ export const promises: readonly Promised[] = [
   },
   {
     promise: 'No wall clock matters',
-    shownBy: [
-      { file: 'processes/wall-clock' },
-      { file: 'stores/sqlite', tests: /clock set wrong/ },
-    ],
+    shownBy: [{ file: 'processes/wall-clock' }, { file: 'stores/', tests: /clock set wrong/ }],
   },
   {
     promise: 'A slow or unreachable store delays no job and crashes nothing',
@@ -59,6 +56,14 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'stores/' }, { file: 'unit/broken-stores' }],
   },
   {
+    promise: 'A PostgreSQL server stopped, frozen, cut, locked, stepped: no two leaders',
+    shownBy: [{ file: 'processes/postgres' }, { file: 'unit/server-clock' }],
+  },
+  {
+    promise: '50 candidates hand over 100 times: one leader, each token one higher',
+    shownBy: [{ file: 'processes/handovers' }],
+  },
+  {
     promise: 'Jobs run on the leader only, at most one at a time, whatever they do',
     shownBy: [{ file: 'unit/scheduler' }, { file: 'unit/due-queue' }, { file: 'tenure/' }],
   },
@@ -74,6 +79,14 @@ export const promises: readonly Promised[] = [
   {
     promise: 'Started and stopped 1,000 times it leaves nothing; test runners exit',
     shownBy: [{ file: 'processes/start-stop' }, { file: 'package/test-runners' }],
+  },
+  {
+    promise: 'Installed it works: Node 22, 24, 26; import, require, TypeScript, esbuild',
+    shownBy: [{ file: 'package/installed' }],
+  },
+  {
+    promise: 'Jobs can be tested: always leader, time by hand, terms lost on purpose',
+    shownBy: [{ file: 'tenure/test-tenure' }, { file: 'package/test-runners' }],
   },
   {
     promise: 'Fastify: starts, stops, correlates, answers probes',
@@ -92,6 +105,10 @@ export const promises: readonly Promised[] = [
       { file: 'cli/watch' },
       { file: 'unit/lease-screen' },
     ],
+  },
+  {
+    promise: 'The guides run as written',
+    shownBy: [{ file: 'guides/' }],
   },
   {
     promise: 'The page: readable, live, without an error, and its buttons work',

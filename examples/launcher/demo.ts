@@ -1,6 +1,6 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import {
@@ -13,7 +13,7 @@ import { heartbeatJobId, type JobRecord, type Status } from '../../src/index.ts'
 import { Cleaner } from './cleaner.ts'
 import { Instance, restartMs } from './instance.ts'
 import { Journal } from './journal.ts'
-import { LeaseObserver, storeLockMs } from './lease-observer.ts'
+import { LeaseObserver, storeLockMs, type Place } from './lease-observer.ts'
 import { leaseSettings, type Settings } from './settings.ts'
 import { makeRequests } from './traffic.ts'
 import { formatDurationWords } from './words.ts'
@@ -43,11 +43,11 @@ export class Demo {
     this.#say = say
     this.#folder = mkdtempSync(join(realpathSync(tmpdir()), 'tenure-demo-'))
     this.#cleaner = new Cleaner(this.#folder)
-    const leasePath = join(this.#folder, 'tenure.db')
-    this.#observer = new LeaseObserver(leasePath, settings, (before, after) =>
+    const place = placeOf(settings, this.#folder)
+    this.#observer = new LeaseObserver(place, settings, (before, after) =>
       this.#leaseSeen(before, after),
     )
-    this.#instances = labels.map((label) => this.#createInstance(label, leasePath))
+    this.#instances = labels.map((label) => this.#createInstance(label, place))
   }
 
   /** Where everything of this demonstration is. */
@@ -87,7 +87,7 @@ export class Demo {
     await this.#cleaner.end()
   }
 
-  #createInstance(label: string, leasePath: string): Instance {
+  #createInstance(label: string, place: Place): Instance {
     const { host, stallLimitMs, verbose } = this.#settings
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('TENURE_'))
     const env = {
@@ -100,7 +100,8 @@ export class Demo {
       ROLL_UP_EVERY: '5s',
       BACKUP_CRON: '*/15 * * * * *',
       DEMO_MISCHIEF: 'true',
-      TENURE_STORE: `sqlite:${encodeURI(leasePath)}`,
+      TENURE_STORE: place.store,
+      TENURE_LEASE: place.lease,
       TENURE_LABEL: label,
       TENURE_TTL: leaseSettings.ttl,
       TENURE_HEARTBEAT: leaseSettings.heartbeat,
@@ -228,7 +229,7 @@ export class Demo {
     return {
       action: 'slow-store',
       text: `Slow store for ${time}`,
-      hint: `Holds the write lock of the lease's file for ${time}.`,
+      hint: `Holds a lock that each heartbeat needs for ${time}.`,
       enabled: this.#observer.canLock,
     }
   }
@@ -340,8 +341,17 @@ export class Demo {
     if (!this.#observer.canLock) return { done: false, message: 'The store is slow already.' }
     this.#observer.lockStore().catch((error: unknown) => this.#say(`slow store: ${String(error)}`))
     const time = formatDurationWords(storeLockMs)
-    const message = `Store: from the next heartbeat on, its write lock is held for ${time}.`
+    const message = `Store: from the next heartbeat on, a lock that each one needs is held for ${time}.`
     this.#say(message)
     return { done: true, message }
   }
+}
+
+/**
+ * Where the lease is: in a file of this demonstration's own, or on the server that somebody has
+ * named, under a name that nobody else contends for.
+ */
+function placeOf({ store }: Settings, folder: string): Place {
+  if (store !== undefined) return { store, lease: basename(folder) }
+  return { store: `sqlite:${encodeURI(join(folder, 'tenure.db'))}`, lease: 'scheduler' }
 }

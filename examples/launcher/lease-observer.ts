@@ -1,16 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DatabaseSync } from 'node:sqlite'
 
 import { createTenure, type ResignRequestOutcome, type Status } from '../../src/index.ts'
 import { leaseSettings, type Settings } from './settings.ts'
+import { lockStore } from './store-lock.ts'
 import { formatDurationWords } from './words.ts'
 
 const pollMs = 200
 /**
- * For how long "slow store" holds the write lock. The next heartbeat is due 2 s after the last, and
+ * For how long "slow store" holds a lock. The next heartbeat is due 2 s after the last, and
  * cancelled at 3 s; its retry succeeds at 4 s, before the soft stop at 4.8 s.
  */
 export const storeLockMs = 4_000
+
+/** Where the lease is, and under what name. */
+export interface Place {
+  readonly store: string
+  readonly lease: string
+}
 
 /**
  * Looks at the lease from outside, by a Tenure that is never started, because an instance that is
@@ -18,23 +24,24 @@ export const storeLockMs = 4_000
  */
 export class LeaseObserver {
   readonly #tenure: ReturnType<typeof createTenure>
-  readonly #path: string
+  readonly #place: Place
   readonly #onChange: (before: Status | undefined, after: Status) => void
   #status: Status | undefined
   #readAtMs = 0
   #lockedAtMs: number | undefined
   #lockWanted = false
+  #locked = ''
   #ended = false
 
   constructor(
-    path: string,
+    place: Place,
     { host, stallLimitMs }: Settings,
     onChange: (before: Status | undefined, after: Status) => void,
   ) {
-    this.#path = path
+    this.#place = place
     this.#onChange = onChange
     this.#tenure = createTenure({
-      store: `sqlite:${encodeURI(path)}`,
+      ...place,
       application: 'fastify-service',
       label: 'launcher',
       stallLimit: stallLimitMs,
@@ -68,11 +75,11 @@ export class LeaseObserver {
 
   /** What the page says of the store. */
   get note(): string | undefined {
-    if (this.#lockWanted) return 'The next heartbeat is waited for, to lock the file after it.'
+    if (this.#lockWanted) return 'The next heartbeat is waited for, to lock the lease after it.'
     if (this.#lockedAtMs === undefined) return undefined
     const leftMs = storeLockMs - (performance.now() - this.#lockedAtMs)
     return (
-      `The launcher holds the write lock of the lease's file for ${formatDurationWords(leftMs)} ` +
+      `The launcher holds ${this.#locked} for ${formatDurationWords(leftMs)} ` +
       'yet: attempts are cancelled at their timeout, and made again.'
     )
   }
@@ -92,8 +99,8 @@ export class LeaseObserver {
   }
 
   /**
-   * Holds the write lock of the lease's file for some seconds. It begins just after a heartbeat, so
-   * that the next one meets the lock, and one after it is still in time.
+   * Holds a lock that each renewal needs for some seconds. It begins just after a heartbeat, so that
+   * the next one meets the lock, and one after it is still in time.
    */
   async lockStore(): Promise<void> {
     this.#lockWanted = true
@@ -103,15 +110,15 @@ export class LeaseObserver {
       await this.#look()
       await sleep(50)
     }
-    const database = new DatabaseSync(this.#path, { timeout: 1_000 })
     try {
-      database.exec('BEGIN IMMEDIATE')
+      const { store, lease } = this.#place
+      const lock = await lockStore(store, lease)
       this.#lockWanted = false
+      this.#locked = lock.what
       this.#lockedAtMs = performance.now()
       while (performance.now() - this.#lockedAtMs < storeLockMs && !this.#ended) await sleep(50)
-      database.exec('ROLLBACK')
+      await lock.release()
     } finally {
-      database.close()
       this.#lockWanted = false
       this.#lockedAtMs = undefined
     }

@@ -2,10 +2,13 @@ import { parseArgs } from 'node:util'
 
 import { formatDurationWords } from './words.ts'
 import { parseDuration } from '../../src/index.ts'
+import { parseStoreUrl } from '../../src/store-url.ts'
 
 /** What the launcher can be told. */
 export interface Settings {
   readonly port: number
+  /** A store URL; `undefined` is a SQLite file of the demonstration's own. */
+  readonly store: string | undefined
   /** Where the heartbeat of the instances runs. */
   readonly host: 'thread' | 'main'
   readonly busyMs: number
@@ -26,6 +29,10 @@ what they do, with buttons to make them busy, to hang, freeze and kill them.
   npm start                    the page is at http://127.0.0.1:${portDefault}/
   npm start -- --host main     the losing control: the heartbeat on the event loop
 
+  npm start -- --store postgres://user:password@host/database
+                               the same on a real server
+
+  --store URL                  where the lease is (a SQLite file of its own)
   --port NUMBER                where the page is; another free one if that is taken
   --host thread|main           where the heartbeat of the instances runs (thread)
   --busy DURATION              for how long "Busy" blocks an instance (30s)
@@ -39,6 +46,7 @@ export function readSettings(args: readonly string[]): Settings | 'help' {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      store: { type: 'string' },
       port: { type: 'string', default: String(portDefault) },
       host: { type: 'string', default: 'thread' },
       busy: { type: 'string', default: '30s' },
@@ -52,6 +60,9 @@ export function readSettings(args: readonly string[]): Settings | 'help' {
   if (host !== 'thread' && host !== 'main') {
     throw new Error(`Expected --host to be thread or main; got ${host}.`)
   }
+  const { store } = values
+  // Wrong options are found here, before three instances find them.
+  if (store !== undefined) checkStore(store)
   const port = Number(values.port)
   if (values.port.trim() === '' || !Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new Error(`Expected --port to be a whole number from 0 to 65535; got ${values.port}.`)
@@ -65,5 +76,11 @@ export function readSettings(args: readonly string[]): Settings | 'help' {
         `than --busy, ${formatDurationWords(busyMs)}; got ${formatDurationWords(stallLimitMs)}.`,
     )
   }
-  return { port, host, busyMs, stallLimitMs, verbose }
+  return { port, store, host, busyMs, stallLimitMs, verbose }
+}
+
+function checkStore(store: string): void {
+  const { scheme } = parseStoreUrl(store)
+  if (scheme === 'memory')
+    throw new Error('Expected --store to be shared by processes; got memory:.')
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
 
-import { pageDataOf, pageFiles, pageHeaders } from '../dashboard/page.ts'
-import { healthOf, type Tenure } from '../index.ts'
+import { pageDataOf, pageFiles, pageHeaders, type PageFile } from '../dashboard/page.ts'
+import { healthOf, TenureError, type Tenure } from '../index.ts'
 import type { ResolvedPluginOptions } from './plugin-options.ts'
 import { healthSchema, leaderSchema, statusSchema } from './schemas.ts'
 
@@ -51,7 +51,7 @@ function addLeader(scope: FastifyInstance, tenure: Tenure): void {
 
 function addPage(scope: FastifyInstance, tenure: Tenure, prefix: string): void {
   scope.get('/data.json', quiet, async () => pageDataOf(await tenure.status()))
-  for (const { name, contentType, body } of pageFiles()) {
+  for (const { name, contentType, body } of readPage()) {
     scope.get(`/${name}`, quiet, async (request, reply) => {
       // The page's links are relative, so that it works behind a proxy with paths of its own; they
       // need the slash at the end. So does this redirection, which is relative as well.
@@ -61,5 +61,19 @@ function addPage(scope: FastifyInstance, tenure: Tenure, prefix: string): void {
       }
       return reply.headers(pageHeaders).type(contentType).send(body)
     })
+  }
+}
+
+function readPage(): PageFile[] {
+  try {
+    return pageFiles()
+  } catch (cause) {
+    throw new TenureError(
+      'TENURE_ERR_FILE_MISSING',
+      "Expected the files of the page, for the route 'page', beside the module that serves them; " +
+        'they are not there. If the application is bundled, leave `tenure` out of the bundle: see ' +
+        'docs/bundlers.md.',
+      { cause },
+    )
   }
 }

@@ -3,9 +3,11 @@ import { SHARE_ENV, Worker } from 'node:worker_threads'
 import type { Clock, Timer } from '../clock.ts'
 import { messageOf, TenureError } from '../errors.ts'
 import { Cell } from './cell.ts'
+import { entryUrl, faultOfEntry } from './entry.ts'
 import { Heart } from './heart.ts'
 import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
-import type { WorkerData } from './worker.ts'
+import { createSystemSurroundings, type Surroundings } from './surroundings.ts'
+import type { WorkerData } from './tenure-worker.ts'
 
 /** One heart that runs, as the main thread sees it, wherever it runs. */
 export interface RunningHeart {
@@ -21,26 +23,37 @@ export interface RunningHeart {
 
 type Hear = (report: Report) => void
 
+/** Starts a heart; `hear` is given all that it reports. */
+export type RunHeart = (config: HeartConfig, clock: Clock, hear: Hear) => RunningHeart
+
+/** Starts a heart where its settings want it. */
+export const runHeart: RunHeart = (config, clock, hear) =>
+  config.fixed.host === 'thread'
+    ? runInThread(config, clock, hear)
+    : runInMain(config, createSystemSurroundings(clock), hear)
+
 /** Starts a heart in a worker thread. However that ends, `hear` is told once. */
-export function runInThread(config: HeartConfig, clock: Clock, hear: Hear): RunningHeart {
+function runInThread(config: HeartConfig, clock: Clock, hear: Hear): RunningHeart {
   const cell = new Cell(clock)
-  // The compiler does not rewrite this name: it ends as this module's own does, in .ts or .js.
-  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
   const workerData: WorkerData = { buffer: cell.buffer, config }
-  const worker = new Worker(new URL(`./worker${extension}`, import.meta.url), {
+  const url = entryUrl('tenure-worker')
+  const worker = new Worker(url, {
     name: 'tenure-heart',
     workerData,
     // The settings are resolved at each firing, so that the heart needs the environment as it is.
     env: SHARE_ENV,
   })
+  let began = false
   let said = false
   const died = (how: string): void => {
     if (said) return
     said = true
-    const error = new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
+    const missing = began ? undefined : faultOfEntry(url)
+    const error = missing ?? new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
     hear({ kind: 'died', error: recordOfError(error) })
   }
   worker.on('message', (report: Report) => {
+    began = true
     if (report.kind === 'stopped' || report.kind === 'died') said = true
     hear(report)
   })
@@ -64,7 +77,12 @@ export function runInThread(config: HeartConfig, clock: Clock, hear: Hear): Runn
 }
 
 /** Starts a heart in the main thread. */
-export function runInMain(config: HeartConfig, clock: Clock, hear: Hear): RunningHeart {
+export function runInMain(
+  config: HeartConfig,
+  surroundings: Surroundings,
+  hear: Hear,
+): RunningHeart {
+  const { clock } = surroundings
   const cell = new Cell(clock)
   let alive: Timer | undefined
   const keepAlive = (keeps: boolean): void => {
@@ -79,14 +97,13 @@ export function runInMain(config: HeartConfig, clock: Clock, hear: Hear): Runnin
     }
   })
   const heart = new Heart({
+    ...surroundings,
     config,
-    clock,
     cell,
-    environment: process.env,
     watchesMainThread: false,
     report(report) {
       // In a turn of its own, as a message between threads is: what hears it may command at once.
-      queueMicrotask(() => {
+      void Promise.resolve().then(() => {
         if (report.kind === 'stopped' || report.kind === 'died') end()
         hear(report)
       })

@@ -1,7 +1,7 @@
 import { checkChoice, checkKeys } from '../check.ts'
 import { formatDuration, parseDuration, type Duration } from '../duration.ts'
 import { describeValue, TenureError } from '../errors.ts'
-import type { Logger } from '../events.ts'
+import type { RunLogger } from '../events.ts'
 import { parseCron, type CronTimes } from './cron.ts'
 import type { Due } from './due-queue.ts'
 
@@ -46,7 +46,7 @@ export interface Run<Data = unknown> {
   readonly signal: AbortSignal
   readonly correlationId: string
   /** Logs with the job's id, the run's id, its token and its correlation id. */
-  readonly log: Logger
+  readonly log: RunLogger
 }
 
 /** What a job does. It may be asynchronous, and should obey `run.signal`. */

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { newCorrelationId, withCorrelationId } from '../correlation.ts'
 import { formatDuration } from '../duration.ts'
 import { messageOf, TenureError } from '../errors.ts'
-import type { LogEventName, Logger } from '../events.ts'
+import type { LogEventName, RunLogger } from '../events.ts'
 import type { Handler, Job, Run, RunOutcome, RunRecord } from './job.ts'
 import type { Work } from './work.ts'
 
@@ -11,7 +11,7 @@ export interface RunnerParts {
   readonly clock: Clock
   readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void
   /** The logger of a run, with these fields on each line. */
-  readonly loggerWith: (fields: Readonly<Record<string, unknown>>) => Logger
+  readonly loggerWith: (fields: Readonly<Record<string, unknown>>) => RunLogger
   readonly onRun: (event: 'run:started' | 'run:finished', run: RunRecord) => void
 }
 

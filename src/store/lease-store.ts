@@ -131,7 +131,7 @@ export interface LeaseReading {
 /** How many terms of a lease the history keeps. */
 export const termRecordsMax = 100
 
-/** A renewal that somebody else has made, as a push tells it. */
+/** An acquisition or a renewal that somebody has made, as a push tells it. */
 export interface PushedRenewal {
   readonly token: number
   readonly renewals: number
@@ -142,7 +142,7 @@ export interface PushedRenewal {
 export interface PushListener {
   /** The lease was released, or its holder asked to resign: look for yourself. May be spurious. */
   changed(): void
-  /** The lease was renewed just now: it need not be looked at for its ttl. */
+  /** The lease was acquired or renewed just now: it need not be looked at for its ttl. */
   renewed(renewal: PushedRenewal): void
   /** Pushes come from now on. What happened before may have been missed. */
   works(): void

@@ -34,6 +34,25 @@ export async function openStore(config: StoreConfig): Promise<LeaseStore> {
       const { SqliteLeaseStore } = await import('./sqlite/sqlite-store.ts')
       return new SqliteLeaseStore({ path: config.path })
     }
+    case 'postgres': {
+      const { PostgresLeaseStore } = await import('./postgres/postgres-store.ts')
+      // Written so that a bundler takes it for optional, as it is.
+      const { default: pg } = await import('pg').catch(missingClient('pg'))
+      const { url, schema } = config
+      return new PostgresLeaseStore({ url, ...(schema && { schema }), Client: pg.Client })
+    }
+  }
+}
+
+/** The client of a store is an optional peer: only who uses the store installs it. */
+function missingClient(name: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new TenureError(
+      'TENURE_ERR_STORE_MODULE',
+      `Expected that the package \`${name}\` is installed, which this store needs; got ` +
+        `"${messageOf(cause)}". Run: npm install ${name}`,
+      { cause },
+    )
   }
 }
 

@@ -20,9 +20,10 @@ interface FakeTimer {
  */
 export class FakeClock implements Clock {
   #monotonicMs = 1_000_000
+  // How far the others are ahead: so that, however many steps time takes, they agree exactly.
   /** 1 January 2026, 00:00 UTC. */
-  #wallMs = 1_767_225_600_000
-  #uptimeMs = 1_000_000
+  #wallAheadMs = 1_767_225_600_000 - 1_000_000
+  #uptimeAheadMs = 0
   #timers: FakeTimer[] = []
   #order = 0
 
@@ -31,11 +32,11 @@ export class FakeClock implements Clock {
   }
 
   wallMs(): number {
-    return this.#wallMs
+    return this.#monotonicMs + this.#wallAheadMs
   }
 
   uptimeMs(): number {
-    return this.#uptimeMs
+    return this.#monotonicMs + this.#uptimeAheadMs
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
@@ -53,6 +54,13 @@ export class FakeClock implements Clock {
     return this.#timers.length
   }
 
+  /** How long it is until the next timer is due; 0 if one is, `undefined` if none is set. */
+  get untilNextTimerMs(): number | undefined {
+    if (this.#timers.length === 0) return undefined
+    const dueMs = Math.min(...this.#timers.map((timer) => timer.dueMs))
+    return Math.max(0, dueMs - this.#monotonicMs)
+  }
+
   /** Lets time pass, and calls each timer at its instant, in order. */
   advance(ms: number): void {
     const untilMs = this.#monotonicMs + ms
@@ -62,31 +70,25 @@ export class FakeClock implements Clock {
         .toSorted((a, b) => a.dueMs - b.dueMs || a.order - b.order)[0]
       if (next === undefined) break
       this.#timers = this.#timers.filter((timer) => timer !== next)
-      this.#move(Math.max(0, next.dueMs - this.#monotonicMs))
+      this.#monotonicMs = Math.max(this.#monotonicMs, next.dueMs)
       next.callback()
     }
-    this.#move(untilMs - this.#monotonicMs)
+    this.#monotonicMs = Math.max(this.#monotonicMs, untilMs)
   }
 
   /** Lets time pass without calling a timer: the thread is blocked, or the process stopped. */
   freeze(ms: number): void {
-    this.#move(ms)
+    this.#monotonicMs += ms
   }
 
   /** Suspends the machine: the monotonic clock stands still, the others go on. */
   suspend(ms: number): void {
-    this.#wallMs += ms
-    this.#uptimeMs += ms
+    this.#wallAheadMs += ms
+    this.#uptimeAheadMs += ms
   }
 
   /** Sets the wall clock; the other clocks notice nothing. */
   setWall(wallMs: number): void {
-    this.#wallMs = wallMs
-  }
-
-  #move(ms: number): void {
-    this.#monotonicMs += ms
-    this.#wallMs += ms
-    this.#uptimeMs += ms
+    this.#wallAheadMs = wallMs - this.#monotonicMs
   }
 }

@@ -12,7 +12,7 @@ import {
   textsOfLowContrast,
   type Window,
 } from '../support/browser.ts'
-import { until } from '../support/cluster.ts'
+import { until } from '../support/until.ts'
 import { ownMemory, serve, untilLeader } from '../support/fastify-app.ts'
 import { instanceOf, Launcher, processState } from '../support/launcher.ts'
 import { missing } from '../support/programs.ts'

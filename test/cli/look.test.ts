@@ -6,7 +6,7 @@ import { describe, test, type TestContext } from 'node:test'
 
 import { callCli, flagsFor, startCli, type Cli } from '../support/cli.ts'
 import { ownFolder } from '../support/fastify-app.ts'
-import { createSqliteStore, observe } from '../support/store-under-test.ts'
+import { createStoreUnderTest, observe } from '../support/store-under-test.ts'
 
 /** Starts a leader that sleeps; ready when its command runs. */
 async function startLeader(t: TestContext, flags: readonly string[], label: string): Promise<Cli> {
@@ -42,7 +42,7 @@ describe('tenure status', { concurrency: 2 }, () => {
   })
 
   test('shows who leads, since when, until when, and the history; it is no candidate', async (t) => {
-    const { url } = createSqliteStore(t)
+    const { url } = await createStoreUnderTest(t, 'SQLite')
     const flags = flagsFor(url)
     await startLeader(t, [...flags, '--application', 'billing'], 'web-1')
     await callCli(t, ['resign', ...flags, '--cool-down', '0s'])
@@ -68,11 +68,11 @@ describe('tenure status', { concurrency: 2 }, () => {
   })
 
   test('a lease that has expired is nobody’s, and its leader is named', async (t) => {
-    const { url } = createSqliteStore(t)
+    const { url } = await createStoreUnderTest(t, 'SQLite')
     const flags = ['--store', url, '--ttl', '3s', '--heartbeat', '800ms', '--json']
     const cli = await startLeader(t, [...flags, '--attempt-timeout', '600ms'], 'gone')
     await cli.end()
-    const status = observe(t, { ...createSqliteStore(t), observerUrl: url })
+    const status = observe(t, { url })
     for (let left: number | undefined = 1; left !== 0;) left = (await status()).lease?.remainingMs
     const { code, stdout } = await callCli(t, ['status', '--store', url])
     assert.equal(code, 0)
@@ -110,7 +110,7 @@ describe('tenure resign', { concurrency: 2 }, () => {
   })
 
   test('has another instance lead, waits until the term has ended, and tells who leads', async (t) => {
-    const { url } = createSqliteStore(t)
+    const { url } = await createStoreUnderTest(t, 'SQLite')
     const flags = flagsFor(url)
     await startLeader(t, flags, 'web-1')
     const second = startCli(t, ['run', ...flags, '--label', 'web-2', '--', 'sleep', '600'])
@@ -125,7 +125,7 @@ describe('tenure resign', { concurrency: 2 }, () => {
   })
 
   test('--wait 0s only asks; a term that outlasts the wait gives 1', async (t) => {
-    const { url } = createSqliteStore(t)
+    const { url } = await createStoreUnderTest(t, 'SQLite')
     const flags = flagsFor(url)
     const script = 'trap "" TERM; echo ready; while :; do sleep 0.05; done'
     const slow = ['--drain', '1h', '--', 'sh', '-c', script]

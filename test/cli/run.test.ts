@@ -5,17 +5,19 @@ import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 
 import { callCli, cliPath, flagsFor, startCli, type Cli } from '../support/cli.ts'
-import { until } from '../support/cluster.ts'
+import { until } from '../support/until.ts'
 import { atEnd, ownFolder } from '../support/fastify-app.ts'
 import { processState } from '../support/launcher.ts'
 import { missing } from '../support/programs.ts'
-import { createSqliteStore, observe } from '../support/store-under-test.ts'
+import { createStoreUnderTest, observe } from '../support/store-under-test.ts'
 import { startInTerminal } from '../support/terminal.ts'
 import { createWriterLog, readWriterLog, writerCommand } from '../support/writer-log.ts'
 
 /** A store of the test's own, with the flags to use it. */
-function ownStore(t: TestContext): { flags: string[]; status: ReturnType<typeof observe> } {
-  const store = createSqliteStore(t)
+async function ownStore(
+  t: TestContext,
+): Promise<{ flags: string[]; status: ReturnType<typeof observe> }> {
+  const store = await createStoreUnderTest(t, 'SQLite')
   return { flags: flagsFor(store.url), status: observe(t, store) }
 }
 
@@ -32,7 +34,7 @@ const untilEnded = (pid: number): Promise<unknown> =>
 
 describe('tenure run', { concurrency: 3 }, () => {
   test('hands on output and exit code; what it says itself goes to stderr, marked', async (t) => {
-    const { url } = createSqliteStore(t)
+    const { url } = await createStoreUnderTest(t, 'SQLite')
     const script = 'echo to stdout; echo to stderr >&2; exit 3'
     const args = ['run', '--store', url, '--', 'sh', '-c', script]
     const { code, stdout, stderr } = await callCli(t, args)
@@ -47,13 +49,13 @@ describe('tenure run', { concurrency: 3 }, () => {
   })
 
   test('a command that dies of a signal gives 128 and its number, as in a shell', async (t) => {
-    const { flags } = ownStore(t)
+    const { flags } = await ownStore(t)
     const { code } = await callCli(t, ['run', ...flags, '--', 'sh', '-c', 'kill -KILL $$'])
     assert.equal(code, 137)
   })
 
   test('one that does not exist gives 127, one that cannot be run 126; the lease is free', async (t) => {
-    const { flags, status } = ownStore(t)
+    const { flags, status } = await ownStore(t)
     const missing = await callCli(t, ['run', ...flags, '--', 'no-such-command'])
     assert.equal(missing.code, 127)
     assert.match(missing.stderr, /cannot start .*no-such-command.*: there is no such command/)
@@ -63,7 +65,7 @@ describe('tenure run', { concurrency: 3 }, () => {
   })
 
   test('the command learns its fencing token, its lease and its holder', async (t) => {
-    const { flags, status } = ownStore(t)
+    const { flags, status } = await ownStore(t)
     const script = 'echo "$TENURE_FENCING_TOKEN $TENURE_LEASE $TENURE_HOLDER"'
     for (const token of [1, 2]) {
       const { stdout } = await callCli(t, ['run', ...flags, '--', 'sh', '-c', script])
@@ -74,7 +76,7 @@ describe('tenure run', { concurrency: 3 }, () => {
   })
 
   test('stdin is piped through, whole', async (t) => {
-    const { flags } = ownStore(t)
+    const { flags } = await ownStore(t)
     const input = 'all work and no play\n'.repeat(50_000)
     const { code, stdout } = await callCli(t, ['run', ...flags, '--', 'cat'], { input })
     assert.equal(code, 0)
@@ -83,7 +85,7 @@ describe('tenure run', { concurrency: 3 }, () => {
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) {
     test(`${signal} is handed on to the command and its children, which may end in peace`, async (t) => {
-      const { flags, status } = ownStore(t)
+      const { flags, status } = await ownStore(t)
       const name = signal.slice(3)
       // The child is no background process: those of a shell ignore SIGINT and SIGQUIT. And it
       // waits in a loop, because a shell lets a long sleep end before it looks at its traps.
@@ -100,7 +102,7 @@ describe('tenure run', { concurrency: 3 }, () => {
   }
 
   test('SIGUSR1 and SIGUSR2 reach the command alone: children that do not expect them live', async (t) => {
-    const { flags } = ownStore(t)
+    const { flags } = await ownStore(t)
     const script =
       'sleep 600 & trap "echo one" USR1; trap "echo two; kill -0 $! && exit 5" USR2; ' +
       'echo waits; while :; do sleep 0.05; done'
@@ -113,7 +115,7 @@ describe('tenure run', { concurrency: 3 }, () => {
   })
 
   test('after SIGTERM a command that ignores it is killed when the drain is over, in one term', async (t) => {
-    const { flags, status } = ownStore(t)
+    const { flags, status } = await ownStore(t)
     const log = createWriterLog(t)
     const args = ['run', ...flags, '--drain', '3s', '--', ...writerCommand(log, 'stubborn')]
     const cli = startCli(t, args)
@@ -133,7 +135,7 @@ describe('tenure run', { concurrency: 3 }, () => {
   })
 
   test('what a command leaves running is killed before the lease is released', async (t) => {
-    const { flags, status } = ownStore(t)
+    const { flags, status } = await ownStore(t)
     const log = createWriterLog(t)
     const writer = writerCommand(log, 'stubborn').join(' ')
     const first = startScript(t, flags, `${writer} & while ! [ -s ${log} ]; do sleep 0.02; done`)
@@ -145,7 +147,7 @@ describe('tenure run', { concurrency: 3 }, () => {
   })
 
   test('a candidate says once who leads, and SIGTERM ends it as it would end a command', async (t) => {
-    const { flags, status } = ownStore(t)
+    const { flags, status } = await ownStore(t)
     const leader = startScript(t, flags, 'sleep 600')
     await leader.said('command_started')
     const waiting = startScript(t, flags, 'echo never')
@@ -162,7 +164,7 @@ describe('tenure run', { concurrency: 3 }, () => {
   })
 
   test('a lease that is lost stops the command, and gives 1 with the reason', async (t) => {
-    const store = createSqliteStore(t)
+    const store = await createStoreUnderTest(t, 'SQLite')
     const cli = startScript(t, flagsFor(store.url), 'sleep 600')
     const { pid } = await cli.said('command_started')
     await store.deleteLease()
@@ -172,7 +174,7 @@ describe('tenure run', { concurrency: 3 }, () => {
   })
 
   test('with --restart it contends again after a loss, and after being asked to resign', async (t) => {
-    const store = createSqliteStore(t)
+    const store = await createStoreUnderTest(t, 'SQLite')
     const flags = flagsFor(store.url)
     const cli = startScript(t, [...flags, '--restart'], 'echo $TENURE_FENCING_TOKEN; sleep 600')
     await untilPrinted(cli, '1\n')
@@ -188,7 +190,7 @@ describe('tenure run', { concurrency: 3 }, () => {
   })
 
   test('with --restart a command that fails is started again ever later; one that succeeds is not punished', async (t) => {
-    const { flags } = ownStore(t)
+    const { flags } = await ownStore(t)
     const count = join(ownFolder(t), 'count')
     const script = `echo x >> ${count}; [ $(wc -l < ${count}) -eq 3 ]`
     const cli = startScript(t, [...flags, '--restart'], script)
@@ -207,7 +209,7 @@ describe('tenure run', { concurrency: 3 }, () => {
   })
 
   test('if it is killed itself, its command and all children end at once, long before the ttl', async (t) => {
-    const { flags, status } = ownStore(t)
+    const { flags, status } = await ownStore(t)
     const log = createWriterLog(t)
     const args = ['run', ...flags, '--', ...writerCommand(log, 'stubborn')]
     const cli = startCli(t, args)
@@ -227,7 +229,7 @@ describe('tenure run', { concurrency: 3 }, () => {
     'as the first process of a container, where nobody asks for what has ended, it ends',
     { skip },
     async (t) => {
-      const { flags } = ownStore(t)
+      const { flags } = await ownStore(t)
       const script = 'sleep 600 & sleep 600 & exit 4'
       const own = [process.execPath, cliPath, 'run', ...flags, '--', 'sh', '-c', script]
       const container = spawn('unshare', [
@@ -264,7 +266,7 @@ describe('tenure run', { concurrency: 3 }, () => {
     'in a terminal the command reads the keys, Ctrl-C reaches it, and Ctrl-Z stops nothing',
     { skip: missing('script') },
     async (t) => {
-      const { flags } = ownStore(t)
+      const { flags } = await ownStore(t)
       const script =
         'read line; echo "read $line"; trap "echo got INT; exit 6" INT; echo waits; while :; do sleep 0.05; done'
       const terminal = startInTerminal(t, ['run', ...flags, '--', 'sh', '-c', script])

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 
 import { callCli, startCli, type Cli } from '../support/cli.ts'
-import { until } from '../support/cluster.ts'
+import { until } from '../support/until.ts'
 import { atEnd, jsonOf, ownFolder } from '../support/fastify-app.ts'
-import { createSqliteStore, observe } from '../support/store-under-test.ts'
+import { createStoreUnderTest, observe } from '../support/store-under-test.ts'
 
 const jobsFile = `
 import type { Tenure } from 'tenure'
@@ -37,7 +37,7 @@ async function urlOf(cli: Cli): Promise<string> {
 
 describe('tenure serve', { concurrency: 2 }, () => {
   test('runs the jobs of ./tenure.jobs.ts on one of two instances, and drains at SIGTERM', async (t) => {
-    const store = createSqliteStore(t)
+    const store = await createStoreUnderTest(t, 'SQLite')
     const cwd = folderWith(t, 'tenure.jobs.ts', jobsFile)
     const args = ['serve', '--store', store.url, '--port', '0', '--json']
     const first = startCli(t, args, { cwd })
@@ -68,7 +68,7 @@ describe('tenure serve', { concurrency: 2 }, () => {
   })
 
   test('answers with the page, the status and the probes, to this machine and its own page only', async (t) => {
-    const { url: store } = createSqliteStore(t)
+    const { url: store } = await createStoreUnderTest(t, 'SQLite')
     const cwd = folderWith(t, 'jobs.mjs', 'export const jobs = () => {}\n')
     const flags = ['--store', store, '--port', '0', '--json', '--label', 'web-1']
     const cli = startCli(t, ['serve', 'jobs.mjs', ...flags], { cwd })
@@ -149,7 +149,7 @@ describe('tenure serve', { concurrency: 2 }, () => {
   }
 
   test('a second signal ends it at once, though a job goes on', async (t) => {
-    const { url: store } = createSqliteStore(t)
+    const { url: store } = await createStoreUnderTest(t, 'SQLite')
     const text =
       "export const jobs = (tenure) => tenure.schedule('long', { every: '50ms' }, async (run) => {\n" +
       "  run.log.info({}, 'long_began')\n  await new Promise(() => {})\n})\n"

@@ -3,9 +3,9 @@ import { mkdirSync, renameSync, rmdirSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
 import { callCli, flagsFor, linesOf, startCli } from '../support/cli.ts'
-import { nowMs, until } from '../support/cluster.ts'
+import { nowMs, until } from '../support/until.ts'
 import { missing } from '../support/programs.ts'
-import { createSqliteStore } from '../support/store-under-test.ts'
+import { createStoreUnderTest } from '../support/store-under-test.ts'
 import { startInTerminal } from '../support/terminal.ts'
 
 const enterScreen = '\u001B[?1049h\u001B[?25l'
@@ -17,7 +17,7 @@ const isColoured = (text: string): boolean =>
 
 describe('tenure watch in a terminal', { concurrency: 3, skip: missing('script') }, () => {
   test('shows who leads, the last heartbeat, what remains and the history; q gives the terminal back', async (t) => {
-    const { url } = createSqliteStore(t)
+    const { url } = await createStoreUnderTest(t, 'SQLite')
     const flags = flagsFor(url)
     const begunMs = nowMs()
     const watch = startInTerminal(t, ['watch', '--store', url], {}, 'stty -a')
@@ -49,7 +49,7 @@ describe('tenure watch in a terminal', { concurrency: 3, skip: missing('script')
   })
 
   test('Ctrl-C ends it; NO_COLOR leaves the colours out', async (t) => {
-    const { url } = createSqliteStore(t)
+    const { url } = await createStoreUnderTest(t, 'SQLite')
     const env = { NO_COLOR: '1' }
     const watch = startInTerminal(t, ['watch', '--store', url], { env })
     await watch.shows(/○ nobody leads/)
@@ -60,7 +60,7 @@ describe('tenure watch in a terminal', { concurrency: 3, skip: missing('script')
   })
 
   test('a store that cannot be read is told, with what was seen last, and found again', async (t) => {
-    const { url, path } = createSqliteStore(t)
+    const { url, path } = await createStoreUnderTest(t, 'SQLite')
     const leader = startCli(t, ['run', ...flagsFor(url), '--label', 'web-1', '--', 'sleep', '600'])
     await leader.said('command_started')
     const watch = startInTerminal(t, ['watch', '--store', url])
@@ -80,7 +80,7 @@ describe('tenure watch in a terminal', { concurrency: 3, skip: missing('script')
 
 describe('tenure watch without a terminal', { concurrency: 2 }, () => {
   test('prints a line for each change, with times, and ends at SIGTERM', async (t) => {
-    const { url } = createSqliteStore(t)
+    const { url } = await createStoreUnderTest(t, 'SQLite')
     const flags = flagsFor(url)
     const watch = startCli(t, ['watch', '--store', url])
     const printed = (pattern: RegExp): Promise<unknown> =>
@@ -97,7 +97,7 @@ describe('tenure watch without a terminal', { concurrency: 2 }, () => {
   })
 
   test('with --json prints objects; when nobody reads any more it ends', async (t) => {
-    const { url } = createSqliteStore(t)
+    const { url } = await createStoreUnderTest(t, 'SQLite')
     const flags = flagsFor(url)
     await callCli(t, ['run', ...flags, '--', 'true'])
     const watch = startCli(t, ['watch', '--store', url, '--json'])

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { correlationId } from '../../src/index.ts'
-import { until } from '../support/cluster.ts'
+import { until } from '../support/until.ts'
 import { jsonOf, ownMemory, serve, untilLeader } from '../support/fastify-app.ts'
 
 const uuid = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/

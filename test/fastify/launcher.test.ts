@@ -5,7 +5,9 @@ import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import type { AddressInfo } from 'node:net'
 
-import { nowMs, until } from '../support/cluster.ts'
+import { PostgresServer } from '../support/postgres-server.ts'
+import { missing } from '../support/programs.ts'
+import { nowMs, until } from '../support/until.ts'
 import { atEnd } from '../support/fastify-app.ts'
 import { instanceOf, processState, startLauncher } from '../support/launcher.ts'
 
@@ -64,6 +66,42 @@ describe('the launcher of the demonstration', { concurrency: true }, () => {
     assert.match(note ?? '', /its term, token 1, is over.*isLeader said false/)
   })
 
+  test(
+    '--store: the same on a PostgreSQL server; killed, slow and handed over',
+    {
+      skip: missing('postgres'),
+    },
+    async (t) => {
+      const server = await PostgresServer.start()
+      atEnd(t, () => server.end())
+      const url = server.url(await server.createDatabase())
+      const launcher = await startLauncher(t, '--port', '0', '--store', url)
+      const { settings } = await launcher.data()
+      assert.match(settings.store, /^postgres:\/\/postgres:\*\*\*@127/)
+      const first = await launcher.leader()
+      assert.equal((await launcher.press('hand-over', first.name)).status, 200)
+      await launcher.data('the lease is handed over', ({ lastToken }) => lastToken === 2)
+
+      const second = await launcher.leader()
+      assert.equal((await launcher.press('slow-store', undefined)).status, 200)
+      await launcher.data('the row is locked', ({ storeNote }) =>
+        /lease's row/.test(storeNote ?? ''),
+      )
+      const timedOut = 'scheduler_lock_heartbeat_timeout'
+      await launcher.data('a heartbeat is cancelled', ({ lines }) =>
+        lines.some(({ event }) => event === timedOut),
+      )
+      await launcher.data('the lock is gone', ({ storeNote }) => storeNote === undefined)
+      assert.equal((await launcher.data()).lastToken, 2)
+
+      assert.equal((await launcher.press('kill', second.name)).status, 200)
+      await launcher.data('another one leads', ({ lastToken }) => lastToken === 3)
+      launcher.signalGroup('SIGINT')
+      assert.equal(await launcher.exited, 0, launcher.output)
+      await launcher.nothingLeft()
+    },
+  )
+
   test('takes another free port if one is taken, and says so; SIGTERM to it alone ends all', async (t) => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
@@ -102,6 +140,8 @@ describe('the launcher of the demonstration', { concurrency: true }, () => {
       [['--prot', '4646'], /--prot/],
       [['--port', 'x'], /--port to be a whole number from 0 to 65535; got x/],
       [['--host', 'worker'], /--host to be thread or main; got worker/],
+      [['--store', 'mysql://nowhere'], /`store` to be a URL that begins with sqlite:/],
+      [['--store', 'memory:x'], /--store to be shared by processes; got memory:/],
       [['--busy', 'long'], /`--busy` to be a duration.*"long"/],
       [['--stall-limit', '3s'], /--stall-limit to be at least the ttl of 6 s/],
       [['--busy', '1m'], /longer than --busy, 60 s; got 40 s/],

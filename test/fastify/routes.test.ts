@@ -9,7 +9,7 @@ import type { FastifyInstance } from 'fastify'
 import { pageDataOf, pageFiles } from '../../src/dashboard/page.ts'
 import { tenurePlugin, tenureRoutes } from '../../src/fastify/tenure-plugin.ts'
 import { createTenure } from '../../src/index.ts'
-import { until } from '../support/cluster.ts'
+import { until } from '../support/until.ts'
 import {
   atEnd,
   createLoggedApp,

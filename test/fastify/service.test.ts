@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import { Database } from '../../examples/fastify-service/database.ts'
 import { readSettings } from '../../examples/fastify-service/settings.ts'
 import { createTenure } from '../../src/index.ts'
-import { nowMs, until } from '../support/cluster.ts'
+import { nowMs, until } from '../support/until.ts'
 import { atEnd, jsonOf, ownFolder, silentLogger } from '../support/fastify-app.ts'
 import { startService, type Service } from '../support/service.ts'
 

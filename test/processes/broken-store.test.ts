@@ -14,7 +14,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
 
-import { nowMs, until, withCluster, type Cluster, type Instance } from '../support/cluster.ts'
+import { withCluster, type Cluster, type Instance } from '../support/cluster.ts'
+import { nowMs, until } from '../support/until.ts'
 
 /** The instance logs why it cannot acquire, goes on trying at growing intervals, and lives. */
 async function failsClearly(instance: Instance, message: RegExp): Promise<void> {

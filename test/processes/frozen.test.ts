@@ -1,50 +1,53 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { SqliteLeaseStore } from '../../src/store/sqlite/sqlite-store.ts'
-import { shortSet, until, withCluster } from '../support/cluster.ts'
+import { shortSet, withCluster } from '../support/cluster.ts'
+import { onEachStore } from '../support/test-store.ts'
+import { until } from '../support/until.ts'
 
-describe('a frozen leader', () => {
-  test('is replaced after the ttl, knows it in the first statement after waking, and changes nothing', () =>
-    withCluster({}, async (cluster) => {
-      const [leader, candidate] = await cluster.start(2)
-      assert.ok(leader && candidate)
-      const before = await cluster.read()
-      assert.ok(before.record)
-      leader.send({ do: 'await freeze' })
-      await leader.next('spinning')
-      await until('the leader spins', async () => {
+onEachStore((on) => {
+  describe('a frozen leader', () => {
+    test('is replaced after the ttl, knows it in the first statement after waking, and changes nothing', () =>
+      withCluster({ on }, async (cluster) => {
+        const [leader, candidate] = await cluster.start(2)
+        assert.ok(leader && candidate)
+        const before = await cluster.read()
+        assert.ok(before.record)
+        leader.send({ do: 'await freeze' })
+        await until('the leader spins', () => leader.stderr.includes('spinning'))
+        await until('its thread renews meanwhile', async () => {
+          const { record } = await cluster.read()
+          return record !== undefined && record.renewals > (before.record?.renewals ?? 0)
+        })
+        leader.signal('SIGSTOP')
+        const acquired = await candidate.next('acquired', { withinMs: shortSet.ttl + 1_000 })
+        assert.equal(acquired.token, 2)
+
+        leader.signal('SIGCONT')
+        const seen = await leader.next('looked')
+        assert.equal(seen.isLeader, false, 'the first statement after waking')
+        assert.equal(seen.isTrusted, false)
+        assert.equal((await leader.next('lost')).reason, 'expired')
+        // The old leader is a candidate again: all that it had to say about its term is said.
+        await leader.nextLine('lease_held')
+
         const { record } = await cluster.read()
-        return record !== undefined && record.renewals > (before.record?.renewals ?? 0)
-      })
-      leader.signal('SIGSTOP')
-      const acquired = await candidate.next('acquired', { withinMs: shortSet.ttl + 1_000 })
-      assert.equal(acquired.token, 2)
+        assert.equal(record?.token, 2)
+        assert.equal(record?.label, candidate.label)
 
-      leader.signal('SIGCONT')
-      const seen = await leader.next('looked')
-      assert.equal(seen.isLeader, false, 'the first statement after waking')
-      assert.equal(seen.isTrusted, false)
-      assert.equal((await leader.next('lost')).reason, 'expired')
-      // The old leader is a candidate again: all that it had to say about its term is said.
-      await leader.nextLine('lease_held')
-
-      const { record } = await cluster.read()
-      assert.equal(record?.token, 2)
-      assert.equal(record?.label, candidate.label)
-
-      const store = new SqliteLeaseStore({ path: cluster.path })
-      const { holder, token } = before.record
-      const late = { lease: 'scheduler', holder, token }
-      const signal = AbortSignal.timeout(5_000)
-      const renewal = await store.tryRenew({ ...late, ttlMs: shortSet.ttl }, signal)
-      assert.equal(renewal.kind, 'refused')
-      const release = await store.tryRelease({ ...late, reason: 'stopped' }, signal)
-      assert.equal(release.kind, 'not-held')
-      await store.close()
-      const after = await cluster.read()
-      assert.equal(after.record?.holder, record?.holder)
-      assert.equal(after.terms.find((term) => term.token === 1)?.reason, 'expired')
-      assert.deepEqual(candidate.said('lost'), [])
-    }))
+        const store = cluster.store.open()
+        const { holder, token } = before.record
+        const late = { lease: 'scheduler', holder, token }
+        const signal = AbortSignal.timeout(5_000)
+        const renewal = await store.tryRenew({ ...late, ttlMs: shortSet.ttl }, signal)
+        assert.equal(renewal.kind, 'refused')
+        const release = await store.tryRelease({ ...late, reason: 'stopped' }, signal)
+        assert.equal(release.kind, 'not-held')
+        await store.close()
+        const after = await cluster.read()
+        assert.equal(after.record?.holder, record?.holder)
+        assert.equal(after.terms.find((term) => term.token === 1)?.reason, 'expired')
+        assert.deepEqual(candidate.said('lost'), [])
+      }))
+  })
 })

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
 import { createTenure, type TenureOptions } from '../../src/index.ts'
-import { shortSet, until, withCluster, type Cluster } from '../support/cluster.ts'
+import { shortSet, withCluster, type Cluster } from '../support/cluster.ts'
+import { until } from '../support/until.ts'
 import type { Fault } from '../support/faulty-store.ts'
 
 function faultyStore(cluster: Cluster): { options: TenureOptions; set: (fault?: Fault) => void } {

@@ -3,7 +3,8 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { DatabaseSync } from 'node:sqlite'
 
-import { nowMs, until, withCluster, type Instance } from '../support/cluster.ts'
+import { withCluster, type Instance } from '../support/cluster.ts'
+import { nowMs, until } from '../support/until.ts'
 
 /** Holds the write lock of the lease's file, as another process may. */
 function holdWriteLock(path: string): () => void {

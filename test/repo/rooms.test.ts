@@ -25,6 +25,7 @@ describe('the rooms', () => {
       ['fastify/plugin.ts', '../index.ts'],
       ['fastify/plugin.ts', '../dashboard/page.ts'],
       ['schedule/cron.ts', 'croner'],
+      ['testing/test-tenure.ts', '../tenure.ts'],
     ] as const
     for (const [file, target] of allowed) assert.equal(refusal(file, target), undefined, target)
   })
@@ -47,6 +48,8 @@ describe('the rooms', () => {
       ['dashboard/page.ts', '../index.ts'],
       ['tenure.ts', './fastify/plugin.ts'],
       ['tenure.ts', './testing/fake-clock.ts'],
+      ['testing/test-tenure.ts', '../heart/thread.ts'],
+      ['testing/test-tenure.ts', '../store/sqlite/sqlite-store.ts'],
     ] as const
     for (const [file, target] of refused) {
       assert.equal(typeof refusal(file, target), 'string', `${file} ${target}`)

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { TestContext } from 'node:test'
 
-import { until } from './cluster.ts'
+import { until } from './until.ts'
 import { atEnd } from './fastify-app.ts'
 
 /** The command's source: the same that the package has under `bin`. */

@@ -1,40 +1,19 @@
 import assert from 'node:assert/strict'
 import { fork, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 
 import type { TenureOptions } from '../../src/index.ts'
-import { SqliteLeaseStore } from '../../src/store/sqlite/sqlite-store.ts'
-import type { LeaseReading } from '../../src/store/lease-store.ts'
+import type { LeaseReading, LeaseStore } from '../../src/store/lease-store.ts'
 import { faultOfLine } from './check-line.ts'
 import type { InstanceCommand, InstanceMessage } from './instance.ts'
+import type { PostgresServer } from './postgres-server.ts'
+import { createTestStore, type StoreName, type TestStore } from './test-store.ts'
+import { until } from './until.ts'
 
 /** The short set: the shortest times that the documentation names. */
 export const shortSet = { ttl: 6_000, heartbeat: 2_000, attemptTimeout: 1_000 } as const
 
 /** A set of three seconds, for tests that have to wait for a ttl to pass. */
 export const threeSeconds = { ttl: 3_000, heartbeat: 800, attemptTimeout: 600 } as const
-
-/** Now, on the monotonic clock that all processes share. */
-export function nowMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6
-}
-
-/** Waits for something to become true, bounded: what is awaited is named in the error. */
-export async function until<Value>(
-  what: string,
-  find: () => Value | undefined | false | Promise<Value | undefined | false>,
-  withinMs = 20_000,
-): Promise<Value> {
-  const endMs = nowMs() + withinMs
-  for (;;) {
-    const found = await find()
-    if (found !== undefined && found !== false) return found
-    if (nowMs() > endMs) throw new Error(`waited ${withinMs} ms in vain for: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
 
 type Said<Kind extends InstanceMessage['said']> = Extract<InstanceMessage, { said: Kind }>
 
@@ -134,27 +113,45 @@ export class Instance {
   }
 }
 
-/** Instances that share a lease in a SQLite file of their own. */
+/** How one instance differs from the others. */
+export interface InstanceOptions extends TenureOptions {
+  /** The interval of a job, in milliseconds. */
+  readonly tick?: number
+}
+
+/** How a cluster is made: the options of its instances, and what they share. */
+export interface ClusterOptions extends InstanceOptions {
+  /** @default 'SQLite' */
+  readonly on?: StoreName
+  /** A PostgreSQL server of the test's own. @default the one that the file's tests share */
+  readonly server?: PostgresServer
+}
+
+/** Instances that share a lease in a store of their own. */
 export class Cluster {
-  readonly folder: string
-  readonly path: string
+  readonly store: TestStore
   readonly instances: Instance[] = []
-  readonly #options: TenureOptions & { tick?: number }
-  readonly #store: SqliteLeaseStore
+  readonly #options: object
+  readonly #observer: LeaseStore
   #count = 0
 
-  constructor(options: TenureOptions & { tick?: number } = {}) {
-    this.folder = mkdtempSync(join(tmpdir(), 'tenure-cluster-'))
-    this.path = join(this.folder, 'tenure.db')
-    this.#options = { store: `sqlite:${this.path}`, ...shortSet, ...options }
-    this.#store = new SqliteLeaseStore({ path: this.path })
+  constructor(store: TestStore, options: InstanceOptions) {
+    this.store = store
+    this.#options = { store: store.url, ...shortSet, ...options }
+    this.#observer = store.open()
+  }
+
+  /** The file of the store, and a folder of the test's own. */
+  get path(): string {
+    return this.store.path
+  }
+
+  get folder(): string {
+    return this.store.folder
   }
 
   /** Starts one more instance, and waits until it is a candidate. */
-  async add(
-    options: TenureOptions & { tick?: number } = {},
-    spawn: SpawnOptions = {},
-  ): Promise<Instance> {
+  async add(options: InstanceOptions = {}, spawn: SpawnOptions = {}): Promise<Instance> {
     const label = String.fromCodePoint(65 + this.#count++)
     const instance = new Instance(label, { ...this.#options, ...options }, spawn)
     this.instances.push(instance)
@@ -173,23 +170,23 @@ export class Cluster {
 
   /** The lease as it stands in the store. */
   read(): Promise<LeaseReading> {
-    return this.#store.read('scheduler', AbortSignal.timeout(5_000))
+    return this.#observer.read('scheduler', AbortSignal.timeout(5_000))
   }
 
   /** Ends everything that was started. */
   async end(): Promise<void> {
     await Promise.all(this.instances.map((instance) => instance.end()))
-    await this.#store.close()
-    rmSync(this.folder, { recursive: true, force: true })
+    await this.#observer.close()
+    await this.store.end()
   }
 }
 
 /** Gives a test a cluster that is ended after it, however the test went. */
 export async function withCluster(
-  options: TenureOptions & { tick?: number },
+  { on = 'SQLite', server, ...options }: ClusterOptions,
   work: (cluster: Cluster) => Promise<void>,
 ): Promise<void> {
-  const cluster = new Cluster(options)
+  const cluster = new Cluster(await createTestStore(on, server), options)
   try {
     await work(cluster)
     const faults = cluster.instances.flatMap((instance) => instance.faults)

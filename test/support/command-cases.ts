@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
 import { callCli, startCli, type Cli } from './cli.ts'
-import { until } from './cluster.ts'
+import { until } from './until.ts'
 import { processState } from './launcher.ts'
-import { observe, type CreateStore, type StoreUnderTest } from './store-under-test.ts'
+import { createStoreUnderTest, observe, type StoreUnderTest } from './store-under-test.ts'
+import type { StoreName } from './test-store.ts'
 import {
   createWriterLog,
   readWriterLog,
@@ -33,22 +34,21 @@ async function untilAllWrite(log: string, token: number): Promise<WriterLine[]> 
 }
 
 /** What `tenure run` promises about a command, whatever the store. */
-export function commandCases(storeName: string, createStore: CreateStore): void {
-  test(`a command that ignores SIGTERM is killed with its children and grandchildren before the hard fence, when ${storeName} does not answer any more`, (t) =>
-    losesLease(t, createStore))
+export function commandCases(storeName: StoreName): void {
+  test('a command that ignores SIGTERM is killed with its children and grandchildren before the hard fence, when the store does not answer any more', async (t) =>
+    losesLease(t, await createStoreUnderTest(t, storeName)))
 
-  test(`two on one lease of ${storeName} never overlap, over ${handOvers} handovers`, (t) =>
-    handsOver(t, createStore))
+  test(`two on one lease never overlap, over ${handOvers} handovers`, async (t) =>
+    handsOver(t, await createStoreUnderTest(t, storeName)))
 }
 
-async function losesLease(t: TestContext, createStore: CreateStore): Promise<void> {
-  const store = await createStore(t)
+async function losesLease(t: TestContext, store: StoreUnderTest): Promise<void> {
   const log = createWriterLog(t)
   const flags = ['--store', store.url, ...lostFlags.split(' ')]
   const cli = startCli(t, ['run', ...flags, '--', ...writerCommand(log, 'stubborn')])
   const status = observe(t, store)
   await untilAllWrite(log, 1)
-  store.hold()
+  await store.hold()
   const fenceMs = (await renewedAt(status)) + ttlMs - Math.max(ttlMs / 20, 0.01 * ttlMs + 500)
 
   assert.equal(await cli.exit(), 1)
@@ -77,8 +77,7 @@ const handOvers = 30
 /** How a term is brought to its end, one way after the other. */
 const ways = ['resign', 'the command ends', 'SIGTERM'] as const
 
-async function handsOver(t: TestContext, createStore: CreateStore): Promise<void> {
-  const store = await createStore(t)
+async function handsOver(t: TestContext, store: StoreUnderTest): Promise<void> {
   const log = createWriterLog(t)
   const flags = ['--store', store.url, '--ttl', '12s', '--heartbeat', '4s']
   flags.push('--attempt-timeout', '2s', '--json')

@@ -8,7 +8,7 @@ import fastify, { type FastifyInstance } from 'fastify'
 
 import { tenurePlugin, type TenurePluginOptions } from '../../src/fastify/tenure-plugin.ts'
 import type { Logger } from '../../src/index.ts'
-import { until } from './cluster.ts'
+import { until } from './until.ts'
 
 /** A log line of pino's, parsed. */
 export type PinoLine = { readonly level: number; readonly msg: string } & Record<string, unknown>

@@ -1,4 +1,8 @@
 // A process that takes part in a lease, commanded over IPC by test/support/cluster.ts.
+import { writeSync } from 'node:fs'
+
+import pg from 'pg'
+
 import { createTenure, withCorrelationId, type TenureOptions } from '../../src/index.ts'
 import { blocks, type BlockName } from './blocks.ts'
 
@@ -12,11 +16,13 @@ export type InstanceCommand =
   | { readonly do: 'set environment'; readonly name: string; readonly value: string }
   /** Looks at itself in a busy loop until its process was frozen and goes on. */
   | { readonly do: 'await freeze' }
+  /** Opens a pool to the same database, as applications do, and takes all its connections. */
+  | { readonly do: 'exhaust pool'; readonly url: string }
   | { readonly do: 'run'; readonly jobId: string; readonly correlationId: string }
 
 /** What the instance tells the test. Times are monotonic, common to all processes. */
 export type InstanceMessage =
-  | { readonly said: 'started' | 'stopped' | 'resigned' | 'spinning' }
+  | { readonly said: 'started' | 'stopped' | 'resigned' | 'exhausted' }
   | { readonly said: 'wall clock'; readonly wallMs: number }
   | { readonly said: 'acquired'; readonly token: number; readonly atMs: number }
   | {
@@ -91,6 +97,8 @@ function look(): InstanceMessage {
 
 /** Spins until time has jumped, which means that the process was stopped in between. */
 function awaitFreeze(): void {
+  // A message would wait for the loop that is blocked from here on.
+  writeSync(process.stderr.fd, 'spinning\n')
   let before = performance.now()
   for (;;) {
     const now = performance.now()
@@ -113,6 +121,14 @@ async function block(how: BlockName, ms: number): Promise<void> {
   setImmediate(count)
   await done
   say(seen)
+}
+
+async function exhaustPool(url: string): Promise<void> {
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  pool.on('error', () => {})
+  await Promise.all([pool.connect(), pool.connect()])
+  void pool.connect()
+  say({ said: 'exhausted' })
 }
 
 process.on('message', (command: InstanceCommand) => {
@@ -155,10 +171,10 @@ process.on('message', (command: InstanceCommand) => {
       return
     case 'wall clock':
       return say({ said: 'wall clock', wallMs: Date.now() })
+    case 'exhaust pool':
+      return void exhaustPool(command.url)
     case 'await freeze':
-      say({ said: 'spinning' })
-      // The message has to leave before the loop is blocked.
-      return void setTimeout(awaitFreeze, 100)
+      return awaitFreeze()
   }
 })
 

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type { TestContext } from 'node:test'
 
 import type { PageData, PageInstance } from '../../src/dashboard/page.ts'
-import { until } from './cluster.ts'
+import { until } from './until.ts'
 import { atEnd } from './fastify-app.ts'
 
 /** Other tests may use all processors at the same time. */
@@ -44,8 +44,8 @@ export class Launcher {
     const open = /Open (http:\S+)/
     const url = until('the address of the page', () => open.exec(this.output)?.[1], startMsMax)
     this.url = await Promise.race([url, ended])
-    const { settings } = await this.data('somebody leads', ({ leader }) => leader !== undefined)
-    this.folder = dirname(settings.store.replace('sqlite:', ''))
+    await this.data('somebody leads', ({ leader }) => leader !== undefined)
+    this.folder = this.#findFolder()
     return this
   }
 
@@ -94,6 +94,13 @@ export class Launcher {
     process.kill(-this.pid, signal)
   }
 
+  /** Where it keeps its files: its instances are told where the database of the service is. */
+  #findFolder(): string {
+    const environments = childrenOf(this.pid).map((pid) => procFile(String(pid), 'environ'))
+    const path = environments.map((text) => /(?:^|\0)DATABASE=([^\0]+)/.exec(text)?.[1])
+    return dirname(path.find((found) => found?.includes('tenure-demo-')) ?? '')
+  }
+
   /** All processes that have to do with the folder of this demonstration, but for the launcher. */
   processes(): number[] {
     return pidsThatName(this.folder).filter((pid) => pid !== this.pid)
@@ -121,6 +128,11 @@ export function instanceOf(
   const instance = instances.find(is)
   if (instance === undefined) throw new Error('there is no such instance')
   return instance
+}
+
+function childrenOf(pid: number): number[] {
+  const children = procFile(`${pid}/task/${pid}`, 'children')
+  return children.trim().split(' ').filter(Boolean).map(Number)
 }
 
 /** The processes whose command line or environment names something. Linux only. */

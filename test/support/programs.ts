@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 
 /** A program that some tests need, and that comes from a package of Debian. */
 interface Program {
@@ -12,6 +12,15 @@ const programs = {
   chromium: {
     debianPackage: 'chromium',
     paths: ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
+  },
+  /** Makes certificates. */
+  openssl: { debianPackage: 'openssl', paths: ['/usr/bin/openssl'] },
+  /** A transaction pooler before PostgreSQL. */
+  pgbouncer: { debianPackage: 'pgbouncer', paths: ['/usr/sbin/pgbouncer'] },
+  /** The server; Debian keeps each major version in a folder of its own. */
+  postgres: {
+    debianPackage: 'postgresql',
+    paths: globSync('/usr/lib/postgresql/*/bin/postgres').toSorted().toReversed(),
   },
   /** Moves the wall clock of one process. */
   libfaketime: {

@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 
 import { cliPath, type CliOptions } from './cli.ts'
-import { until } from './cluster.ts'
+import { until } from './until.ts'
 import { atEnd } from './fastify-app.ts'
 import { pathOf } from './programs.ts'
 

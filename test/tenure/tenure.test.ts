@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 
 import {
@@ -9,11 +12,13 @@ import {
   registerHeartbeat,
   TenureError,
   type LogEventName,
-  type Tenure,
   type TenureEvents,
   type TenureOptions,
   type Term,
 } from '../../src/index.ts'
+import { runHeart, type RunHeart } from '../../src/heart/running-heart.ts'
+import { Tenure } from '../../src/tenure.ts'
+import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { faultOfLine } from '../support/check-line.ts'
 
 interface Line {
@@ -160,6 +165,27 @@ describe('a term', () => {
     assert.ok(term.signal.reason instanceof TenureError)
     assert.equal(term.signal.reason.code, 'TENURE_ERR_TERM_ENDED')
     assert.match(term.signal.reason.message, /token 1 has ended: stopped/)
+  })
+
+  test('is aborted by the first sign of life after a suspension, not when its timers are due', async (t) => {
+    const clock = new FakeClock()
+    const logger = { debug() {}, info() {}, warn() {}, error() {} }
+    const folder = mkdtempSync(join(tmpdir(), 'tenure-suspended-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const options = { store: `sqlite:${folder}/tenure.db`, logger }
+    // The heart is on the fake clock as well, beside the main thread, which shows life all the same.
+    const beside: RunHeart = (config, ...rest) =>
+      runHeart({ ...config, fixed: { ...config.fixed, host: 'main' } }, ...rest)
+    const tenure = new Tenure(options, { clock, process, runHeart: beside })
+    const term = await lead(tenure)
+    assert.equal(tenure.isLeader, true)
+    clock.suspend(60_000)
+    assert.equal(tenure.isLeader, false)
+    assert.equal(term.signal.aborted, false)
+    // Far less than what was left to the soft stop, and to the next renewal, as it fell asleep.
+    clock.advance(500)
+    assert.equal(term.signal.aborted, true)
+    await tenure.stop()
   })
 
   test('each has a higher token than the last; resign waits until it is over', async () => {
@@ -418,6 +444,7 @@ describe('the log', () => {
       const circle: Record<string, unknown> = {}
       circle['self'] = circle
       run.log.warn(circle, 'a line with a circle')
+      run.log.warn('a line of its message alone')
       run.log.info({}, 'a line that is not urgent')
       throw new Error('on purpose')
     })
@@ -428,7 +455,7 @@ describe('the log', () => {
     )
     assert.deepEqual(
       lines.map(({ msg }) => msg),
-      ['a line with a circle', 'run_failed'],
+      ['a line with a circle', 'a line of its message alone', 'run_failed'],
     )
   })
 

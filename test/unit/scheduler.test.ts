@@ -4,13 +4,13 @@ import { describe, test } from 'node:test'
 
 import { createSystemClock } from '../../src/clock.ts'
 import { correlationId, withCorrelationId } from '../../src/correlation.ts'
-import type { LogEventName, Logger } from '../../src/events.ts'
+import type { LogEventName, RunLogger } from '../../src/events.ts'
 import type { Run, RunRecord } from '../../src/schedule/job.ts'
 import { Scheduler } from '../../src/schedule/scheduler.ts'
 import { Work } from '../../src/schedule/work.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+const silent: RunLogger = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** A scheduler on a fake clock, with a term that leads until it is told otherwise. */
 class SchedulerBench {

@@ -19,6 +19,8 @@ import { LeaseTable, type TableClock } from './lease-table.ts'
 /** One memory: what all stores of the same name in this thread share. */
 export class Memory {
   readonly table: LeaseTable
+  /** What every call is rejected with, while the memory shall be unreachable: for tests. */
+  fault: Error | undefined
   readonly #listeners = new Map<string, Set<PushListener>>()
 
   constructor(clock: TableClock) {
@@ -28,7 +30,7 @@ export class Memory {
   /** Tells all who watch the lease, in a turn of their own, as another process would. */
   push(lease: string): void {
     for (const listener of this.#listeners.get(lease) ?? []) {
-      queueMicrotask(() => listener.changed())
+      void Promise.resolve().then(() => listener.changed())
     }
   }
 
@@ -47,6 +49,11 @@ export function sharedMemory(name: string): Memory {
   let memory = memories.get(name)
   if (memory === undefined) memories.set(name, (memory = new Memory(createSystemClock())))
   return memory
+}
+
+/** Lets `memory:NAME` URLs mean this memory: for a memory with a clock of its own. */
+export function provideMemory(name: string, memory: Memory): void {
+  memories.set(name, memory)
 }
 
 /** Leases in the memory of one thread: for tests, and for a service of one instance. */
@@ -110,6 +117,7 @@ export class MemoryLeaseStore implements LeaseStore {
 
   #table(signal: AbortSignal): LeaseTable {
     signal.throwIfAborted()
+    if (this.#memory.fault !== undefined) throw this.#memory.fault
     if (this.#closed) {
       throw new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open store; it was closed.')
     }

@@ -65,7 +65,7 @@ export const reading: readonly LeaseStoreCase[] = [
     async run({ open }) {
       const store = await open()
       const token = await lead(store, 'a')
-      const { pushed, end } = nextPush(await open())
+      const { pushed, end } = await nextPush(await open())
       await release(store, 'a', token)
       await pushed
       end()
@@ -91,7 +91,7 @@ export const reading: readonly LeaseStoreCase[] = [
       const token = await lead(store, 'a')
       const { push, count } = countPushes()
       waiter.watch('scheduler', push)()
-      const { pushed, end } = nextPush(await open())
+      const { pushed, end } = await nextPush(await open())
       await release(store, 'a', token)
       await pushed
       end()

@@ -114,7 +114,7 @@ export const renewing: readonly LeaseStoreCase[] = [
         return (await other.tryRequestResign('scheduler', asked, patience())).kind
       }
       assert.equal(await ask(token + 1), 'not-held')
-      const { pushed, end } = nextPush(store)
+      const { pushed, end } = await nextPush(store)
       assert.equal(await ask(token), 'requested')
       await pushed
       end()

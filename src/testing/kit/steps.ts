@@ -67,26 +67,28 @@ export async function release(store: LeaseStore, holder: string, token: number):
   return (await store.tryRelease(request, patience())).kind
 }
 
-/** Listens for the next push. */
-export function nextPush(
+/** Listens for the next push; resolves when pushes come from now on. */
+export async function nextPush(
   store: LeaseStore,
   lease = 'scheduler',
-): {
-  pushed: Promise<void>
-  end: () => void
-} {
-  let end = (): void => {}
-  const pushed = new Promise<void>((resolve, reject) => {
-    const listener: PushListener = {
-      changed: resolve,
-      renewed: () => {},
-      works: () => {},
-      failed: reject,
-    }
-    end = store.watch(lease, listener)
-    patience().addEventListener('abort', () => reject(new Error('no push came')), { once: true })
-  })
-  return { pushed, end: () => end() }
+): Promise<{ pushed: Promise<void>; end: () => void }> {
+  const works = Promise.withResolvers<void>()
+  const pushed = Promise.withResolvers<void>()
+  const fail = (error: unknown): void => {
+    works.reject(error)
+    pushed.reject(error)
+  }
+  pushed.promise.catch(() => {})
+  const listener: PushListener = {
+    changed: pushed.resolve,
+    renewed: () => {},
+    works: works.resolve,
+    failed: fail,
+  }
+  const end = store.watch(lease, listener)
+  patience().addEventListener('abort', () => fail(new Error('no push came')), { once: true })
+  await works.promise
+  return { pushed: pushed.promise, end }
 }
 
 /** Rejections with an abort, so that a case can tell them from other faults. */

@@ -1,0 +1,28 @@
+import { existsSync } from 'node:fs'
+import { extname } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+import { TenureError } from '../errors.ts'
+
+/**
+ * Where a module of this folder is that a thread begins with: beside this one, with the same
+ * extension, which the compiler does not rewrite. In a bundle that is beside the bundle; there is
+ * no `import.meta.url` in one that is CommonJS.
+ *
+ * @param name begins with `tenure-`, so that it meets no file of an application
+ */
+export function entryUrl(name: `tenure-${string}`): URL {
+  const here = (import.meta.url as string | undefined) ?? pathToFileURL(__filename).href
+  return new URL(`./${name}${extname(new URL(here).pathname)}`, here)
+}
+
+/** What is wrong with an entry, if it is not there. */
+export function faultOfEntry(url: URL): TenureError | undefined {
+  if (existsSync(url)) return undefined
+  return new TenureError(
+    'TENURE_ERR_FILE_MISSING',
+    `Expected the entry of Tenure's thread at ${fileURLToPath(url)}; there is no such file. If the ` +
+      'application is bundled, leave `tenure` out of the bundle, or build `tenure/worker` to this ' +
+      'file as a second entry point: see docs/bundlers.md.',
+  )
+}

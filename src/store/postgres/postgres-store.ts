@@ -1,0 +1,338 @@
+import { createHash } from 'node:crypto'
+
+import type pg from 'pg'
+
+import { createSystemClock, type Clock } from '../../clock.ts'
+import { messageOf, TenureError } from '../../errors.ts'
+import { invariant } from '../../invariant.ts'
+import { redactStoreUrl } from '../../store-url.ts'
+import {
+  termRecordsMax,
+  type AcquireReply,
+  type AcquireRequest,
+  type EndedTerm,
+  type EndReason,
+  type LeaseReading,
+  type LeaseRecord,
+  type LeaseStore,
+  type PushedRenewal,
+  type PushListener,
+  type ReleaseReply,
+  type ReleaseRequest,
+  type RenewReply,
+  type RenewRequest,
+  type ResignRequest,
+  type ResignRequestReply,
+  type TermRecord,
+} from '../lease-store.ts'
+import { Connection } from './connection.ts'
+import { isMissingSchema } from './postgres-errors.ts'
+import { schemaDefault, schemaNames, schemaSql, schemaVersion, type SchemaNames } from './schema.ts'
+import { ServerClock } from './server-clock.ts'
+
+/** What a PostgreSQL store is made of. */
+export interface PostgresStoreOptions {
+  /** `postgres://user:password@host:port/database`, with the parameters that `pg` knows. */
+  readonly url: string
+  /** The schema of the tables. @default 'tenure' */
+  readonly schema?: string
+  /** The class `Client` of the package `pg`. */
+  readonly Client: new (config: pg.ClientConfig) => pg.Client
+  /** For tests. @default the clocks of this machine */
+  readonly clock?: Clock
+}
+
+/**
+ * Leases in a PostgreSQL database, for the instances of many machines. The server's clock decides
+ * about expiry, as long as it does not outrun that of whoever asks.
+ */
+export class PostgresLeaseStore implements LeaseStore {
+  readonly ttlMsMin = 2_000
+  readonly #connection: Connection
+  readonly #schema: string
+  readonly #names: SchemaNames
+  readonly #shown: string
+  readonly #clock: Clock
+  readonly #serverClock = new ServerClock()
+
+  constructor(options: PostgresStoreOptions) {
+    const { url, Client } = options
+    this.#schema = options.schema ?? schemaDefault
+    this.#names = schemaNames(this.#schema)
+    this.#shown = redactStoreUrl(url)
+    this.#clock = options.clock ?? createSystemClock()
+    this.#connection = new Connection({
+      url,
+      shown: this.#shown,
+      clock: this.#clock,
+      createClient: (config) => new Client(config),
+    })
+  }
+
+  async tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply> {
+    const { lease, holder, application, label, ttlMs, observed } = request
+    const seen = [observed?.token, observed?.renewals]
+    const values = [lease, holder, application, label, ttlMs, ...seen, this.#channelOf(lease)]
+    const reply = await this.#call(this.#names.tryAcquire, values, signal)
+    if (reply.kind === 'acquired') return { kind: 'acquired', token: Number(reply.token) }
+    invariant(reply.record !== undefined, 'who is refused is told by what record')
+    return { kind: 'held', record: this.#recordOf(lease, reply.record, reply) }
+  }
+
+  async tryRenew(request: RenewRequest, signal: AbortSignal): Promise<RenewReply> {
+    const { lease, holder, token, ttlMs } = request
+    const values = [lease, holder, token, ttlMs, this.#channelOf(lease)]
+    const reply = await this.#call(this.#names.tryRenew, values, signal)
+    const record = reply.record && this.#recordOf(lease, reply.record, reply)
+    if (reply.kind === 'renewed') return { kind: 'renewed', resignRequest: record?.resignRequest }
+    return { kind: 'refused', cause: reply.cause ?? 'missing', by: record }
+  }
+
+  async tryRelease(request: ReleaseRequest, signal: AbortSignal): Promise<ReleaseReply> {
+    const { lease, holder, token, reason } = request
+    const values = [lease, holder, token, reason, this.#channelOf(lease)]
+    const { kind } = await this.#call(this.#names.tryRelease, values, signal)
+    return { kind: kind === 'released' ? 'released' : 'not-held' }
+  }
+
+  async tryRequestResign(
+    lease: string,
+    { token, by, coolDownMs }: ResignRequest,
+    signal: AbortSignal,
+  ): Promise<ResignRequestReply> {
+    const values = [lease, token, by, coolDownMs, this.#channelOf(lease)]
+    const { kind } = await this.#call(this.#names.tryRequestResign, values, signal)
+    return { kind: kind === 'requested' ? 'requested' : 'not-held' }
+  }
+
+  async tryNoteEnd(lease: string, ended: EndedTerm, signal: AbortSignal): Promise<void> {
+    const { holder, token, reason } = ended
+    await this.#call(this.#names.tryNoteEnd, [lease, holder, token, reason], signal)
+  }
+
+  async read(lease: string, signal: AbortSignal): Promise<LeaseReading> {
+    const names = this.#names
+    const sql = `SELECT json_build_object(
+      'now_ms', extract(epoch FROM clock_timestamp()) * 1000,
+      'record', (SELECT to_json(r) FROM ${names.lease} r WHERE lease = $1),
+      'token', coalesce((SELECT token FROM ${names.token} WHERE lease = $1), 0),
+      'terms', (SELECT coalesce(json_agg(to_json(t)), '[]') FROM (
+        SELECT * FROM ${names.term} WHERE lease = $1 ORDER BY token DESC LIMIT ${termRecordsMax}
+      ) t))::text AS reply`
+    const ask = async (client: pg.Client): Promise<LeaseReading> => {
+      const reply = await this.#ask<ReadingReply>(client, sql, [lease])
+      return {
+        record: reply.record ? this.#recordOf(lease, reply.record, reply) : undefined,
+        token: reply.token,
+        terms: reply.terms.map(termOf),
+      }
+    }
+    return this.#connection.run(async (client) => {
+      try {
+        return await ask(client)
+      } catch (error) {
+        if (!isMissingSchema(error)) throw error
+        // Whoever only looks creates nothing.
+        await this.#checkVersion(client)
+        return { record: undefined, token: 0, terms: [] }
+      }
+    }, signal)
+  }
+
+  watch(lease: string, listener: PushListener): () => void {
+    return this.#connection.listen(this.#channelOf(lease), {
+      works: () => listener.works(),
+      failed: (error) => listener.failed(error),
+      notified: (payload) => {
+        const renewal = renewalOf(payload)
+        if (renewal === undefined) return listener.changed()
+        const heardMs = this.#clock.monotonicMs()
+        this.#serverClock.read(renewal.nowMs, heardMs, heardMs)
+        listener.renewed(renewal)
+      },
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+
+  /** Calls a function of the schema, which is created first where it is missing. */
+  async #call(
+    name: string,
+    values: readonly (string | number | undefined)[],
+    signal: AbortSignal,
+  ): Promise<Reply> {
+    const judgesClock = name === this.#names.tryAcquire || name === this.#names.tryRenew
+    return this.#connection.run(async (client) => {
+      const call = (): Promise<Reply> => {
+        const seen = judgesClock ? this.#serverClock.seen(this.#clock.monotonicMs()) : undefined
+        const all = judgesClock ? [...values, seen?.seenMs, seen?.sinceMs] : values
+        const places = all.map((_, index) => `$${index + 1}`)
+        return this.#ask(client, `SELECT ${name}(${places.join(', ')})::text AS reply`, all)
+      }
+      try {
+        return await call()
+      } catch (error) {
+        if (!isMissingSchema(error)) throw error
+        await this.#createSchema(client)
+        return call()
+      }
+    }, signal)
+  }
+
+  /** One statement, and what the server's clock says of itself by its reply. */
+  async #ask<Answer extends ReadingReply | Reply>(
+    client: pg.Client,
+    sql: string,
+    values: readonly (string | number | undefined)[],
+  ): Promise<Answer> {
+    const sentMs = this.#clock.monotonicMs()
+    const { rows } = await client.query<{ reply: string }>(sql, [...values])
+    const reply = JSON.parse(rows[0]?.reply ?? '{}') as Answer
+    if (reply.now_ms === undefined) return reply
+    const gainMs = this.#serverClock.read(reply.now_ms, sentMs, this.#clock.monotonicMs())
+    return { ...reply, gainMs }
+  }
+
+  /** Any number of clients may do this at once: they queue at a lock of the database. */
+  async #createSchema(client: pg.Client): Promise<void> {
+    await this.#checkVersion(client)
+    const key = `hashtext(${literal(`tenure:${this.#schema}`)})`
+    try {
+      // One message is one transaction, so that a client that is frozen here holds no lock.
+      await client.query(`SELECT set_config('lock_timeout', '5000', true);
+        SELECT pg_advisory_xact_lock(${key});
+        ${schemaSql(this.#schema)}`)
+    } catch (cause) {
+      throw new TenureError(
+        'TENURE_ERR_STORE_UNUSABLE',
+        `Expected that the tables of Tenure can be created in the schema ${this.#names.schema} at ` +
+          `${this.#shown}; got "${messageOf(cause)}". Likely cause: the role may not create ` +
+          'tables. Let somebody who may run the file docs/stores/postgres.sql, which also grants ' +
+          'what the role needs.',
+        { cause },
+      )
+    }
+  }
+
+  /** Tables of a later version are left alone. */
+  async #checkVersion(client: pg.Client): Promise<void> {
+    const { version } = this.#names
+    const { rows } = await client.query<{ there: boolean }>(
+      'SELECT to_regclass($1) IS NOT NULL AS there',
+      [version],
+    )
+    if (rows[0]?.there !== true) return
+    const found = await client.query<{ version: number }>(
+      `SELECT coalesce(max(version), 0) AS version FROM ${version}`,
+    )
+    const foundVersion = found.rows[0]?.version ?? 0
+    if (foundVersion <= schemaVersion) return
+    throw new TenureError(
+      'TENURE_ERR_STORE_UNUSABLE',
+      `Expected tables of version ${schemaVersion} at most in the schema ${this.#names.schema}; ` +
+        `got version ${foundVersion}: a newer Tenure has used this database. Update Tenure on ` +
+        'this instance.',
+    )
+  }
+
+  /** The channel of a lease: any name, within the length of an identifier. */
+  #channelOf(lease: string): string {
+    const hash = createHash('sha256').update(`${this.#schema}\0${lease}`).digest('hex')
+    return `tenure_${hash.slice(0, 40)}`
+  }
+
+  #recordOf(lease: string, row: LeaseRow, reply: Pick<Reply, 'now_ms' | 'gainMs'>): LeaseRecord {
+    const { holder, token, application, ttl_ms: ttlMs, renewals } = row
+    const ageMs = (reply.now_ms ?? 0) - row.renewed_ms
+    const identity = { token, renewals, ttlMs }
+    const isBelieved = this.#serverClock.isBelieved(lease, identity, reply.gainMs ?? 0)
+    // A clock that was set back tells nothing either.
+    const isKnown = isBelieved && ageMs >= 0
+    return {
+      holder,
+      token,
+      application,
+      label: row.label ?? undefined,
+      ttlMs,
+      renewals,
+      ageMs: isKnown ? ageMs : undefined,
+      remainingMs: isKnown ? Math.max(0, ttlMs - ageMs) : undefined,
+      resignRequest:
+        row.resign_by === null
+          ? undefined
+          : { token, by: row.resign_by, coolDownMs: row.resign_cool_down_ms ?? 0 },
+    }
+  }
+}
+
+/** A row of `tenure_lease`, as JSON shows it. */
+interface LeaseRow {
+  readonly holder: string
+  readonly token: number
+  readonly application: string
+  readonly label: string | null
+  readonly ttl_ms: number
+  readonly renewals: number
+  readonly renewed_ms: number
+  readonly resign_by: string | null
+  readonly resign_cool_down_ms: number | null
+}
+
+/** A row of `tenure_term`. */
+interface TermRow {
+  readonly holder: string
+  readonly token: number
+  readonly application: string
+  readonly label: string | null
+  readonly started_at_ms: number
+  readonly ended_at_ms: number | null
+  readonly reason: EndReason | null
+}
+
+/** What a function of the schema answers. */
+interface Reply {
+  readonly kind?: string
+  readonly cause?: 'expired' | 'taken' | 'missing'
+  readonly token?: number
+  /** The server's clock, read with the locks held. */
+  readonly now_ms?: number
+  readonly record?: LeaseRow
+  /** What the server's clock has gained on ours: added by us. */
+  readonly gainMs?: number
+}
+
+interface ReadingReply extends Omit<Reply, 'record'> {
+  readonly record: LeaseRow | null
+  readonly token: number
+  readonly terms: readonly TermRow[]
+}
+
+function termOf(row: TermRow): TermRecord {
+  const { holder, token, application } = row
+  return {
+    holder,
+    token,
+    application,
+    label: row.label ?? undefined,
+    startedAtMs: row.started_at_ms,
+    endedAtMs: row.ended_at_ms ?? undefined,
+    reason: row.reason ?? undefined,
+  }
+}
+
+/** What a push says: a renewal, or nothing but that something has changed. */
+function renewalOf(payload: string): (PushedRenewal & { readonly nowMs: number }) | undefined {
+  if (payload === '') return undefined
+  const { token, renewals, ttl_ms, now_ms } = JSON.parse(payload) as Record<string, unknown>
+  const numbers = [token, renewals, ttl_ms, now_ms].map(Number)
+  if (!numbers.every(Number.isFinite)) return undefined
+  const [tokenRead = 0, renewalsRead = 0, ttlMs = 0, nowMs = 0] = numbers
+  return { token: tokenRead, renewals: renewalsRead, ttlMs, nowMs }
+}
+
+/** A text as a literal of SQL. */
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}

@@ -1,0 +1,268 @@
+import { termRecordsMax } from '../lease-store.ts'
+
+/** The version of the tables below; those of a later version are left alone. */
+export const schemaVersion = 1
+
+/** The schema that the tables are in unless the store URL names another. */
+export const schemaDefault = 'tenure'
+
+/**
+ * How long a statement of ours waits for a lock of somebody else, in milliseconds. Whoever sent it
+ * has given up by then; without a bound the server would keep the waiting statement.
+ */
+const lockTimeoutMs = 5_000
+
+/** The names of what is called, quoted. They carry the version: see {@link schemaSql}. */
+export interface SchemaNames {
+  readonly schema: string
+  readonly version: string
+  readonly token: string
+  readonly lease: string
+  readonly term: string
+  readonly isExpired: string
+  readonly begin: string
+  readonly tryAcquire: string
+  readonly tryRenew: string
+  readonly tryRelease: string
+  readonly tryRequestResign: string
+  readonly tryNoteEnd: string
+}
+
+/** The names within one schema of the database. */
+export function schemaNames(schema: string): SchemaNames {
+  const quoted = `"${schema.replaceAll('"', '""')}"`
+  const name = (plain: string): string => `${quoted}.${plain}`
+  return {
+    schema: quoted,
+    version: name('tenure_schema'),
+    token: name('tenure_token'),
+    lease: name('tenure_lease'),
+    term: name('tenure_term'),
+    isExpired: name(`tenure_is_expired_${schemaVersion}`),
+    begin: name(`tenure_begin_${schemaVersion}`),
+    tryAcquire: name(`tenure_try_acquire_${schemaVersion}`),
+    tryRenew: name(`tenure_try_renew_${schemaVersion}`),
+    tryRelease: name(`tenure_try_release_${schemaVersion}`),
+    tryRequestResign: name(`tenure_try_request_resign_${schemaVersion}`),
+    tryNoteEnd: name(`tenure_try_note_end_${schemaVersion}`),
+  }
+}
+
+/**
+ * All tables and functions, created where they are missing; to be run in one transaction, by one
+ * client at a time.
+ *
+ * - `tenure_token`: the counters. Nothing but an acquisition writes here, so that a token rises for
+ *   ever, whatever happens to the record. Its row is also what acquisitions of a lease queue at.
+ * - `tenure_lease`: one row a held lease; `renewed_ms` is a reading of the server's clock.
+ * - `tenure_term`: the history, for people.
+ *
+ * Each verb is one function, and so one statement: a client that is frozen can never be in the
+ * middle of a transaction, with a lock that everybody waits for; and a transaction pooler may stand
+ * in between. A function reads the clock once it has the lock. A later version of the tables gives
+ * its functions other names and drops these, so that an older Tenure finds out.
+ */
+export function schemaSql(schema: string): string {
+  const names = schemaNames(schema)
+  return [
+    `CREATE SCHEMA IF NOT EXISTS ${names.schema};\n`,
+    tables(names),
+    steps(names),
+    tryAcquire(names),
+    tryRenew(names),
+    endings(names),
+    `INSERT INTO ${names.version} (version)
+  SELECT ${schemaVersion} WHERE NOT EXISTS (SELECT FROM ${names.version});
+`,
+  ].join('\n')
+}
+
+function tables({ version, token, lease, term }: SchemaNames): string {
+  return `CREATE TABLE IF NOT EXISTS ${version} (version integer NOT NULL);
+CREATE TABLE IF NOT EXISTS ${token} (
+  lease text PRIMARY KEY,
+  token bigint NOT NULL
+);
+CREATE TABLE IF NOT EXISTS ${lease} (
+  lease text PRIMARY KEY,
+  holder text NOT NULL,
+  token bigint NOT NULL,
+  application text NOT NULL,
+  label text,
+  ttl_ms double precision NOT NULL,
+  renewals bigint NOT NULL,
+  renewed_ms double precision NOT NULL,
+  resign_by text,
+  resign_cool_down_ms double precision
+) WITH (fillfactor = 50);
+CREATE TABLE IF NOT EXISTS ${term} (
+  lease text NOT NULL,
+  token bigint NOT NULL,
+  holder text NOT NULL,
+  application text NOT NULL,
+  label text,
+  started_at_ms double precision NOT NULL,
+  ended_at_ms double precision,
+  reason text,
+  PRIMARY KEY (lease, token)
+);
+`
+}
+
+/**
+ * The steps that several verbs share.
+ *
+ * Expired is what the server's clock says, unless that has outrun the caller's own: the caller
+ * tells an earlier reading, and how much time has passed for itself since. The tolerance is the
+ * smallest safety margin that a holder can have with this ttl.
+ */
+function steps({ isExpired, begin }: SchemaNames): string {
+  return `CREATE OR REPLACE FUNCTION ${isExpired}(
+  ttl_ms double precision, renewed_ms double precision, now_ms double precision,
+  seen_ms double precision, since_ms double precision
+) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT now_ms - renewed_ms >= ttl_ms
+    AND (seen_ms IS NULL OR now_ms - seen_ms <= since_ms * 1.01 + ttl_ms * 0.01 + 500)
+$$;
+CREATE OR REPLACE FUNCTION ${begin}() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('lock_timeout', '${lockTimeoutMs}', true);
+  -- What is acknowledged must survive a crash of the server, whatever the role's setting is.
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'local', true);
+  END IF;
+END
+$$;
+`
+}
+
+function tryAcquire({ tryAcquire: name, begin, isExpired, lease, token, term }: SchemaNames) {
+  return `CREATE OR REPLACE FUNCTION ${name}(
+  p_lease text, p_holder text, p_application text, p_label text, p_ttl_ms double precision,
+  p_observed_token bigint, p_observed_renewals bigint, p_channel text,
+  p_seen_ms double precision, p_since_ms double precision
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  v_row ${lease}%ROWTYPE;
+  v_now_ms double precision;
+  v_token bigint;
+BEGIN
+  PERFORM ${begin}();
+  -- The first look takes no lock: most candidates are refused, and never wait for one another.
+  FOR v_look IN 1..2 LOOP
+    IF v_look = 1 THEN
+      SELECT * INTO v_row FROM ${lease} WHERE lease = p_lease;
+    ELSE
+      INSERT INTO ${token} (lease, token) VALUES (p_lease, 0) ON CONFLICT DO NOTHING;
+      PERFORM FROM ${token} WHERE lease = p_lease FOR UPDATE;
+      SELECT * INTO v_row FROM ${lease} WHERE lease = p_lease FOR UPDATE;
+    END IF;
+    v_now_ms := extract(epoch FROM clock_timestamp()) * 1000;
+    IF v_row.holder <> p_holder
+      AND (v_row.token, v_row.renewals) IS DISTINCT FROM (p_observed_token, p_observed_renewals)
+      AND NOT ${isExpired}(v_row.ttl_ms, v_row.renewed_ms, v_now_ms, p_seen_ms, p_since_ms)
+    THEN
+      RETURN jsonb_build_object('kind', 'held', 'now_ms', v_now_ms, 'record', to_jsonb(v_row));
+    END IF;
+  END LOOP;
+
+  -- The reply to this very acquisition was lost.
+  IF v_row.holder = p_holder THEN
+    UPDATE ${lease} SET ttl_ms = p_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms
+      WHERE lease = p_lease;
+    RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_row.token);
+  END IF;
+
+  UPDATE ${token} SET token = token + 1 WHERE lease = p_lease RETURNING token INTO v_token;
+  DELETE FROM ${lease} WHERE lease = p_lease;
+  INSERT INTO ${lease}
+    (lease, holder, token, application, label, ttl_ms, renewals, renewed_ms)
+    VALUES (p_lease, p_holder, v_token, p_application, p_label, p_ttl_ms, 0, v_now_ms);
+  UPDATE ${term} SET ended_at_ms = v_now_ms, reason = 'crashed'
+    WHERE lease = p_lease AND ended_at_ms IS NULL;
+  INSERT INTO ${term} (lease, token, holder, application, label, started_at_ms)
+    VALUES (p_lease, v_token, p_holder, p_application, p_label, v_now_ms);
+  DELETE FROM ${term} WHERE lease = p_lease AND token <= v_token - ${termRecordsMax};
+  -- Candidates that a release has woken, and that have not looked yet, need not do so any more.
+  PERFORM pg_notify(p_channel, jsonb_build_object('token', v_token,
+    'renewals', 0, 'ttl_ms', p_ttl_ms, 'now_ms', v_now_ms)::text);
+  RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_token);
+END
+$$;
+`
+}
+
+function tryRenew({ tryRenew: name, begin, isExpired, lease }: SchemaNames): string {
+  return `CREATE OR REPLACE FUNCTION ${name}(
+  p_lease text, p_holder text, p_token bigint, p_ttl_ms double precision, p_channel text,
+  p_seen_ms double precision, p_since_ms double precision
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  v_row ${lease}%ROWTYPE;
+  v_now_ms double precision;
+BEGIN
+  PERFORM ${begin}();
+  SELECT * INTO v_row FROM ${lease} WHERE lease = p_lease FOR UPDATE;
+  v_now_ms := extract(epoch FROM clock_timestamp()) * 1000;
+  IF v_row.lease IS NULL THEN
+    RETURN jsonb_build_object('kind', 'refused', 'cause', 'missing', 'now_ms', v_now_ms);
+  ELSIF v_row.holder <> p_holder OR v_row.token <> p_token THEN
+    RETURN jsonb_build_object(
+      'kind', 'refused', 'cause', 'taken', 'now_ms', v_now_ms, 'record', to_jsonb(v_row));
+  ELSIF ${isExpired}(v_row.ttl_ms, v_row.renewed_ms, v_now_ms, p_seen_ms, p_since_ms) THEN
+    RETURN jsonb_build_object('kind', 'refused', 'cause', 'expired', 'now_ms', v_now_ms);
+  END IF;
+  UPDATE ${lease} SET ttl_ms = p_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms
+    WHERE lease = p_lease;
+  PERFORM pg_notify(p_channel, jsonb_build_object('token', p_token,
+    'renewals', v_row.renewals + 1, 'ttl_ms', p_ttl_ms, 'now_ms', v_now_ms)::text);
+  RETURN jsonb_build_object('kind', 'renewed', 'now_ms', v_now_ms, 'record', to_jsonb(v_row));
+END
+$$;
+`
+}
+
+function endings(names: SchemaNames): string {
+  const { begin, lease, term } = names
+  return `CREATE OR REPLACE FUNCTION ${names.tryNoteEnd}(
+  p_lease text, p_holder text, p_token bigint, p_reason text
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM ${begin}();
+  UPDATE ${term} SET reason = p_reason,
+      ended_at_ms = coalesce(ended_at_ms, extract(epoch FROM clock_timestamp()) * 1000)
+    WHERE lease = p_lease AND token = p_token AND holder = p_holder
+      AND coalesce(reason, 'crashed') = 'crashed';
+  RETURN jsonb_build_object('kind', CASE WHEN FOUND THEN 'noted' ELSE 'not-noted' END);
+END
+$$;
+CREATE OR REPLACE FUNCTION ${names.tryRelease}(
+  p_lease text, p_holder text, p_token bigint, p_reason text, p_channel text
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM ${begin}();
+  DELETE FROM ${lease} WHERE lease = p_lease AND holder = p_holder AND token = p_token;
+  IF NOT FOUND THEN
+    RETURN jsonb_build_object('kind', 'not-held');
+  END IF;
+  PERFORM ${names.tryNoteEnd}(p_lease, p_holder, p_token, p_reason);
+  PERFORM pg_notify(p_channel, '');
+  RETURN jsonb_build_object('kind', 'released');
+END
+$$;
+CREATE OR REPLACE FUNCTION ${names.tryRequestResign}(
+  p_lease text, p_token bigint, p_by text, p_cool_down_ms double precision, p_channel text
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM ${begin}();
+  UPDATE ${lease} SET resign_by = p_by, resign_cool_down_ms = p_cool_down_ms
+    WHERE lease = p_lease AND token = p_token;
+  IF NOT FOUND THEN
+    RETURN jsonb_build_object('kind', 'not-held');
+  END IF;
+  PERFORM pg_notify(p_channel, '');
+  RETURN jsonb_build_object('kind', 'requested');
+END
+$$;
+`
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import { ServerClock } from '../../src/store/postgres/server-clock.ts'
+
+const record = { token: 7, renewals: 3, ttlMs: 6_000 }
+/** The smallest safety margin of a ttl of 6 s. */
+const marginMs = 560
+
+/** Reads the clock of a server that stands at `serverMs` when ours stands at `oursMs`. */
+function look(clock: ServerClock, serverMs: number, oursMs: number, latencyMs = 0): number {
+  return clock.read(serverMs, oursMs, oursMs + latencyMs)
+}
+
+describe("the server's clock", () => {
+  test('is believed at first: there is nothing to compare it with', () => {
+    const clock = new ServerClock()
+    assert.equal(clock.seen(0), undefined)
+    assert.equal(clock.isBelieved('scheduler', record, look(clock, 1e12, 500)), true)
+    assert.deepEqual(clock.seen(1_500), { seenMs: 1e12, sinceMs: 1_000 })
+  })
+
+  test('may gain one percent and the smallest safety margin, and no more', () => {
+    for (const [stepMs, believed] of [
+      [marginMs - 1, true],
+      [marginMs + 1, false],
+      [60_000, false],
+    ] as const) {
+      const clock = new ServerClock()
+      look(clock, 1_000_000, 0)
+      const gainMs = look(clock, 1_000_000 + 10_100 + stepMs, 10_000)
+      assert.equal(clock.isBelieved('scheduler', record, gainMs), believed, `${stepMs} ms`)
+    }
+  })
+
+  test('is judged by all the time that a slow reply may have taken', () => {
+    const clock = new ServerClock()
+    look(clock, 1_000_000, 0)
+    const gainMs = look(clock, 1_005_000, 100, 5_000)
+    assert.equal(clock.isBelieved('scheduler', record, gainMs), true)
+  })
+
+  test('that was stepped is believed again about a record that was renewed since', () => {
+    const clock = new ServerClock()
+    look(clock, 1_000_000, 0)
+    const gainMs = look(clock, 1_060_000, 10)
+    assert.equal(clock.isBelieved('scheduler', record, gainMs), false)
+    // The next readings show no step; the record is as old as before.
+    assert.equal(clock.isBelieved('scheduler', record, look(clock, 1_061_000, 1_010)), false)
+    assert.equal(clock.isBelieved('other', record, 0), true)
+    const renewed = { ...record, renewals: 4 }
+    assert.equal(clock.isBelieved('scheduler', renewed, look(clock, 1_062_000, 2_010)), true)
+  })
+
+  test('that was set back gains nothing', () => {
+    const clock = new ServerClock()
+    look(clock, 1_000_000, 0)
+    assert.equal(clock.isBelieved('scheduler', record, look(clock, 400_000, 1_000)), true)
+  })
+})
