@@ -23,6 +23,7 @@ const longest = [
   'package/installed',
   'processes/start-stop',
   'processes/busy',
+  'cli/run',
   'browser/',
   'fastify/',
   'processes/',
