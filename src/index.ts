@@ -14,6 +14,7 @@ export {
 } from './events.ts'
 export type { Fence, PostgresFenceClient, SqliteFenceDatabase } from './fencing/fence-client.ts'
 export { fenceTableSql } from './fencing/fence.ts'
+export { healthOf, type HealthReply } from './health.ts'
 export {
   heartbeatIntervalSeconds,
   heartbeatJobId,

@@ -6,7 +6,8 @@ import { parseDuration, type Duration } from './duration.ts'
 import { messageOf } from './errors.ts'
 import { Emitter } from './events.ts'
 import { errorOfRecord, type Report } from './heart/messages.ts'
-import { HeartThread } from './heart/thread.ts'
+import { runHeart, type RunHeart } from './heart/running-heart.ts'
+import { HeartThread, type ExitingProcess } from './heart/thread.ts'
 import { HeartbeatJob } from './heartbeat-job.ts'
 import { countInstance } from './instances.ts'
 import { Leadership } from './leadership.ts'
@@ -71,11 +72,24 @@ export interface TenureEvents {
  * ```
  */
 export function createTenure(options: TenureOptions): Tenure {
-  return new Tenure(options, createSystemClock())
+  return new Tenure(options, systemParts(createSystemClock()))
+}
+
+/** What a Tenure has from the process around it. A simulator brings its own. */
+export interface TenureParts {
+  readonly clock: Clock
+  readonly process: ExitingProcess
+  readonly runHeart: RunHeart
+}
+
+/** The parts of a Tenure of this process, with a clock that may be another than the machine's. */
+export function systemParts(clock: Clock): TenureParts {
+  return { clock, process, runHeart }
 }
 
 /** One instance's part in a lease: made by {@link createTenure}. */
 export class Tenure {
+  readonly #parts: TenureParts
   readonly #clock: Clock
   readonly #fixed: FixedSettings
   readonly #store: ResolvedStore
@@ -100,7 +114,9 @@ export class Tenure {
   #undrained = Promise.withResolvers<void>()
 
   /** @internal Use {@link createTenure}. */
-  constructor(options: TenureOptions, clock: Clock) {
+  constructor(options: TenureOptions, parts: TenureParts) {
+    const { clock } = parts
+    this.#parts = parts
     this.#clock = clock
     this.#fixed = resolveFixed(options, process.env)
     this.#store = resolveStore(options, process.env)
@@ -411,10 +427,11 @@ export class Tenure {
     const uncount = countInstance(this.#fixed, this.#log)
     const config = { store: this.#store, fixed: this.#fixed, options: this.#settings.options }
     const heart = new HeartThread(config, {
-      host: this.#fixed.host,
-      clock: this.#clock,
+      ...this.#parts,
       stallLimitMs: () => this.settings.stallLimitMs,
       report: (report) => this.#hear(report),
+      // Timers of a machine that was suspended are late by that: its first pulse notices.
+      onPulse: () => this.#leadership.look(),
       restarting: (error, retryMs) => {
         const { code, message } = error
         this.#log.write('heart_died', { error: code, message, retryMs })

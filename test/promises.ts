@@ -98,6 +98,20 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'fastify/' }],
   },
   {
+    promise: 'tenure run: killed before the fence with all children, never overlapping',
+    shownBy: [{ file: 'cli/run' }],
+  },
+  {
+    promise: 'The command: status, watch, resign, serve, and help that teaches',
+    shownBy: [
+      { file: 'cli/look' },
+      { file: 'cli/serve' },
+      { file: 'cli/usage' },
+      { file: 'cli/watch' },
+      { file: 'unit/lease-screen' },
+    ],
+  },
+  {
     promise: 'The guides run as written',
     shownBy: [{ file: 'guides/' }],
   },

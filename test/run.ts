@@ -24,6 +24,7 @@ const longest = [
   'processes/start-stop',
   'processes/busy',
   'fencing/writers',
+  'cli/run',
   'browser/',
   'fastify/',
   'processes/',

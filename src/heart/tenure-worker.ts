@@ -6,6 +6,7 @@ import { invariant } from '../invariant.ts'
 import { Cell } from './cell.ts'
 import { Heart } from './heart.ts'
 import type { Command, HeartConfig, Report } from './messages.ts'
+import { createSystemSurroundings } from './surroundings.ts'
 
 /** What the main thread hands to the worker thread as it starts it. */
 export interface WorkerData {
@@ -19,10 +20,9 @@ const { buffer, config } = workerData as WorkerData
 const clock = createSystemClock()
 
 const heart = new Heart({
+  ...createSystemSurroundings(clock),
   config,
-  clock,
   cell: new Cell(clock, buffer),
-  environment: process.env,
   watchesMainThread: true,
   report(report: Report) {
     port.postMessage(report)

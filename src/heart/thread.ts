@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { HeartHost, ReconfigurableOptions } from '../options.ts'
+import type { ReconfigurableOptions } from '../options.ts'
 import type { Cell } from './cell.ts'
 import type { Command, ErrorRecord, HeartConfig, Report } from './messages.ts'
-import { runInMain, runInThread, type RunningHeart } from './running-heart.ts'
+import type { RunHeart, RunningHeart } from './running-heart.ts'
 import { stallTickMs } from './stall-gate.ts'
 
 /** How long an exit of the process may be held up until the lease is released. */
@@ -11,12 +11,21 @@ export const exitWaitMs = 1_000
 /** A heart that died is started again after this time, doubled each time up to the second one. */
 const restartMs = { first: 100, longest: 5_000 }
 
+/** The process, as far as its end is heard of. */
+export interface ExitingProcess {
+  on(event: 'exit', listener: (code: number) => void): unknown
+  off(event: 'exit', listener: (code: number) => void): unknown
+}
+
 /** What a main side is made of. */
 export interface HeartThreadParts {
-  readonly host: HeartHost
+  readonly process: ExitingProcess
+  readonly runHeart: RunHeart
   readonly clock: Clock
   readonly stallLimitMs: () => number
   readonly report: (report: Report) => void
+  /** The main thread shows life, which it does a few times a second. */
+  readonly onPulse: () => void
   /** The heart has died with this error, and will be started again after so long. */
   readonly restarting: (error: ErrorRecord, retryMs: number) => void
 }
@@ -55,8 +64,8 @@ export class HeartThread {
   }
 
   start(): void {
-    if (this.#parts.host === 'thread') {
-      process.on('exit', this.#onExit)
+    if (this.#config.fixed.host === 'thread') {
+      this.#parts.process.on('exit', this.#onExit)
       this.#pulse()
     }
     this.#run()
@@ -92,13 +101,13 @@ export class HeartThread {
       timer.cancel()
     }
     this.#pulseTimer?.cancel()
-    process.off('exit', this.#onExit)
+    this.#parts.process.off('exit', this.#onExit)
     this.#over.resolve()
   }
 
   #run(): void {
-    const run = this.#parts.host === 'thread' ? runInThread : runInMain
-    const heart = run(this.#config, this.#parts.clock, (report) => this.#hear(report))
+    const { clock, runHeart } = this.#parts
+    const heart = runHeart(this.#config, clock, (report) => this.#hear(report))
     this.#heart = heart
     heart.keepAlive(this.#keepsAlive)
   }
@@ -123,6 +132,7 @@ export class HeartThread {
 
   #pulse(): void {
     this.#heart?.cell.beat()
+    this.#parts.onPulse()
     const pulseMs = stallTickMs(this.#parts.stallLimitMs())
     this.#pulseTimer = this.#parts.clock.setTimer(pulseMs, () => this.#pulse())
   }

@@ -11,7 +11,7 @@ import {
 } from '../index.ts'
 import { environmentNames } from '../options.ts'
 import { Memory, provideMemory } from '../store/memory/memory-store.ts'
-import { Tenure } from '../tenure.ts'
+import { systemParts, Tenure } from '../tenure.ts'
 import { FakeClock } from './fake-clock.ts'
 
 /** The options of {@link createTestTenure}: those of `createTenure` but for its store. */
@@ -80,7 +80,7 @@ export class TestTenure extends Tenure {
     const memory = new Memory(clock)
     const name = `test-${randomUUID()}`
     provideMemory(name, memory)
-    super({ ...rest, store: `memory:${name}`, host: 'main' }, clock)
+    super({ ...rest, store: `memory:${name}`, host: 'main' }, systemParts(clock))
     this.#clock = clock
     this.#memory = memory
     this.on('run:started', () => void this.#running++)
