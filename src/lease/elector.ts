@@ -293,6 +293,8 @@ export class Elector {
   }
 
   #acquired(attempt: AcquireAttempt, token: number): void {
+    const isToken = Number.isSafeInteger(token) && token > 0
+    invariant(isToken, `a store gives a safe integer above 0 as a token; got ${String(token)}`)
     const { holder } = attempt.request
     const holding = new Holding({ holder, token }, { since: attempt.sentAt, times: attempt.times })
     this.#holding = holding

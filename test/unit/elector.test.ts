@@ -202,6 +202,20 @@ describe('a candidate', () => {
     assert.equal(bench.elector.state, 'releasing')
   })
 
+  test('takes nothing for a token but a safe integer above 0', () => {
+    for (const token of [0, -1, 1.5, 2 ** 53, Number.NaN, '1', 1n, undefined]) {
+      const bench = new ElectorBench()
+      bench.elector.start()
+      const reply = { kind: 'acquired' as const, token: token as number }
+      const settlement = { kind: 'replied' as const, reply }
+      assert.throws(() => bench.elector.settled(bench.take(), settlement), {
+        code: 'TENURE_ERR_INVARIANT',
+        message: /a store gives a safe integer above 0 as a token; got/,
+      })
+      assert.equal(bench.trust.isLeader(bench.clock), false)
+    }
+  })
+
   test('does not acquire while its main thread does not answer', () => {
     const bench = new ElectorBench()
     bench.elector.setEligible(false)
