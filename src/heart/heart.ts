@@ -10,6 +10,7 @@ import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../stor
 import type { Cell } from './cell.ts'
 import { faultOf, linesOf } from './elector-lines.ts'
 import { LineBuffer } from './line-buffer.ts'
+import { checkCommand } from './message-checks.ts'
 import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
 import { StallGate, stallTickMs } from './stall-gate.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -92,6 +93,7 @@ export class Heart {
 
   command(command: Command): void {
     this.#input(() => {
+      checkCommand(command)
       switch (command.kind) {
         case 'reconfigure':
           this.#settings.options = command.options

@@ -52,10 +52,10 @@ function runInThread(config: HeartConfig, clock: Clock, hear: Hear): RunningHear
     const error = missing ?? new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
     hear({ kind: 'died', error: recordOfError(error) })
   }
-  worker.on('message', (report: Report) => {
+  worker.on('message', (report: Report | null) => {
     began = true
-    if (report.kind === 'stopped' || report.kind === 'died') said = true
-    hear(report)
+    if (report?.kind === 'stopped' || report?.kind === 'died') said = true
+    hear(report as Report)
   })
   worker.on('error', (cause) => died(`has failed: ${messageOf(cause)}`))
   const over = new Promise<void>((resolve) => {
@@ -71,6 +71,7 @@ function runInThread(config: HeartConfig, clock: Clock, hear: Hear): RunningHear
     keepAlive: (keeps) => (keeps ? worker.ref() : worker.unref()),
     kill() {
       said = true
+      worker.removeAllListeners('message')
       void worker.terminate()
     },
   }
@@ -96,6 +97,7 @@ export function runInMain(
       resolve()
     }
   })
+  let killed = false
   const heart = new Heart({
     ...surroundings,
     config,
@@ -104,6 +106,7 @@ export function runInMain(
     report(report) {
       // In a turn of its own, as a message between threads is: what hears it may command at once.
       void Promise.resolve().then(() => {
+        if (killed) return
         if (report.kind === 'stopped' || report.kind === 'died') end()
         hear(report)
       })
@@ -117,6 +120,7 @@ export function runInMain(
     send: (command) => heart.command(command),
     keepAlive,
     kill() {
+      killed = true
       heart.kill()
       end()
     },

@@ -1,7 +1,14 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { ReconfigurableOptions } from '../options.ts'
 import type { Cell } from './cell.ts'
-import type { Command, ErrorRecord, HeartConfig, Report } from './messages.ts'
+import { checkReport } from './message-checks.ts'
+import {
+  recordOfError,
+  type Command,
+  type ErrorRecord,
+  type HeartConfig,
+  type Report,
+} from './messages.ts'
 import type { RunHeart, RunningHeart } from './running-heart.ts'
 import { stallTickMs } from './stall-gate.ts'
 
@@ -107,12 +114,23 @@ export class HeartThread {
 
   #run(): void {
     const { clock, runHeart } = this.#parts
-    const heart = runHeart(this.#config, clock, (report) => this.#hear(report))
+    const heart: RunningHeart = runHeart(this.#config, clock, (report) => this.#hear(heart, report))
     this.#heart = heart
     heart.keepAlive(this.#keepsAlive)
   }
 
-  #hear(report: Report): void {
+  /** Whatever a report does to this thread ends the heart, and not the application. */
+  #hear(heart: RunningHeart, report: Report): void {
+    try {
+      checkReport(report)
+      this.#heard(report)
+    } catch (error) {
+      heart.kill()
+      this.#heard({ kind: 'died', error: recordOfError(error) })
+    }
+  }
+
+  #heard(report: Report): void {
     if (report.kind === 'ready') {
       this.#wasReady = true
       this.#restarts = 0

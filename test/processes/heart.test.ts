@@ -42,6 +42,24 @@ describe('the heart', { concurrency: 3 }, () => {
       assert.equal(leader.hasExited, false)
     }))
 
+  test('that says what no heart says is started again, and the application goes on', () =>
+    withCluster({}, async (cluster) => {
+      const { options, set } = faultyStore(cluster)
+      const leader = await cluster.add(options)
+      await leader.next('acquired')
+      set('stray')
+      const died = await leader.nextLine('heart_died')
+      set(undefined)
+      assert.equal(died.fields['error'], 'TENURE_ERR_INVARIANT')
+      assert.match(
+        String(died.fields['message']),
+        /tells the other is a report; got a wrong "lines"/,
+      )
+      assert.equal((await leader.next('lost')).reason, 'expired')
+      assert.equal((await leader.next('acquired', { after: 1 })).token, 2)
+      assert.equal(leader.hasExited, false)
+    }))
+
   test('is not held up by a store that answers neither a call nor its signal', () =>
     withCluster({}, async (cluster) => {
       const { options, set } = faultyStore(cluster)

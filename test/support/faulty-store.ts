@@ -1,11 +1,15 @@
 // A store of one's own, as an application may bring it, that fails as a file tells it to.
 import { existsSync, readFileSync } from 'node:fs'
+import { parentPort } from 'node:worker_threads'
 
 import type { LeaseStore } from '../../src/index.ts'
 import { SqliteLeaseStore } from '../../src/store/sqlite/sqlite-store.ts'
 
-/** - `throw`: an exception that nobody catches; `hang`: no answer, also not to the signal. */
-export type Fault = 'throw' | 'hang' | 'reject'
+/**
+ * - `throw`: an exception that nobody catches; `hang`: no answer, also not to the signal
+ * - `stray`: tells the main thread what no heart says, as a worker of another version might
+ */
+export type Fault = 'throw' | 'hang' | 'reject' | 'stray'
 
 export interface FaultyStoreOptions {
   readonly path: string
@@ -18,7 +22,12 @@ export function openLeaseStore({ path, faultPath }: FaultyStoreOptions): LeaseSt
   const tryRenew: LeaseStore['tryRenew'] = (request, signal) => {
     const fault = existsSync(faultPath) ? (readFileSync(faultPath, 'utf8') as Fault) : undefined
     if (fault === 'reject') return Promise.reject(new Error('rejected by the store'))
-    if (fault === undefined) return store.tryRenew(request, signal)
+    if (fault === 'stray') {
+      const line = { event: 'of_a_later_version', timeMs: 0, fields: {} }
+      parentPort?.postMessage({ kind: 'lines', lines: [line] })
+      parentPort?.postMessage(null)
+    }
+    if (fault === undefined || fault === 'stray') return store.tryRenew(request, signal)
     if (fault === 'throw') {
       setImmediate(() => {
         throw new Error('thrown by the store')
