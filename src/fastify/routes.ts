@@ -55,8 +55,8 @@ function addPage(scope: FastifyInstance, tenure: Tenure, prefix: string): void {
     scope.get(`/${name}`, quiet, async (request, reply) => {
       // The page's links are relative, so that it works behind a proxy with paths of its own; they
       // need the slash at the end. So does this redirection, which is relative as well.
-      const { pathname } = new URL(request.url, 'http://localhost')
-      if (name === '' && !pathname.endsWith('/')) {
+      const [path] = request.url.split('?', 1)
+      if (name === '' && !path?.endsWith('/')) {
         return reply.redirect(`${prefix.slice(prefix.lastIndexOf('/') + 1)}/`)
       }
       return reply.headers(pageHeaders).type(contentType).send(body)

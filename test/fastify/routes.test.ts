@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
 
-import type { FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance } from 'fastify'
 
 import { pageDataOf, pageFiles } from '../../src/dashboard/page.ts'
 import { tenurePlugin, tenureRoutes } from '../../src/fastify/tenure-plugin.ts'
@@ -18,6 +18,7 @@ import {
   ownMemory,
   ownModule,
   serve,
+  silentLogger,
   untilLeader,
 } from '../support/fastify-app.ts'
 
@@ -70,6 +71,16 @@ describe('routes', { concurrency: true }, () => {
     assert.equal(page.headers.location, 'ner/')
     assert.equal((await app.inject('/outer/in/ner/')).statusCode, 200)
     assert.equal((await app.inject('/outer/in/ner/health')).statusCode, 200)
+  })
+
+  test('paths with doubled slashes are no error to a router that allows them', async (t) => {
+    const app = fastify({ routerOptions: { ignoreDuplicateSlashes: true } })
+    atEnd(t, () => app.close())
+    const options = { store: ownMemory(), prefix: '', routes: tenureRoutes, logger: silentLogger }
+    await app.register(tenurePlugin, options)
+    const url = await app.listen({ port: 0, host: '127.0.0.1' })
+    assert.equal((await fetch(`${url}//`)).status, 200)
+    assert.equal((await fetch(`${url}//status`)).status, 200)
   })
 
   test('GET status answers with all of tenure.status()', async (t) => {
