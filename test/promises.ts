@@ -82,6 +82,10 @@ export const promises: readonly Promised[] = [
     ],
   },
   {
+    promise: 'Whatever comes, nothing crashes, hangs, or is accepted wrongly',
+    shownBy: [{ file: 'fuzz/' }],
+  },
+  {
     promise: 'Started and stopped 1,000 times it leaves nothing; test runners exit',
     shownBy: [{ file: 'processes/start-stop' }, { file: 'package/test-runners' }],
   },

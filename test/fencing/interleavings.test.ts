@@ -32,7 +32,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     { weight: 2, arbitrary: fc.record({ do: fc.constant('commit' as const), writer }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('rollback' as const), writer }) },
   ),
-  { minLength: 5, maxLength: 30 },
+  { maxLength: 30, size: 'max' },
 )
 
 /** A transaction that has asked for the fence: it waits, or it has been let through. */

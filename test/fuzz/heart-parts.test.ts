@@ -47,7 +47,7 @@ const anyBits = fc
 
 describe('the cell', () => {
   test('never lets a reader trust for longer than was last written, nor lead after a soft stop', () => {
-    const property = fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    const property = fc.property(fc.array(step, { maxLength: 40, size: 'max' }), (steps) => {
       const clock = new FakeClock()
       const heart = new Cell(clock)
       const main = new Cell(clock, heart.buffer)
@@ -187,7 +187,7 @@ describe('the buffer of lines', () => {
       },
       { weight: 1, arbitrary: fc.record({ do: constant('logged') }) },
     )
-    const property = fc.property(fc.array(action, { maxLength: 12 }), (actions) => {
+    const property = fc.property(fc.array(action, { maxLength: 12, size: 'max' }), (actions) => {
       const batches: (readonly LogLine[])[] = []
       const buffer = new LineBuffer((lines) => batches.push(lines))
       let added = 0

@@ -223,19 +223,22 @@ function take(bench: HeartBench, step: Step): void {
 describe('what the main thread tells a heart', () => {
   test('in any order never makes it trust more than the store does, nor hang', async () => {
     let acquisitions = 0
-    const property = fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-      const bench = new HeartBench()
-      await bench.heart.start()
-      await settle()
-      for (const step of steps) {
-        take(bench, step)
+    const property = fc.asyncProperty(
+      fc.array(step, { maxLength: 25, size: 'max' }),
+      async (steps) => {
+        const bench = new HeartBench()
+        await bench.heart.start()
         await settle()
-        bench.check()
-      }
-      await bench.stop()
-      assert.deepEqual(bench.said('died'), [])
-      acquisitions += bench.said('acquired').length
-    })
+        for (const step of steps) {
+          take(bench, step)
+          await settle()
+          bench.check()
+        }
+        await bench.stop()
+        assert.deepEqual(bench.said('died'), [])
+        acquisitions += bench.said('acquired').length
+      },
+    )
     await fc.assert(property, { numRuns: 200 })
     assert.ok(acquisitions > 200, `${acquisitions} acquisitions: nothing was shown`)
   })
@@ -419,17 +422,20 @@ function carryOut({ heart, clock }: TenureBench, saying: Saying): void {
 describe('what a heart tells the main thread', () => {
   test('in any order never makes it lead without a lease, nor hang', async () => {
     let begun = 0
-    const property = fc.asyncProperty(fc.array(saying, { maxLength: 25 }), async (sayings) => {
-      const bench = new TenureBench()
-      await bench.start()
-      for (const saying of sayings) {
-        carryOut(bench, saying)
-        await settle()
-        bench.check()
-      }
-      await bench.stop()
-      begun += bench.terms.filter((said) => said.startsWith('acquired')).length
-    })
+    const property = fc.asyncProperty(
+      fc.array(saying, { maxLength: 25, size: 'max' }),
+      async (sayings) => {
+        const bench = new TenureBench()
+        await bench.start()
+        for (const saying of sayings) {
+          carryOut(bench, saying)
+          await settle()
+          bench.check()
+        }
+        await bench.stop()
+        begun += bench.terms.filter((said) => said.startsWith('acquired')).length
+      },
+    )
     await fc.assert(property, { numRuns: 200 })
     assert.ok(begun > 100, `${begun} terms: nothing was shown`)
   })

@@ -1,0 +1,207 @@
+// What an application does with its jobs, in any order: runs never overlap, none starts without a term,
+// whatever is wrong has its code, and nothing is left behind.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import fc from 'fast-check'
+
+import { createFence } from '../../src/fencing/fence.ts'
+import { TenureError, type Run, type RunRecord } from '../../src/index.ts'
+import { Scheduler } from '../../src/schedule/scheduler.ts'
+import { Work } from '../../src/schedule/work.ts'
+import { FakeClock } from '../../src/testing/fake-clock.ts'
+
+const constant = <const Value>(value: Value): fc.Arbitrary<Value> => fc.constant(value)
+const id = fc.constantFrom('a', 'b', 'c', '__proto__')
+
+/** What happens to the jobs. */
+type Step =
+  | {
+      readonly do: 'schedule'
+      readonly id: string
+      readonly schedule: object
+      readonly options: object
+    }
+  | { readonly do: 'remove' | 'pause' | 'resume' | 'run'; readonly id: string }
+  | { readonly do: 'finish'; readonly which: number; readonly fails: boolean }
+  | { readonly do: 'advance' | 'freeze' | 'set wall'; readonly ms: number }
+  | { readonly do: 'begin' | 'end' | 'soft stop' }
+
+const schedule = fc.oneof(
+  { weight: 3, arbitrary: fc.integer({ min: 10, max: 5_000 }).map((every) => ({ every })) },
+  fc.constantFrom({ cron: '* * * * * *' }, { cron: '*/7 * * * * *' }, { cron: '0 3 * * *' }),
+  fc.nat(20_000).map((ms) => ({ at: new Date(Date.UTC(2026, 0, 1) + ms) })),
+  constant({ cron: 'x' }),
+)
+const options = fc.record(
+  {
+    timeout: fc.constantFrom(0, 500, '5s'),
+    onConflict: fc.constantFrom('replace', 'replace', 'keep', 'keep', 'error', 'x'),
+  },
+  { requiredKeys: [] },
+)
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: constant('schedule'), id, schedule, options }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constantFrom('remove', 'pause', 'resume', 'run', 'run'), id }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: constant('finish'), which: fc.nat(5), fails: fc.boolean() }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom('advance', 'advance', 'freeze'),
+      ms: fc.nat(4_000),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: constant('set wall'), ms: fc.integer({ min: -1e7, max: 1e7 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom('begin', 'begin', 'begin', 'end', 'soft stop') }),
+  },
+)
+
+interface Going {
+  readonly run: Run
+  readonly settle: (fails: boolean) => void
+}
+
+/** A scheduler on a fake clock, and what its handlers do: each goes on until it is told to end. */
+class JobsBench {
+  readonly clock = new FakeClock()
+  readonly going: Going[] = []
+  readonly records: RunRecord[] = []
+  readonly faults: string[] = []
+  starts = 0
+  /** The term that was begun, until it is ended; it may have lost its trust before. */
+  term: { leads: boolean; readonly work: Work } | undefined
+  readonly scheduler = new Scheduler({
+    clock: this.clock,
+    log: () => {},
+    loggerWith: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
+    onRun: (event, run) => void (event === 'run:finished' && this.records.push(run)),
+  })
+
+  take(step: Step): void {
+    const { scheduler, clock } = this
+    switch (step.do) {
+      case 'schedule':
+        return scheduler.schedule(
+          step.id,
+          step.schedule,
+          (run: Run) => this.#handle(run),
+          step.options,
+        )
+      case 'remove':
+        return scheduler.remove(step.id)
+      case 'pause':
+      case 'resume':
+        return scheduler.setPaused(step.id, step.do === 'pause')
+      case 'run':
+        return void scheduler.runNow(step.id, undefined).catch(assertIsOurs)
+      case 'finish':
+        return this.going.splice(step.which % this.going.length, 1)[0]?.settle(step.fails)
+      case 'set wall':
+        return clock.setWall(clock.wallMs() + step.ms)
+      case 'advance':
+      case 'freeze':
+        return clock[step.do](step.ms)
+      case 'begin': {
+        // A term begins when the last one is over.
+        this.#end()
+        const fence = createFence({ lease: 'x', fencingToken: 1, assertTrusted: () => {} })
+        const term = { fencingToken: 1, leads: true, work: new Work(), fence }
+        this.term = term
+        return scheduler.begin(term)
+      }
+      case 'end':
+        return this.#end()
+      case 'soft stop':
+        if (this.term !== undefined) this.term.leads = false
+    }
+  }
+
+  #end(): void {
+    this.term = undefined
+    this.scheduler.end()
+  }
+
+  #handle(run: Run): Promise<void> {
+    // What a handler throws is its own affair, and would not be seen here.
+    if (!this.term?.leads) this.faults.push(`${run.jobId} starts without a term`)
+    const overlaps = this.going.some((other) => other.run.jobId === run.jobId)
+    if (overlaps) this.faults.push(`runs of ${run.jobId} overlap`)
+    this.starts++
+    return new Promise((resolve, reject) => {
+      const settle = (fails: boolean): void => (fails ? reject(new Error('failed')) : resolve())
+      this.going.push({ run, settle })
+    })
+  }
+
+  /** What has to hold at every moment. */
+  check(): void {
+    assert.deepEqual(this.faults, [])
+    const nowMs = this.clock.wallMs()
+    for (const record of this.scheduler.records()) {
+      assert.equal(
+        record.running,
+        this.going.some(({ run }) => run.jobId === record.id),
+      )
+      const { nextTickAtMs } = record
+      if (nextTickAtMs === undefined) continue
+      assert.ok(this.term !== undefined && !record.paused && Number.isFinite(nextTickAtMs))
+      const { schedule } = record
+      // What was due while nothing could run is due now.
+      if (schedule.startsWith('every')) assert.ok(nextTickAtMs < nowMs + 5_001, schedule)
+    }
+    assert.ok(this.scheduler.recentRuns.length <= 50)
+  }
+}
+
+function assertIsOurs(error: unknown): void {
+  assert.ok(error instanceof TenureError, String(error))
+  assert.match(
+    error.code,
+    /^TENURE_ERR_(SCHEDULE|OPTION_TYPE|JOB_(EXISTS|UNKNOWN|RUNNING)|NOT_LEADER)$/,
+  )
+}
+
+async function settle(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('what is done with jobs', () => {
+  test('in any order neither makes runs overlap, nor start without a term, nor leaves a timer', async () => {
+    let starts = 0
+    const property = fc.asyncProperty(
+      fc.array(step, { maxLength: 60, size: 'max' }),
+      async (steps) => {
+        const bench = new JobsBench()
+        for (const step of steps) {
+          try {
+            bench.take(step)
+          } catch (error) {
+            assertIsOurs(error)
+          }
+          await settle()
+          bench.check()
+        }
+        bench.take({ do: 'end' })
+        for (const { settle } of bench.going.splice(0)) settle(false)
+        await settle()
+        bench.check()
+        assert.equal(bench.records.length, bench.starts)
+        assert.equal(bench.clock.timers, 0)
+        starts += bench.starts
+      },
+    )
+    await fc.assert(property, { numRuns: 300 })
+    assert.ok(starts > 150, `${starts} runs: nothing was shown`)
+  })
+})
