@@ -260,7 +260,7 @@ for (const { name, start, skip, broken } of engines) {
         const property = fc.asyncProperty(steps, async (steps) => {
           await interleave(resource, writers, steps)
         })
-        const { failed } = await fc.check(property, { numRuns: 100, endOnFailure: true })
+        const { failed } = await fc.check(property, { numRuns: 2_000, endOnFailure: true })
         assert.ok(failed && changed.has(true))
       })
     }

@@ -97,9 +97,9 @@ function look(): InstanceMessage {
 
 /** Spins until time has jumped, which means that the process was stopped in between. */
 function awaitFreeze(): void {
+  let before = performance.now()
   // A message would wait for the loop that is blocked from here on.
   writeSync(process.stderr.fd, 'spinning\n')
-  let before = performance.now()
   for (;;) {
     const now = performance.now()
     if (now - before > 1_000) return say(look())

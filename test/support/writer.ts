@@ -62,9 +62,9 @@ const stubborn = { is: false }
 
 /** Spins until time has jumped, which means that the process was stopped in between. */
 function spinUntilFrozen(): void {
+  let before = performance.now()
   // The event loop is blocked, so that no message would leave.
   writeSync(2, 'spinning\n')
-  let before = performance.now()
   for (;;) {
     const now = performance.now()
     if (now - before > 1_000) return
