@@ -339,10 +339,7 @@ export class Elector {
 
   #renew(holding: Holding): void {
     const settings = this.#port.settings()
-    const { clock, trust } = this.#port
-    const sentAt = readInstant(clock)
-    const times = timesOf(settings)
-    if (holding.limitTo(times, clock)) trust.extend(holding.since, holding.times)
+    const sentAt = readInstant(this.#port.clock)
     holding.correlationId ??= this.#port.newCorrelationId()
     holding.lastSentMs = sentAt.monotonicMs
     const { holder, token, correlationId } = holding
@@ -350,8 +347,8 @@ export class Elector {
     this.#send({
       verb: 'renew',
       sentAt,
-      timeoutMs: Math.min(attemptTimeoutMs, holding.untilHardFenceMs(clock)),
-      times,
+      timeoutMs: Math.min(attemptTimeoutMs, holding.untilHardFenceMs(this.#port.clock)),
+      times: timesOf(settings),
       correlationId,
       request: { lease: settings.lease, holder, token, ttlMs: settings.ttlMs },
     })

@@ -25,7 +25,7 @@ export class Holding {
   readonly token: number
   /** s: when the last renewal that succeeded was sent. */
   since: Instant
-  /** What was sent with it, unless trust was limited since. */
+  /** What was sent with it. */
   times: TermTimes
   /** Failed attempts since then. */
   failures = 0
@@ -67,25 +67,6 @@ export class Holding {
   /** Time left to the hard fence, negative when it has passed; counts suspended time. */
   untilHardFenceMs(clock: InstantSource): number {
     return hardFenceAfterMs(this.times) - elapsedMs(this.since, clock)
-  }
-
-  /**
-   * A renewal with these times is about to be sent. If its reply is lost, the store may keep the
-   * lease no longer than they say, counted from now: so trust ends by then, too. True if that is
-   * earlier than it was.
-   */
-  limitTo(sent: TermTimes, clock: InstantSource): boolean {
-    const { times } = this
-    const sinceMs = elapsedMs(this.since, clock)
-    const softStopMs = Math.min(softStopAfterMs(times), sinceMs + softStopAfterMs(sent))
-    const hardFenceMs = Math.min(hardFenceAfterMs(times), sinceMs + hardFenceAfterMs(sent))
-    if (softStopMs === softStopAfterMs(times) && hardFenceMs === hardFenceAfterMs(times)) {
-      return false
-    }
-    const { safetyMarginMs } = times
-    const stopGraceMs = hardFenceMs - softStopMs
-    this.times = { ...times, ttlMs: hardFenceMs + safetyMarginMs, stopGraceMs }
-    return true
   }
 
   /**

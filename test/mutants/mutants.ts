@@ -59,15 +59,9 @@ export const mutants: readonly Mutant[] = [
     to: 'this.nextRenewalMs = this.lastSentMs + times.heartbeatMs + 500',
   },
   {
-    what: 'a shorter ttl whose renewal was not answered leaves trust as it was',
-    file: 'src/lease/elector.ts',
-    from: 'if (holding.limitTo(times, clock)) trust',
-    to: 'if (holding === undefined) trust',
-  },
-  {
     what: 'an attempt may last beyond the hard fence',
     file: 'src/lease/elector.ts',
-    from: 'timeoutMs: Math.min(attemptTimeoutMs, holding.untilHardFenceMs(clock)),',
+    from: 'timeoutMs: Math.min(attemptTimeoutMs, holding.untilHardFenceMs(this.#port.clock)),',
     to: 'timeoutMs: attemptTimeoutMs,',
   },
   {
