@@ -161,6 +161,8 @@ export interface PushListener {
  * - Every change compares holder **and** token with the record, in the same atomic step.
  * - The counter of tokens is durable, apart from the record, and only ever rises.
  * - The store's clock decides expiry; the caller's clock is never asked.
+ * - What was acknowledged is kept: neither a renewal nor the retry of an acquisition brings the
+ *   expiry forward, even if its ttl is shorter, or it arrives late and out of order.
  */
 export interface LeaseStore {
   /** The shortest ttl that this store can carry. */
@@ -170,7 +172,10 @@ export interface LeaseStore {
    * lost, yields the same token again; any other acquisition yields a higher one.
    */
   tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply>
-  /** Extends the lease by `ttlMs` from now. Refused once it has expired, even if nobody took it. */
+  /**
+   * Extends the lease to `ttlMs` from now, and never shortens it. Refused once it has expired, even
+   * if nobody took it.
+   */
   tryRenew(request: RenewRequest, signal: AbortSignal): Promise<RenewReply>
   /**
    * Frees the lease if it is this holder's with this token, notes the reason in the history, and

@@ -187,6 +187,12 @@ export const mutants: readonly Mutant[] = [
     to: '    this.#rows.delete(lease)\n    this.#tokens.delete(lease)\n    this.noteEnd',
   },
   {
+    what: 'a shorter ttl, or an old one that comes late, shortens the lease',
+    file: 'src/store/memory/lease-table.ts',
+    from: 'row.ttlMs = Math.max(ttlMs, row.ttlMs - ageMs)',
+    to: 'row.ttlMs = ttlMs',
+  },
+  {
     what: 'a lease that has expired is renewed',
     file: 'src/store/memory/lease-table.ts',
     from: 'if (nowMs - row.renewedMs >= row.ttlMs) {',

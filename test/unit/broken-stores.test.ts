@@ -155,6 +155,19 @@ const brokenStores: readonly Broken[] = [
     },
   },
   {
+    what: 'shortens a lease that it has acknowledged',
+    caughtBy: ['what was acknowledged is kept: no renewal and no retry brings the expiry forward'],
+    breakTable(table) {
+      const renew = table.renew.bind(table)
+      table.renew = (request) => {
+        const reply = renew(request)
+        const { record } = table.read(request.lease)
+        if (request.ttlMs < (record?.remainingMs ?? 0) / 2) table.expire(request.lease)
+        return reply
+      }
+    },
+  },
+  {
     what: 'does not extend the lease when it is renewed',
     caughtBy: ["a renewal extends by the store's clock"],
     breakTable(table) {

@@ -21,6 +21,15 @@ const longSet: ElectorSettings = {
   safetyMarginMs: 1_000,
 }
 
+/** From here on no reply comes: as long as the leader trusts its term, the store holds it. */
+function assertHeldWhileTrusted(bench: ElectorBench): void {
+  while (bench.trust.isTrusted(bench.clock)) {
+    assert.ok((bench.table.read('scheduler').record?.remainingMs ?? 0) >= shortSet.safetyMarginMs)
+    if (bench.inFlight?.verb === 'renew') bench.lose()
+    bench.advance(10)
+  }
+}
+
 describe('a candidate', () => {
   test('leads as soon as a free lease is granted, with the token of the store', () => {
     const bench = new ElectorBench().lead()
@@ -326,6 +335,25 @@ describe('a leader', () => {
     bench.answer()
     assert.equal(bench.elector.state, 'leading')
     assert.equal(bench.untilAttempt().timeoutMs, 5_000)
+  })
+
+  test('a shorter ttl that the store has, though no reply came, leaves what is trusted', () => {
+    const bench = new ElectorBench({ settings: longSet }).lead()
+    bench.settings = shortSet
+    bench.untilAttempt()
+    bench.lose({ applied: true })
+    assertHeldWhileTrusted(bench)
+  })
+
+  test('an old renewal with a shorter ttl that comes late leaves what is trusted', () => {
+    const bench = new ElectorBench().lead()
+    const late = bench.untilAttempt()
+    bench.lose()
+    bench.settings = longSet
+    bench.untilAttempt()
+    bench.answer()
+    bench.apply(late)
+    assertHeldWhileTrusted(bench)
   })
 
   test('one failed attempt ends nothing: it is tried again, and trust stays where it was', () => {

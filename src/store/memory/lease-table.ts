@@ -28,6 +28,15 @@ interface Term extends LeaseHolder {
   reason: EndReason | undefined
 }
 
+/** Renews a row from now on, for no less than is left of what was acknowledged before. */
+function extend(row: Row, ttlMs: number, nowMs: number): void {
+  // A clock that was set back meanwhile leaves no more than all of it.
+  const ageMs = Math.max(0, nowMs - row.renewedMs)
+  row.ttlMs = Math.max(ttlMs, row.ttlMs - ageMs)
+  row.renewals++
+  row.renewedMs = nowMs
+}
+
 /** The two clocks of the memory: one decides about expiry, the other is shown to people. */
 export interface TableClock {
   monotonicMs(): number
@@ -55,7 +64,7 @@ export class LeaseTable {
     const row = this.#rows.get(lease)
     if (row?.holder === holder) {
       // The reply to this very acquisition was lost.
-      this.#rows.set(lease, { ...row, ttlMs, renewals: row.renewals + 1, renewedMs: nowMs })
+      extend(row, ttlMs, nowMs)
       return { kind: 'acquired', token: row.token }
     }
     if (row !== undefined && nowMs - row.renewedMs < row.ttlMs) {
@@ -88,9 +97,7 @@ export class LeaseTable {
     if (nowMs - row.renewedMs >= row.ttlMs) {
       return { kind: 'refused', cause: 'expired', by: undefined }
     }
-    row.ttlMs = ttlMs
-    row.renewals++
-    row.renewedMs = nowMs
+    extend(row, ttlMs, nowMs)
     return { kind: 'renewed', resignRequest: row.resignRequest }
   }
 

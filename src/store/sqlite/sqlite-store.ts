@@ -148,9 +148,10 @@ export class SqliteLeaseStore implements LeaseStore {
     // lock would be too early, and the lease too short.
     const nowMs = this.#bootClock.nowMs()
     const retried = sql(
-      `UPDATE tenure_lease SET ttl_ms = ?, renewals = renewals + 1, clock = ?, renewed_ms = ?
+      `UPDATE tenure_lease SET ttl_ms = max(?, ttl_ms - max(0, ? - renewed_ms)), renewals = renewals + 1,
+          clock = ?, renewed_ms = ?
         WHERE lease = ? AND holder = ? RETURNING token`,
-    ).get(ttlMs, this.#bootClock.id, nowMs, lease, holder)
+    ).get(ttlMs, nowMs, this.#bootClock.id, nowMs, lease, holder)
     if (retried !== undefined) return { kind: 'acquired', token: Number(retried['token']) }
 
     const counter = sql(
@@ -190,7 +191,7 @@ export class SqliteLeaseStore implements LeaseStore {
     sql(
       `UPDATE tenure_lease SET ttl_ms = ?, renewals = renewals + 1, renewed_ms = ?
         WHERE lease = ? AND holder = ? AND token = ?`,
-    ).run(ttlMs, this.#bootClock.nowMs(), lease, holder, token)
+    ).run(Math.max(ttlMs, record.remainingMs), this.#bootClock.nowMs(), lease, holder, token)
     return { kind: 'renewed', resignRequest: record.resignRequest }
   }
 

@@ -29,6 +29,23 @@ export const renewing: readonly LeaseStoreCase[] = [
     },
   },
   {
+    name: 'what was acknowledged is kept: no renewal and no retry brings the expiry forward',
+    async run({ open }) {
+      const store = await open()
+      const token = await lead(store, 'a')
+      const short = { ttlMs: 4_000 }
+      const remainingMs = async (): Promise<number> =>
+        (await store.read('scheduler', patience())).record?.remainingMs ?? 0
+      const renewal = { lease: 'scheduler', holder: 'a', token, ...short }
+      assert.equal((await store.tryRenew(renewal, patience())).kind, 'renewed')
+      assert.ok((await remainingMs()) > ttlMs / 2)
+      assert.equal(await lead(store, 'a', short), token)
+      assert.ok((await remainingMs()) > ttlMs / 2)
+      assert.equal((await renew(store, 'a', token)).kind, 'renewed')
+      assert.ok((await remainingMs()) <= ttlMs)
+    },
+  },
+  {
     name: 'a renewal with an old token is refused',
     async run({ open, expire }) {
       const store = await open()
