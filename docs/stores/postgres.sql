@@ -45,6 +45,12 @@ CREATE OR REPLACE FUNCTION "tenure".tenure_is_expired_1(
   SELECT now_ms - renewed_ms >= ttl_ms
     AND (seen_ms IS NULL OR now_ms - seen_ms <= since_ms * 1.01 + ttl_ms * 0.01 + 500)
 $$;
+CREATE OR REPLACE FUNCTION "tenure".tenure_kept_1(
+  asked_ms double precision, ttl_ms double precision, renewed_ms double precision,
+  now_ms double precision
+) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
+  SELECT greatest(asked_ms, ttl_ms - greatest(0, now_ms - renewed_ms))
+$$;
 CREATE OR REPLACE FUNCTION "tenure".tenure_begin_1() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM set_config('lock_timeout', '5000', true);
@@ -86,7 +92,8 @@ BEGIN
 
   -- The reply to this very acquisition was lost.
   IF v_row.holder = p_holder THEN
-    UPDATE "tenure".tenure_lease SET ttl_ms = p_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms
+    UPDATE "tenure".tenure_lease SET renewals = renewals + 1, renewed_ms = v_now_ms,
+        ttl_ms = "tenure".tenure_kept_1(p_ttl_ms, ttl_ms, renewed_ms, v_now_ms)
       WHERE lease = p_lease;
     RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_row.token);
   END IF;
@@ -115,6 +122,7 @@ CREATE OR REPLACE FUNCTION "tenure".tenure_try_renew_1(
 DECLARE
   v_row "tenure".tenure_lease%ROWTYPE;
   v_now_ms double precision;
+  v_ttl_ms double precision;
 BEGIN
   PERFORM "tenure".tenure_begin_1();
   SELECT * INTO v_row FROM "tenure".tenure_lease WHERE lease = p_lease FOR UPDATE;
@@ -127,10 +135,11 @@ BEGIN
   ELSIF "tenure".tenure_is_expired_1(v_row.ttl_ms, v_row.renewed_ms, v_now_ms, p_seen_ms, p_since_ms) THEN
     RETURN jsonb_build_object('kind', 'refused', 'cause', 'expired', 'now_ms', v_now_ms);
   END IF;
-  UPDATE "tenure".tenure_lease SET ttl_ms = p_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms
+  v_ttl_ms := "tenure".tenure_kept_1(p_ttl_ms, v_row.ttl_ms, v_row.renewed_ms, v_now_ms);
+  UPDATE "tenure".tenure_lease SET ttl_ms = v_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms
     WHERE lease = p_lease;
   PERFORM pg_notify(p_channel, jsonb_build_object('token', p_token,
-    'renewals', v_row.renewals + 1, 'ttl_ms', p_ttl_ms, 'now_ms', v_now_ms)::text);
+    'renewals', v_row.renewals + 1, 'ttl_ms', v_ttl_ms, 'now_ms', v_now_ms)::text);
   RETURN jsonb_build_object('kind', 'renewed', 'now_ms', v_now_ms, 'record', to_jsonb(v_row));
 END
 $$;

@@ -68,12 +68,12 @@ describe('a PostgreSQL server', { skip: missing('postgres') }, () => {
     await works.promise
     const renewal = { lease: 'scheduler', holder: 'a', token: 1 }
     await leader.tryRenew({ ...renewal, ttlMs: 20_000 }, patience())
-    await leader.tryRenew({ ...renewal, ttlMs: 6_000 }, patience())
+    await leader.tryRenew({ ...renewal, ttlMs: 60_000 }, patience())
     await until('both are heard', () => heard.length === 2)
     const facts = heard.map(({ token, renewals, ttlMs }) => ({ token, renewals, ttlMs }))
     assert.deepEqual(facts, [
       { token: 1, renewals: 1, ttlMs: 20_000 },
-      { token: 1, renewals: 2, ttlMs: 6_000 },
+      { token: 1, renewals: 2, ttlMs: 60_000 },
     ])
     const held = await candidate.tryAcquire({ ...request, holder: 'b' }, patience())
     assert.equal(held.kind === 'held' && held.record.renewals, 2)

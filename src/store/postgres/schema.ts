@@ -20,6 +20,7 @@ export interface SchemaNames {
   readonly lease: string
   readonly term: string
   readonly isExpired: string
+  readonly kept: string
   readonly begin: string
   readonly tryAcquire: string
   readonly tryRenew: string
@@ -39,6 +40,7 @@ export function schemaNames(schema: string): SchemaNames {
     lease: name('tenure_lease'),
     term: name('tenure_term'),
     isExpired: name(`tenure_is_expired_${schemaVersion}`),
+    kept: name(`tenure_kept_${schemaVersion}`),
     begin: name(`tenure_begin_${schemaVersion}`),
     tryAcquire: name(`tenure_try_acquire_${schemaVersion}`),
     tryRenew: name(`tenure_try_renew_${schemaVersion}`),
@@ -115,14 +117,23 @@ CREATE TABLE IF NOT EXISTS ${term} (
  * Expired is what the server's clock says, unless that has outrun the caller's own: the caller
  * tells an earlier reading, and how much time has passed for itself since. The tolerance is the
  * smallest safety margin that a holder can have with this ttl.
+ *
+ * A renewal is for no less than is left of what was acknowledged before; where the clock was set
+ * back meanwhile, that is all of it.
  */
-function steps({ isExpired, begin }: SchemaNames): string {
+function steps({ isExpired, kept, begin }: SchemaNames): string {
   return `CREATE OR REPLACE FUNCTION ${isExpired}(
   ttl_ms double precision, renewed_ms double precision, now_ms double precision,
   seen_ms double precision, since_ms double precision
 ) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
   SELECT now_ms - renewed_ms >= ttl_ms
     AND (seen_ms IS NULL OR now_ms - seen_ms <= since_ms * 1.01 + ttl_ms * 0.01 + 500)
+$$;
+CREATE OR REPLACE FUNCTION ${kept}(
+  asked_ms double precision, ttl_ms double precision, renewed_ms double precision,
+  now_ms double precision
+) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
+  SELECT greatest(asked_ms, ttl_ms - greatest(0, now_ms - renewed_ms))
 $$;
 CREATE OR REPLACE FUNCTION ${begin}() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -136,7 +147,8 @@ $$;
 `
 }
 
-function tryAcquire({ tryAcquire: name, begin, isExpired, lease, token, term }: SchemaNames) {
+function tryAcquire(names: SchemaNames): string {
+  const { tryAcquire: name, begin, isExpired, kept, lease, token, term } = names
   return `CREATE OR REPLACE FUNCTION ${name}(
   p_lease text, p_holder text, p_application text, p_label text, p_ttl_ms double precision,
   p_observed_token bigint, p_observed_renewals bigint, p_channel text,
@@ -168,7 +180,8 @@ BEGIN
 
   -- The reply to this very acquisition was lost.
   IF v_row.holder = p_holder THEN
-    UPDATE ${lease} SET ttl_ms = p_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms
+    UPDATE ${lease} SET renewals = renewals + 1, renewed_ms = v_now_ms,
+        ttl_ms = ${kept}(p_ttl_ms, ttl_ms, renewed_ms, v_now_ms)
       WHERE lease = p_lease;
     RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_row.token);
   END IF;
@@ -192,7 +205,7 @@ $$;
 `
 }
 
-function tryRenew({ tryRenew: name, begin, isExpired, lease }: SchemaNames): string {
+function tryRenew({ tryRenew: name, begin, isExpired, kept, lease }: SchemaNames): string {
   return `CREATE OR REPLACE FUNCTION ${name}(
   p_lease text, p_holder text, p_token bigint, p_ttl_ms double precision, p_channel text,
   p_seen_ms double precision, p_since_ms double precision
@@ -200,6 +213,7 @@ function tryRenew({ tryRenew: name, begin, isExpired, lease }: SchemaNames): str
 DECLARE
   v_row ${lease}%ROWTYPE;
   v_now_ms double precision;
+  v_ttl_ms double precision;
 BEGIN
   PERFORM ${begin}();
   SELECT * INTO v_row FROM ${lease} WHERE lease = p_lease FOR UPDATE;
@@ -212,10 +226,11 @@ BEGIN
   ELSIF ${isExpired}(v_row.ttl_ms, v_row.renewed_ms, v_now_ms, p_seen_ms, p_since_ms) THEN
     RETURN jsonb_build_object('kind', 'refused', 'cause', 'expired', 'now_ms', v_now_ms);
   END IF;
-  UPDATE ${lease} SET ttl_ms = p_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms
+  v_ttl_ms := ${kept}(p_ttl_ms, v_row.ttl_ms, v_row.renewed_ms, v_now_ms);
+  UPDATE ${lease} SET ttl_ms = v_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms
     WHERE lease = p_lease;
   PERFORM pg_notify(p_channel, jsonb_build_object('token', p_token,
-    'renewals', v_row.renewals + 1, 'ttl_ms', p_ttl_ms, 'now_ms', v_now_ms)::text);
+    'renewals', v_row.renewals + 1, 'ttl_ms', v_ttl_ms, 'now_ms', v_now_ms)::text);
   RETURN jsonb_build_object('kind', 'renewed', 'now_ms', v_now_ms, 'record', to_jsonb(v_row));
 END
 $$;
