@@ -22,10 +22,17 @@ export interface RunningHeart {
 
 type Hear = (report: Report) => void
 
+/** How a heart is started. */
+export interface Beginning {
+  readonly config: HeartConfig
+  /** The pipe to the witness, if there is one. */
+  readonly witnessFd: number | undefined
+}
+
 /** Starts a heart in a worker thread. However that ends, `hear` is told once. */
-export function runInThread(config: HeartConfig, clock: Clock, hear: Hear): RunningHeart {
+export function runInThread(beginning: Beginning, clock: Clock, hear: Hear): RunningHeart {
   const cell = new Cell(clock)
-  const workerData: WorkerData = { buffer: cell.buffer, config }
+  const workerData: WorkerData = { buffer: cell.buffer, ...beginning }
   const url = entryUrl('tenure-worker')
   const worker = new Worker(url, {
     name: 'tenure-heart',
@@ -38,7 +45,7 @@ export function runInThread(config: HeartConfig, clock: Clock, hear: Hear): Runn
   const died = (how: string): void => {
     if (said) return
     said = true
-    const missing = began ? undefined : faultOfEntry(url)
+    const missing = began ? undefined : faultOfEntry(url, 'tenure/worker')
     const error = missing ?? new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
     hear({ kind: 'died', error: recordOfError(error) })
   }
@@ -67,7 +74,7 @@ export function runInThread(config: HeartConfig, clock: Clock, hear: Hear): Runn
 }
 
 /** Starts a heart in the main thread. */
-export function runInMain(config: HeartConfig, clock: Clock, hear: Hear): RunningHeart {
+export function runInMain(beginning: Beginning, clock: Clock, hear: Hear): RunningHeart {
   const cell = new Cell(clock)
   let alive: Timer | undefined
   const keepAlive = (keeps: boolean): void => {
@@ -82,7 +89,7 @@ export function runInMain(config: HeartConfig, clock: Clock, hear: Hear): Runnin
     }
   })
   const heart = new Heart({
-    config,
+    ...beginning,
     clock,
     cell,
     environment: process.env,

@@ -11,11 +11,12 @@ import type { Command, HeartConfig, Report } from './messages.ts'
 export interface WorkerData {
   readonly buffer: SharedArrayBuffer
   readonly config: HeartConfig
+  readonly witnessFd: number | undefined
 }
 
 invariant(parentPort !== null, 'this module is the entry of a worker thread')
 const port = parentPort
-const { buffer, config } = workerData as WorkerData
+const { buffer, config, witnessFd } = workerData as WorkerData
 const clock = createSystemClock()
 
 const heart = new Heart({
@@ -23,6 +24,7 @@ const heart = new Heart({
   clock,
   cell: new Cell(clock, buffer),
   environment: process.env,
+  witnessFd,
   watchesMainThread: true,
   report(report: Report) {
     port.postMessage(report)

@@ -18,7 +18,15 @@ import { fileURLToPath } from 'node:url'
 import { mutants, type Mutant } from './mutants.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const suites = ['elector', 'cell', 'heart-parts', 'scheduler', 'server-clock', 'stores/memory']
+const suites = [
+  'elector',
+  'cell',
+  'heart-parts',
+  'scheduler',
+  'server-clock',
+  'witness',
+  'stores/memory',
+]
 
 let folder = ''
 
