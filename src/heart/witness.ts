@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn as spawnNow, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { isSea } from 'node:sea'
 import { fileURLToPath } from 'node:url'
@@ -68,8 +68,8 @@ export interface WitnessParts {
    * {@link Witness.letGo} says that nobody writes to it any more.
    */
   readonly changed: (fd: number | undefined) => void
-  /** For tests. @default '/bin/sh' */
-  readonly shell?: string
+  /** For tests. @default that of Node.js */
+  readonly spawn?: (command: string, args: string[], options: SpawnOptions) => ChildProcess
 }
 
 /**
@@ -194,11 +194,13 @@ export class Witness {
   }
 
   #spawnChild(): ChildProcess {
-    const { mode, store, shell = '/bin/sh' } = this.#parts
+    const { mode, store, spawn = spawnNow } = this.#parts
     const script = fileURLToPath(entryUrl('tenure-witness'))
     const node = [process.execPath, ...flagsForWitness(process.execArgv, store), script]
     const [command = '', ...args] =
-      mode === 'warm' ? [...node, 'wait'] : [shell, '-c', witnessScript, 'tenure-witness', ...node]
+      mode === 'warm'
+        ? [...node, 'wait']
+        : ['/bin/sh', '-c', witnessScript, 'tenure-witness', ...node]
     const { env } = process
     const names = namesForStart.filter((name) => env[name] !== undefined)
     const options = flagsForWitness(flagsOfOptions(env['NODE_OPTIONS'] ?? ''), store)
