@@ -153,7 +153,7 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
   store_push_unavailable: {
     level: 'warn',
     fields: ['error', 'message'],
-    when: "The store cannot wake candidates; they wait for the lease's remaining time instead.",
+    when: 'No pushes come, for now or at all; candidates look once each heartbeat interval.',
   },
   main_thread_stalled: {
     level: 'error',

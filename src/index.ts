@@ -12,6 +12,7 @@ export {
   type RunLogCall,
   type RunLogger,
 } from './events.ts'
+export { healthOf, type HealthReply } from './health.ts'
 export {
   heartbeatIntervalSeconds,
   heartbeatJobId,

@@ -39,6 +39,8 @@ export class Leadership {
   #reason: EndReason | undefined
   #drainMs: number | undefined
   #timer: Timer | undefined
+  /** Trust has run out, and only the heart's own word is waited for. */
+  #awaitsLastWord = false
   #endWaiters: (() => void)[] = []
 
   constructor(parts: LeadershipParts) {
@@ -59,6 +61,7 @@ export class Leadership {
     this.#softStopped = false
     this.#reason = undefined
     this.#drainMs = undefined
+    this.#awaitsLastWord = false
     if (term.leads) {
       this.#parts.onBegin(term)
       for (const callback of this.#callbacks) this.#call(callback, term)
@@ -85,10 +88,10 @@ export class Leadership {
 
   /** Looks at the clock: has trust run out, without a word from the heart? */
   look(): void {
-    this.#timer?.cancel()
     const term = this.#term
-    if (term === undefined) return
-    const { clock } = this.#parts
+    if (term === undefined || this.#awaitsLastWord) return
+    this.#timer?.cancel()
+    const { clock, settings } = this.#parts
     const untilSoftStopMs = term.untilSoftStopMs
     if (untilSoftStopMs > 0) {
       this.#timer = clock.setTimer(untilSoftStopMs, () => this.look())
@@ -96,10 +99,13 @@ export class Leadership {
     }
     this.#softStop(term, undefined)
     const { remainingMs } = term
-    this.#timer =
-      remainingMs > 0
-        ? clock.setTimer(remainingMs, () => this.look())
-        : clock.setTimer(lastWordMs, () => this.#end(term, this.#reason ?? 'expired'))
+    // What may drain is told to stop, too, where the lease is not renewed meanwhile.
+    const untilAbortMs = remainingMs - settings().stopGraceMs
+    if (untilAbortMs <= 0) this.#abortWork(term, this.#reason)
+    this.#awaitsLastWord = remainingMs <= 0
+    this.#timer = this.#awaitsLastWord
+      ? clock.setTimer(lastWordMs, () => this.#end(term, this.#reason ?? 'expired'))
+      : clock.setTimer(untilAbortMs > 0 ? untilAbortMs : remainingMs, () => this.look())
   }
 
   // ---- what the application wants ----
@@ -146,7 +152,7 @@ export class Leadership {
     const patienceMs = onPurpose ? (this.#drainMs ?? drainMs) : 0
     let complete = await this.#idleWithin(term, patienceMs)
     if (!complete) {
-      work.abortAll(termEndedError(token, reason))
+      this.#abortWork(term, reason)
       complete = await this.#idleWithin(term, stopGraceMs)
     }
     if (!complete) {
@@ -171,10 +177,15 @@ export class Leadership {
     })
   }
 
+  #abortWork({ fencingToken, work }: LiveTerm, reason: EndReason | undefined): void {
+    work.abortAll(termEndedError(fencingToken, reason))
+  }
+
   #end(term: LiveTerm, reason: EndReason): void {
     if (this.#term !== term) return
     this.#timer?.cancel()
     this.#softStop(term, reason)
+    this.#abortWork(term, reason)
     this.#term = undefined
     this.#parts.onEnd(term, reason)
     const waiters = this.#endWaiters

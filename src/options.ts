@@ -31,9 +31,9 @@ export type WitnessMode = 'auto' | 'warm' | false
 export interface TenureOptions {
   /**
    * Where the lease lives, the same for all instances: `'sqlite:./tenure.db'` for the instances of
-   * one machine, `'memory:'` for tests, or a store of your own. Environment: `TENURE_STORE` (a
-   * URL). There is no default, because an own file in each container would make every instance
-   * leader.
+   * one machine, `'postgres://user:password@host/database'` for those of many, `'memory:'` for
+   * tests, or a store of your own. Environment: `TENURE_STORE` (a URL). There is no default,
+   * because an own file in each container would make every instance leader.
    */
   readonly store?: string | StoreModuleOption | undefined
   /** The name of the lease; one for each scheduler. Environment: `TENURE_LEASE`. @default 'scheduler' */

@@ -6,7 +6,8 @@ import { parseDuration, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
 import { Emitter } from './events.ts'
 import { errorOfRecord, type Report } from './heart/messages.ts'
-import { HeartThread } from './heart/thread.ts'
+import { runHeart, type RunHeart } from './heart/running-heart.ts'
+import { HeartThread, type ExitingProcess } from './heart/thread.ts'
 import { HeartbeatJob } from './heartbeat-job.ts'
 import { countInstance } from './instances.ts'
 import { Leadership } from './leadership.ts'
@@ -71,11 +72,24 @@ export interface TenureEvents {
  * ```
  */
 export function createTenure(options: TenureOptions): Tenure {
-  return new Tenure(options, createSystemClock())
+  return new Tenure(options, systemParts(createSystemClock()))
+}
+
+/** What a Tenure has from the process around it. A simulator brings its own. */
+export interface TenureParts {
+  readonly clock: Clock
+  readonly process: ExitingProcess
+  readonly runHeart: RunHeart
+}
+
+/** The parts of a Tenure of this process, with a clock that may be another than the machine's. */
+export function systemParts(clock: Clock): TenureParts {
+  return { clock, process, runHeart }
 }
 
 /** One instance's part in a lease: made by {@link createTenure}. */
 export class Tenure {
+  readonly #parts: TenureParts
   readonly #clock: Clock
   readonly #fixed: FixedSettings
   readonly #store: ResolvedStore
@@ -88,7 +102,7 @@ export class Tenure {
   readonly #leadership: Leadership
   readonly #whileLeaderEnds = new Set<() => void>()
   #heart: HeartThread | undefined
-  #guardedGroup: number | undefined
+  #guardedGroup: number | 'starting' | undefined
   #ttlMsMin = 0
   #startedAtMs: number | undefined
   /** Why the heartbeat does not work, while it does not. */
@@ -101,7 +115,9 @@ export class Tenure {
   #undrained = Promise.withResolvers<void>()
 
   /** @internal Use {@link createTenure}. */
-  constructor(options: TenureOptions, clock: Clock) {
+  constructor(options: TenureOptions, parts: TenureParts) {
+    const { clock } = parts
+    this.#parts = parts
     this.#clock = clock
     this.#fixed = resolveFixed(options, process.env)
     this.#store = resolveStore(options, process.env)
@@ -292,19 +308,29 @@ export class Tenure {
   /**
    * Has a process group end with this process, however that ends, before its lease is released: for
    * those who run a command only while they lead. The witness sends it SIGKILL, so that a `kill -9`
-   * of the supervisor leaves no orphan that goes on working beside the next leader. Without a
-   * {@link TenureOptions.witness} nobody does.
+   * of the supervisor leaves no orphan that goes on working beside the next leader. Where there is
+   * no witness nobody does; the lease expires then.
    *
-   * @param group the id of a group of its own, as `spawn` with `detached` makes it: the command's
-   * process id; `undefined` as soon as the command has ended, because ids are used again
+   * @param group `'starting'` before a command is started, `undefined` when nothing of it is left
+   * (ids are used again), and in between the id of a group of its own, as `spawn` makes it with
+   * `detached`: the command's process id
    * @throws TenureError `TENURE_ERR_OPTION_TYPE`
+   *
+   * @example
+   * ```ts
+   * tenure.guardProcessGroup('starting')
+   * const command = spawn('./backup.sh', { detached: true })
+   * tenure.guardProcessGroup(command.pid)
+   * command.once('exit', () => tenure.guardProcessGroup(undefined))
+   * ```
    */
-  guardProcessGroup(group: number | undefined): void {
-    if (group !== undefined && !(Number.isSafeInteger(group) && group > 1)) {
+  guardProcessGroup(group: number | 'starting' | undefined): void {
+    const isId = typeof group === 'number' && Number.isSafeInteger(group) && group > 1
+    if (group !== undefined && group !== 'starting' && !isId) {
       throw new TenureError(
         'TENURE_ERR_OPTION_TYPE',
-        'Expected the id of a process group, a whole number above 1, or undefined; got ' +
-          `${describeValue(group)}.`,
+        "Expected the id of a process group, a whole number above 1, or 'starting', or undefined; " +
+          `got ${describeValue(group)}.`,
       )
     }
     this.#guardedGroup = group
@@ -443,9 +469,11 @@ export class Tenure {
     const uncount = countInstance(this.#fixed, this.#log)
     const config = { store: this.#store, fixed: this.#fixed, options: this.#settings.options }
     const heart = new HeartThread(config, {
-      clock: this.#clock,
+      ...this.#parts,
       stallLimitMs: () => this.settings.stallLimitMs,
       report: (report) => this.#hear(report),
+      // Timers of a machine that was suspended are late by that: its first pulse notices.
+      onPulse: () => this.#leadership.look(),
       restarting: (error, retryMs) => {
         const { code, message } = error
         this.#log.write('heart_died', { error: code, message, retryMs })

@@ -28,10 +28,7 @@ export const promises: readonly Promised[] = [
   },
   {
     promise: 'No wall clock matters',
-    shownBy: [
-      { file: 'processes/wall-clock' },
-      { file: 'stores/sqlite', tests: /clock set wrong/ },
-    ],
+    shownBy: [{ file: 'processes/wall-clock' }, { file: 'stores/', tests: /clock set wrong/ }],
   },
   {
     promise: 'A slow or unreachable store delays no job and crashes nothing',
@@ -57,6 +54,14 @@ export const promises: readonly Promised[] = [
   {
     promise: 'Every store keeps to the kit, and the kit catches broken stores',
     shownBy: [{ file: 'stores/' }, { file: 'unit/broken-stores' }],
+  },
+  {
+    promise: 'A PostgreSQL server stopped, frozen, cut, locked, stepped: no two leaders',
+    shownBy: [{ file: 'processes/postgres' }, { file: 'unit/server-clock' }],
+  },
+  {
+    promise: '50 candidates hand over 100 times: one leader, each token one higher',
+    shownBy: [{ file: 'processes/handovers' }],
   },
   {
     promise: 'Jobs run on the leader only, at most one at a time, whatever they do',
@@ -86,6 +91,20 @@ export const promises: readonly Promised[] = [
   {
     promise: 'Fastify: starts, stops, correlates, answers probes',
     shownBy: [{ file: 'fastify/' }],
+  },
+  {
+    promise: 'tenure run: killed before the fence with all children, never overlapping',
+    shownBy: [{ file: 'cli/run' }],
+  },
+  {
+    promise: 'The command: status, watch, resign, serve, and help that teaches',
+    shownBy: [
+      { file: 'cli/look' },
+      { file: 'cli/serve' },
+      { file: 'cli/usage' },
+      { file: 'cli/watch' },
+      { file: 'unit/lease-screen' },
+    ],
   },
   {
     promise: 'The guides run as written',

@@ -1,8 +1,7 @@
 import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
 
 import { pageDataOf, pageFiles, pageHeaders, type PageFile } from '../dashboard/page.ts'
-import { TenureError, type Tenure } from '../index.ts'
-import { healthOf } from './health.ts'
+import { healthOf, TenureError, type Tenure } from '../index.ts'
 import type { ResolvedPluginOptions } from './plugin-options.ts'
 import { healthSchema, leaderSchema, statusSchema } from './schemas.ts'
 

@@ -7,7 +7,7 @@ import { readPluginOptions, type TenurePluginOptions } from './plugin-options.ts
 import { addRoutes } from './routes.ts'
 
 export { correlationHeader } from './correlation-hooks.ts'
-export type { HealthReply } from './health.ts'
+export type { HealthReply } from '../index.ts'
 export { tenureRoutes, type TenurePluginOptions, type TenureRoute } from './plugin-options.ts'
 
 declare module 'fastify' {

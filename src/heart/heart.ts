@@ -1,7 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { hostname } from 'node:os'
-
-import type { Clock, Timer } from '../clock.ts'
+import type { Timer } from '../clock.ts'
 import { newCorrelationId, withCorrelationId } from '../correlation.ts'
 import { formatDuration } from '../duration.ts'
 import { TenureError } from '../errors.ts'
@@ -10,22 +7,18 @@ import type { Attempt, ElectorEvent, Settlement } from '../lease/elector-port.ts
 import { Elector } from '../lease/elector.ts'
 import { checkTtlOfStore, SettingsInForce } from '../options.ts'
 import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../store/lease-store.ts'
-import { openStore } from '../store/open-store.ts'
 import type { Cell } from './cell.ts'
 import { faultOf, linesOf } from './elector-lines.ts'
 import { LineBuffer } from './line-buffer.ts'
 import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
 import { StallGate, stallTickMs } from './stall-gate.ts'
+import type { Surroundings } from './surroundings.ts'
 import { heldLine, WitnessPipe } from './witness-pipe.ts'
 
 /** What a heart is made of. */
-export interface HeartParts {
+export interface HeartParts extends Surroundings {
   readonly config: HeartConfig
   readonly cell: Cell
-  readonly clock: Clock
-  readonly environment: Readonly<Record<string, string | undefined>>
-  /** The pipe to the witness, if there is one. */
-  readonly witnessFd: number | undefined
   /** Whether the heart runs beside the main thread, and so can see it stall. */
   readonly watchesMainThread: boolean
   readonly report: (report: Report) => void
@@ -56,7 +49,7 @@ export class Heart {
   constructor(parts: HeartParts) {
     this.#parts = parts
     this.#lines = new LineBuffer((lines) => parts.report({ kind: 'lines', lines }))
-    this.#witness.open(parts.witnessFd)
+    this.#witness.open(parts.config.witnessFd)
     const { fixed, options } = parts.config
     this.#settings = new SettingsInForce(fixed, options, parts.environment, (error) =>
       this.#log('settings_invalid', { ...faultOf(error) }),
@@ -65,9 +58,9 @@ export class Heart {
       clock: parts.clock,
       trust: parts.cell,
       settings: () => this.#settings.current,
-      newHolder: () => `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`,
+      newHolder: parts.newHolder,
       newCorrelationId,
-      random: Math.random,
+      random: parts.random,
       attempt: (attempt) => this.#attempt(attempt),
       abandon: (attempt) => this.#controllers.get(attempt)?.abort(abandonedError()),
       report: (event) => this.#reportEvent(event),
@@ -77,7 +70,7 @@ export class Heart {
   /** Opens the store and becomes a candidate. Never rejects: what fails is reported. */
   async start(): Promise<void> {
     try {
-      const store = await openStore(this.#parts.config.store)
+      const store = await this.#parts.openStore(this.#parts.config.store)
       if (this.#over) return void store.close()
       this.#store = store
       checkTtlOfStore(this.#settings.current.ttlMs, store.ttlMsMin)

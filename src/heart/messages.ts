@@ -9,6 +9,8 @@ export interface HeartConfig {
   readonly fixed: FixedSettings
   /** What `createTenure` was given, with what `reconfigure` has changed since. */
   readonly options: ReconfigurableOptions
+  /** The pipe to the witness, if there is one. */
+  readonly witnessFd?: number | undefined
 }
 
 /** What the main thread tells the heart. */

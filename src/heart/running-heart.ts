@@ -6,6 +6,7 @@ import { Cell } from './cell.ts'
 import { entryUrl, faultOfEntry } from './entry.ts'
 import { Heart } from './heart.ts'
 import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
+import { createSystemSurroundings, type Surroundings } from './surroundings.ts'
 import type { WorkerData } from './tenure-worker.ts'
 
 /** One heart that runs, as the main thread sees it, wherever it runs. */
@@ -22,17 +23,19 @@ export interface RunningHeart {
 
 type Hear = (report: Report) => void
 
-/** How a heart is started. */
-export interface Beginning {
-  readonly config: HeartConfig
-  /** The pipe to the witness, if there is one. */
-  readonly witnessFd: number | undefined
-}
+/** Starts a heart; `hear` is given all that it reports. */
+export type RunHeart = (config: HeartConfig, clock: Clock, hear: Hear) => RunningHeart
+
+/** Starts a heart where its settings want it. */
+export const runHeart: RunHeart = (config, clock, hear) =>
+  config.fixed.host === 'thread'
+    ? runInThread(config, clock, hear)
+    : runInMain(config, createSystemSurroundings(clock), hear)
 
 /** Starts a heart in a worker thread. However that ends, `hear` is told once. */
-export function runInThread(beginning: Beginning, clock: Clock, hear: Hear): RunningHeart {
+function runInThread(config: HeartConfig, clock: Clock, hear: Hear): RunningHeart {
   const cell = new Cell(clock)
-  const workerData: WorkerData = { buffer: cell.buffer, ...beginning }
+  const workerData: WorkerData = { buffer: cell.buffer, config }
   const url = entryUrl('tenure-worker')
   const worker = new Worker(url, {
     name: 'tenure-heart',
@@ -74,7 +77,12 @@ export function runInThread(beginning: Beginning, clock: Clock, hear: Hear): Run
 }
 
 /** Starts a heart in the main thread. */
-export function runInMain(beginning: Beginning, clock: Clock, hear: Hear): RunningHeart {
+export function runInMain(
+  config: HeartConfig,
+  surroundings: Surroundings,
+  hear: Hear,
+): RunningHeart {
+  const { clock } = surroundings
   const cell = new Cell(clock)
   let alive: Timer | undefined
   const keepAlive = (keeps: boolean): void => {
@@ -89,10 +97,9 @@ export function runInMain(beginning: Beginning, clock: Clock, hear: Hear): Runni
     }
   })
   const heart = new Heart({
-    ...beginning,
-    clock,
+    ...surroundings,
+    config,
     cell,
-    environment: process.env,
     watchesMainThread: false,
     report(report) {
       // In a turn of its own, as a message between threads is: what hears it may command at once.

@@ -35,6 +35,8 @@ async function bearWitness(): Promise<void> {
   for (const line of lines) testimony.hear(line)
 
   const { group, held } = testimony
+  // Beside a group that was being started, and may go on unseen, nobody else may lead yet.
+  if (group === 'starting') return
   if (group !== undefined) endGroup(group)
   if (held === undefined) return
   const clock = createSystemClock()

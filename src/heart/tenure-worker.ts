@@ -6,25 +6,23 @@ import { invariant } from '../invariant.ts'
 import { Cell } from './cell.ts'
 import { Heart } from './heart.ts'
 import type { Command, HeartConfig, Report } from './messages.ts'
+import { createSystemSurroundings } from './surroundings.ts'
 
 /** What the main thread hands to the worker thread as it starts it. */
 export interface WorkerData {
   readonly buffer: SharedArrayBuffer
   readonly config: HeartConfig
-  readonly witnessFd: number | undefined
 }
 
 invariant(parentPort !== null, 'this module is the entry of a worker thread')
 const port = parentPort
-const { buffer, config, witnessFd } = workerData as WorkerData
+const { buffer, config } = workerData as WorkerData
 const clock = createSystemClock()
 
 const heart = new Heart({
+  ...createSystemSurroundings(clock),
   config,
-  clock,
   cell: new Cell(clock, buffer),
-  environment: process.env,
-  witnessFd,
   watchesMainThread: true,
   report(report: Report) {
     port.postMessage(report)

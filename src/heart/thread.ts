@@ -3,7 +3,7 @@ import type { LogEventName } from '../events.ts'
 import type { ReconfigurableOptions } from '../options.ts'
 import type { Cell } from './cell.ts'
 import type { Command, ErrorRecord, HeartConfig, Report } from './messages.ts'
-import { runInMain, runInThread, type RunningHeart } from './running-heart.ts'
+import type { RunHeart, RunningHeart } from './running-heart.ts'
 import { stallTickMs } from './stall-gate.ts'
 import { Witness } from './witness.ts'
 
@@ -13,11 +13,21 @@ export const exitWaitMs = 1_000
 /** A heart that died is started again after this time, doubled each time up to the second one. */
 const restartMs = { first: 100, longest: 5_000 }
 
+/** The process, as far as its end is heard of. */
+export interface ExitingProcess {
+  on(event: 'exit', listener: (code: number) => void): unknown
+  off(event: 'exit', listener: (code: number) => void): unknown
+}
+
 /** What a main side is made of. */
 export interface HeartThreadParts {
+  readonly process: ExitingProcess
+  readonly runHeart: RunHeart
   readonly clock: Clock
   readonly stallLimitMs: () => number
   readonly report: (report: Report) => void
+  /** The main thread shows life, which it does a few times a second. */
+  readonly onPulse: () => void
   /** The heart has died with this error, and will be started again after so long. */
   readonly restarting: (error: ErrorRecord, retryMs: number) => void
   readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void
@@ -79,7 +89,7 @@ export class HeartThread {
 
   start(): void {
     if (this.#config.fixed.host === 'thread') {
-      process.on('exit', this.#onExit)
+      this.#parts.process.on('exit', this.#onExit)
       this.#pulse()
     }
     this.#witness?.start()
@@ -117,14 +127,14 @@ export class HeartThread {
     }
     await this.#witness?.stop()
     this.#pulseTimer?.cancel()
-    process.off('exit', this.#onExit)
+    this.#parts.process.off('exit', this.#onExit)
     this.#over.resolve()
   }
 
   #run(): void {
-    const run = this.#config.fixed.host === 'thread' ? runInThread : runInMain
-    const beginning = { config: this.#config, witnessFd: this.#witness?.fd }
-    const heart = run(beginning, this.#parts.clock, (report) => this.#hear(report))
+    const { clock, runHeart } = this.#parts
+    const config = { ...this.#config, witnessFd: this.#witness?.fd }
+    const heart = runHeart(config, clock, (report) => this.#hear(report))
     this.#heart = heart
     this.#hears = true
     heart.keepAlive(this.#keepsAlive)
@@ -155,6 +165,7 @@ export class HeartThread {
 
   #pulse(): void {
     this.#heart?.cell.beat()
+    this.#parts.onPulse()
     const pulseMs = stallTickMs(this.#parts.stallLimitMs())
     this.#pulseTimer = this.#parts.clock.setTimer(pulseMs, () => this.#pulse())
   }

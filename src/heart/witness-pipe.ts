@@ -56,22 +56,32 @@ export function heldLine(held: Held | undefined): string {
   return held === undefined ? 'held' : `held ${encode(held)}`
 }
 
-/** The line that tells which process group shall end with the process; `undefined`: none. */
-export function groupLine(group: number | undefined): string {
-  return group === undefined ? 'group' : `group ${group}`
+/** A process group that shall end with the process; `starting`: its id is not known yet. */
+export type GuardedGroup = number | 'starting'
+
+/** The line that tells which group that is from now on; `undefined`: none. */
+export function groupLine(group: GuardedGroup | undefined): string {
+  if (group === undefined) return 'group'
+  return `group ${group === 'starting' ? '?' : group}`
 }
 
 /** What a witness has been told, line by line: each word counts until the next one of its kind. */
 export class Testimony {
   held: Held | undefined
-  group: number | undefined
+  group: GuardedGroup | undefined
 
   hear(line: string): void {
     const [kind, word = ''] = line.split(' ')
     if (kind === 'held') this.held = decodeHeld(word)
-    // A group of 1 would be all processes that there are.
-    if (kind === 'group') this.group = /^[1-9]\d*$/.test(word) && word !== '1' ? +word : undefined
+    if (kind === 'group') this.group = decodeGroup(word)
   }
+}
+
+function decodeGroup(word: string): GuardedGroup | undefined {
+  if (word === '?') return 'starting'
+  const group = /^[1-9]\d*$/.test(word) ? Number(word) : 0
+  // A group of 1 would be all processes that there are.
+  return Number.isSafeInteger(group) && group > 1 ? group : undefined
 }
 
 /**

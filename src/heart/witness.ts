@@ -10,7 +10,7 @@ import type { LogEventName } from '../events.ts'
 import type { ResolvedStore } from '../options.ts'
 import { entryUrl, faultOfEntry } from './entry.ts'
 import { flagsForWitness, flagsOfOptions } from './node-flags.ts'
-import { encode, groupLine, WitnessPipe } from './witness-pipe.ts'
+import { encode, groupLine, WitnessPipe, type GuardedGroup } from './witness-pipe.ts'
 
 /** One that ended is started again after this time, doubled each time up to the second one. */
 const restartMs = { first: 100, longest: 60_000 } as const
@@ -33,7 +33,8 @@ const passingCodes: ReadonlySet<unknown> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE'
  * What waits, with 2 MB instead of the 50 of Node.js: a shell that keeps the newest line of each
  * kind, ignores what is meant for the group, and outlives this process for as long as it takes to
  * run Node.js, again if that is killed. Its config comes on 3, its lines on stdin, and the command
- * as its arguments. A group of 1 would be all processes that there are.
+ * as its arguments. A group of 1 would be all processes that there are; beside one that is not known,
+ * because it was being started, nobody else may lead yet.
  */
 export const witnessScript = `# Tenure's witness: when its parent process dies, it releases the lease that was held.
 trap '' HUP INT QUIT TERM USR1 USR2 TSTP
@@ -47,6 +48,7 @@ while read -r kind word; do
   esac
 done
 case $group in
+  '?') exit 0 ;;
   '' | 1 | 0* | *[!0-9]*) ;;
   *) kill -s KILL -- "-$group" ;;
 esac
@@ -119,7 +121,7 @@ export class Witness {
   }
 
   /** Tells which process group shall end with this process. */
-  guard(group: number | undefined): void {
+  guard(group: GuardedGroup | undefined): void {
     this.#groups.tell(groupLine(group))
   }
 

@@ -11,19 +11,13 @@ import type {
   RenewReply,
   RenewRequest,
 } from '../store/lease-store.ts'
-import type { TrustTimes } from './term.ts'
+import type { TermTimes, TrustTimes } from './term.ts'
 
 /** What the elector needs to know of the options; asked for anew at each firing. */
-export interface ElectorSettings extends TrustTimes {
+export interface ElectorSettings extends TermTimes {
   readonly lease: string
   readonly application: string
   readonly label: string | undefined
-  /** R: a renewal is due this long after the last successful one was sent. */
-  readonly heartbeatMs: number
-  /** A: the timeout of one attempt. */
-  readonly attemptTimeoutMs: number
-  /** b: the delay before the first retry. */
-  readonly retryBackoffMs: number
 }
 
 /** One call of the store that the elector wants made, and when it was decided, before sending. */
@@ -31,11 +25,11 @@ export type Attempt = {
   readonly sentAt: Instant
   readonly timeoutMs: number
 } & (
-  | { readonly verb: 'acquire'; readonly request: AcquireRequest; readonly times: TrustTimes }
+  | { readonly verb: 'acquire'; readonly request: AcquireRequest; readonly times: TermTimes }
   | {
       readonly verb: 'renew'
       readonly request: RenewRequest
-      readonly times: TrustTimes
+      readonly times: TermTimes
       readonly correlationId: string
     }
   | { readonly verb: 'release'; readonly request: ReleaseRequest }

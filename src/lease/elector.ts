@@ -13,7 +13,7 @@ import { Candidacy } from './candidacy.ts'
 import type { Attempt, ElectorPort, ElectorSettings, Settlement } from './elector-port.ts'
 import { EndNote } from './end-note.ts'
 import { Holding, type Ending } from './holding.ts'
-import type { TrustTimes } from './term.ts'
+import type { TermTimes } from './term.ts'
 
 /** Where the elector stands; drawn in README.md. */
 export type ElectorState =
@@ -294,15 +294,7 @@ export class Elector {
 
   #acquired(attempt: AcquireAttempt, token: number): void {
     const { holder } = attempt.request
-    const { heartbeatMs } = this.#port.settings()
-    const holding = new Holding(
-      { holder, token },
-      {
-        since: attempt.sentAt,
-        times: attempt.times,
-        nextRenewalMs: attempt.sentAt.monotonicMs + heartbeatMs,
-      },
-    )
+    const holding = new Holding({ holder, token }, { since: attempt.sentAt, times: attempt.times })
     this.#holding = holding
     const previousToken = this.#tokenMax
     this.#tokenMax = Math.max(token, previousToken)
@@ -345,15 +337,19 @@ export class Elector {
 
   #renew(holding: Holding): void {
     const settings = this.#port.settings()
-    const sentAt = readInstant(this.#port.clock)
+    const { clock, trust } = this.#port
+    const sentAt = readInstant(clock)
+    const times = timesOf(settings)
+    if (holding.limitTo(times, clock)) trust.extend(holding.since, holding.times)
     holding.correlationId ??= this.#port.newCorrelationId()
     holding.lastSentMs = sentAt.monotonicMs
     const { holder, token, correlationId } = holding
+    const { attemptTimeoutMs } = holding.paceWith(settings)
     this.#send({
       verb: 'renew',
       sentAt,
-      timeoutMs: Math.min(settings.attemptTimeoutMs, holding.untilHardFenceMs(this.#port.clock)),
-      times: timesOf(settings),
+      timeoutMs: Math.min(attemptTimeoutMs, holding.untilHardFenceMs(clock)),
+      times,
       correlationId,
       request: { lease: settings.lease, holder, token, ttlMs: settings.ttlMs },
     })
@@ -375,7 +371,7 @@ export class Elector {
     // The soft stop passed while this attempt was under way, so that it was the store that was slow.
     if (marginMs <= 0) return this.#end(holding.end?.reason ?? 'store-unreachable', false)
     const lossReason = late || holding.failures > 0 ? 'store-unreachable' : 'expired'
-    holding.renewed(attempt.sentAt, attempt.times, this.#port.settings().heartbeatMs)
+    holding.renewed(attempt.sentAt, attempt.times)
     const inTime = trust.extend(holding.since, holding.times)
     const latencyMs = clock.monotonicMs() - attempt.sentAt.monotonicMs
     this.#port.report({ kind: 'renewed', correlationId, token, latencyMs, marginMs })
@@ -393,7 +389,7 @@ export class Elector {
   /** The outcome is unknown: trust stays where it was, and the renewal is tried again. */
   #renewFailed(attempt: RenewAttempt, { failure, error }: Failure): void {
     const holding = this.#held()
-    const { retryBackoffMs, heartbeatMs } = this.#port.settings()
+    const { retryBackoffMs, heartbeatMs } = holding.paceWith(this.#port.settings())
     const times = { baseMs: retryBackoffMs, maxMs: heartbeatMs }
     holding.failures++
     holding.nextRenewalMs = this.#nowMs() + backoffMs(holding.failures, times, this.#port.random)
@@ -506,7 +502,8 @@ export class Elector {
   }
 }
 
-function timesOf(settings: ElectorSettings): TrustTimes {
+function timesOf(settings: ElectorSettings): TermTimes {
   const { ttlMs, stopGraceMs, safetyMarginMs } = settings
-  return { ttlMs, stopGraceMs, safetyMarginMs }
+  const { heartbeatMs, attemptTimeoutMs, retryBackoffMs } = settings
+  return { ttlMs, stopGraceMs, safetyMarginMs, heartbeatMs, attemptTimeoutMs, retryBackoffMs }
 }

@@ -1,6 +1,12 @@
 import { type Instant, type InstantSource } from '../clock.ts'
 import type { EndReason } from '../store/lease-store.ts'
-import { elapsedMs, hardFenceAfterMs, softStopAfterMs, type TrustTimes } from './term.ts'
+import {
+  elapsedMs,
+  hardFenceAfterMs,
+  softStopAfterMs,
+  type TermPace,
+  type TermTimes,
+} from './term.ts'
 
 /** How a term is being brought to its end. */
 export interface Ending {
@@ -19,7 +25,8 @@ export class Holding {
   readonly token: number
   /** s: when the last renewal that succeeded was sent. */
   since: Instant
-  times: TrustTimes
+  /** What was sent with it, unless trust was limited since. */
+  times: TermTimes
   /** Failed attempts since then. */
   failures = 0
   nextRenewalMs: number
@@ -32,13 +39,13 @@ export class Holding {
 
   constructor(
     identity: { holder: string; token: number },
-    trust: { since: Instant; times: TrustTimes; nextRenewalMs: number },
+    trust: { since: Instant; times: TermTimes },
   ) {
     this.holder = identity.holder
     this.token = identity.token
     this.since = trust.since
     this.times = trust.times
-    this.nextRenewalMs = trust.nextRenewalMs
+    this.nextRenewalMs = trust.since.monotonicMs + trust.times.heartbeatMs
     this.lastSentMs = trust.since.monotonicMs
   }
 
@@ -62,12 +69,44 @@ export class Holding {
     return hardFenceAfterMs(this.times) - elapsedMs(this.since, clock)
   }
 
+  /**
+   * A renewal with these times is about to be sent. If its reply is lost, the store may keep the
+   * lease no longer than they say, counted from now: so trust ends by then, too. True if that is
+   * earlier than it was.
+   */
+  limitTo(sent: TermTimes, clock: InstantSource): boolean {
+    const { times } = this
+    const sinceMs = elapsedMs(this.since, clock)
+    const softStopMs = Math.min(softStopAfterMs(times), sinceMs + softStopAfterMs(sent))
+    const hardFenceMs = Math.min(hardFenceAfterMs(times), sinceMs + hardFenceAfterMs(sent))
+    if (softStopMs === softStopAfterMs(times) && hardFenceMs === hardFenceAfterMs(times)) {
+      return false
+    }
+    const { safetyMarginMs } = times
+    const stopGraceMs = hardFenceMs - softStopMs
+    this.times = { ...times, ttlMs: hardFenceMs + safetyMarginMs, stopGraceMs }
+    return true
+  }
+
+  /**
+   * How attempts are made until one has succeeded that was sent with `settings`: the trust that is
+   * left is of the times before, so that neither their pace nor the new one may be exceeded.
+   */
+  paceWith(settings: TermPace): TermPace {
+    const { times } = this
+    return {
+      heartbeatMs: Math.min(settings.heartbeatMs, times.heartbeatMs),
+      attemptTimeoutMs: Math.min(settings.attemptTimeoutMs, times.attemptTimeoutMs),
+      retryBackoffMs: Math.min(settings.retryBackoffMs, times.retryBackoffMs),
+    }
+  }
+
   /** A renewal that was sent at `since` has succeeded. */
-  renewed(since: Instant, times: TrustTimes, heartbeatMs: number): void {
+  renewed(since: Instant, times: TermTimes): void {
     this.since = since
     this.times = times
     this.failures = 0
     this.correlationId = undefined
-    this.nextRenewalMs = since.monotonicMs + heartbeatMs
+    this.nextRenewalMs = since.monotonicMs + times.heartbeatMs
   }
 }

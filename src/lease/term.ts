@@ -10,6 +10,19 @@ export interface TrustTimes {
   readonly safetyMarginMs: number
 }
 
+/** How renewals follow one another; all in milliseconds. */
+export interface TermPace {
+  /** R: a renewal is due this long after the last successful one was sent. */
+  readonly heartbeatMs: number
+  /** A: the timeout of one attempt. */
+  readonly attemptTimeoutMs: number
+  /** b: the delay before the first retry. */
+  readonly retryBackoffMs: number
+}
+
+/** With what a renewal is sent: how long it is trusted for, and how the next one is made. */
+export interface TermTimes extends TrustTimes, TermPace {}
+
 /**
  * How much further the wall clock may have moved than the monotonic clock before the slow,
  * suspend-aware clock is asked: well above what time synchronisation slews (500 ppm), well below
@@ -31,16 +44,17 @@ export function hardFenceAfterMs(times: TrustTimes): number {
  * The time since an instant, suspended time included.
  *
  * The monotonic clock of Linux stands still while the machine is suspended (clock_gettime(2),
- * `CLOCK_MONOTONIC`). A suspended machine's wall clock has moved on by more than its monotonic
- * clock, and so has a wall clock that was merely set forward; only then the suspend-aware uptime,
- * a hundred times slower to read, decides which of the two it was.
+ * `CLOCK_MONOTONIC`). Where the machine was suspended, its wall clock and its monotonic clock have
+ * come apart, and so they have where the wall clock was merely set; only then the suspend-aware
+ * uptime, a hundred times slower to read, decides which of the two it was. A wall clock that is set
+ * back by what the machine was suspended for, to within {@link suspendSlackMs}, hides that.
  */
 export function elapsedMs(since: Instant, clock: InstantSource): number {
   const monotonicMs = clock.monotonicMs() - since.monotonicMs
   const wallMs = clock.wallMs() - since.wallMs
-  if (wallMs - monotonicMs <= suspendSlackMs) return monotonicMs
-  const uptimeMs = clock.uptimeMs()
-  // Both readings are rounded down: to 10 ms in /proc/uptime, to 1 s where that file is missing.
-  const coarsenessMs = uptimeMs % 1_000 === 0 ? 1_000 : 10
-  return Math.max(monotonicMs, uptimeMs - since.uptimeMs + coarsenessMs)
+  if (Math.abs(wallMs - monotonicMs) <= suspendSlackMs) return monotonicMs
+  // Both readings are rounded down: to 10 ms in /proc/uptime, to 1 s where that file is missing. The
+  // first of the two tells which, so that it is the same in all looks, and no time ever goes back.
+  const coarsenessMs = since.uptimeMs % 1_000 === 0 ? 1_000 : 10
+  return Math.max(monotonicMs, clock.uptimeMs() - since.uptimeMs + coarsenessMs)
 }

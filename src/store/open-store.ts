@@ -35,21 +35,18 @@ export async function openStore(config: StoreConfig): Promise<LeaseStore> {
       return new SqliteLeaseStore({ path: config.path })
     }
     case 'postgres': {
-      const [{ PostgresLeaseStore }, { default: pg }] = await Promise.all([
-        import('./postgres/postgres-store.ts'),
-        loadClient('pg', () => import('pg')),
-      ])
+      const { PostgresLeaseStore } = await import('./postgres/postgres-store.ts')
+      // Written so that a bundler takes it for optional, as it is.
+      const { default: pg } = await import('pg').catch(missingClient('pg'))
       const { url, schema } = config
       return new PostgresLeaseStore({ url, ...(schema && { schema }), Client: pg.Client })
     }
   }
 }
 
-/** Loads the client of a store: an optional peer, so that only who uses the store installs it. */
-async function loadClient<Client>(name: string, load: () => Promise<Client>): Promise<Client> {
-  try {
-    return await load()
-  } catch (cause) {
+/** The client of a store is an optional peer: only who uses the store installs it. */
+function missingClient(name: string): (cause: unknown) => never {
+  return (cause) => {
     throw new TenureError(
       'TENURE_ERR_STORE_MODULE',
       `Expected that the package \`${name}\` is installed, which this store needs; got ` +

@@ -11,7 +11,7 @@ import {
 } from '../index.ts'
 import { environmentNames } from '../options.ts'
 import { Memory, provideMemory } from '../store/memory/memory-store.ts'
-import { Tenure } from '../tenure.ts'
+import { systemParts, Tenure } from '../tenure.ts'
 import { FakeClock } from './fake-clock.ts'
 
 /** The options of {@link createTestTenure}: those of `createTenure`, as far as they mean anything there. */
@@ -82,7 +82,8 @@ export class TestTenure extends Tenure {
     const memory = new Memory(clock)
     const name = `test-${randomUUID()}`
     provideMemory(name, memory)
-    super({ ...rest, store: `memory:${name}`, host: 'main', witness: false }, clock)
+    const fixed = { store: `memory:${name}`, host: 'main', witness: false } as const
+    super({ ...rest, ...fixed }, systemParts(clock))
     this.#clock = clock
     this.#memory = memory
     this.on('run:started', () => void this.#running++)

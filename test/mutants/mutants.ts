@@ -37,26 +37,38 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'the time of a suspended machine is not counted',
     file: 'src/lease/term.ts',
-    from: 'if (wallMs - monotonicMs <= suspendSlackMs) return monotonicMs',
+    from: 'if (Math.abs(wallMs - monotonicMs) <= suspendSlackMs) return monotonicMs',
     to: 'if (wallMs < Infinity) return monotonicMs',
+  },
+  {
+    what: 'a wall clock that is set back hides that the machine was suspended',
+    file: 'src/lease/term.ts',
+    from: 'Math.abs(wallMs - monotonicMs)',
+    to: '(wallMs - monotonicMs)',
   },
   {
     what: 'a wall clock that is set forward ends the term',
     file: 'src/lease/term.ts',
-    from: 'return Math.max(monotonicMs, uptimeMs - since.uptimeMs + coarsenessMs)',
+    from: 'return Math.max(monotonicMs, clock.uptimeMs() - since.uptimeMs + coarsenessMs)',
     to: 'return Math.max(monotonicMs, wallMs)',
   },
   {
     what: 'a renewal is due R after the reply of the last one',
     file: 'src/lease/holding.ts',
-    from: 'this.nextRenewalMs = since.monotonicMs + heartbeatMs',
-    to: 'this.nextRenewalMs = this.lastSentMs + heartbeatMs + 500',
+    from: 'this.nextRenewalMs = since.monotonicMs + times.heartbeatMs',
+    to: 'this.nextRenewalMs = this.lastSentMs + times.heartbeatMs + 500',
+  },
+  {
+    what: 'a shorter ttl whose renewal was not answered leaves trust as it was',
+    file: 'src/lease/elector.ts',
+    from: 'if (holding.limitTo(times, clock)) trust',
+    to: 'if (holding === undefined) trust',
   },
   {
     what: 'an attempt may last beyond the hard fence',
     file: 'src/lease/elector.ts',
-    from: 'timeoutMs: Math.min(settings.attemptTimeoutMs, holding.untilHardFenceMs(this.#port.clock)),',
-    to: 'timeoutMs: settings.attemptTimeoutMs,',
+    from: 'timeoutMs: Math.min(attemptTimeoutMs, holding.untilHardFenceMs(clock)),',
+    to: 'timeoutMs: attemptTimeoutMs,',
   },
   {
     what: 'a renewal whose outcome is unknown is taken for a success',
@@ -257,7 +269,7 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'the witness ends all processes when it is told of the group 1',
     file: 'src/heart/witness-pipe.ts',
-    from: "word !== '1' ? +word",
-    to: "word !== '' ? +word",
+    from: 'Number.isSafeInteger(group) && group > 1',
+    to: 'Number.isSafeInteger(group) && group > 0',
   },
 ]

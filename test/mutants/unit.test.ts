@@ -54,7 +54,8 @@ function runTests(copy: string): Promise<{ failed: number; passed: number }> {
   const env = { ...process.env, NODE_V8_COVERAGE: undefined, NODE_TEST_CONTEXT: undefined }
   const args = ['--test', '--test-reporter', 'tap', '--test-isolation', 'none', ...files]
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: copy, env, timeout: 60_000 }, (_error, stdout) => {
+    const options = { cwd: copy, env, timeout: 60_000, killSignal: 'SIGKILL' } as const
+    execFile(process.execPath, args, options, (_error, stdout) => {
       const count = (name: string): number =>
         Number(new RegExp(`^# ${name} (\\d+)`, 'm').exec(stdout)?.[1])
       resolve({ failed: count('fail'), passed: count('pass') })

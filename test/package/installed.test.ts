@@ -125,6 +125,18 @@ function assertWorked({ code, stdout, stderr }: Ended, version: string): void {
 }
 
 describe('installed into an empty project', { concurrency: 2 }, () => {
+  for (const version of versions) {
+    test(`its command runs on Node.js ${version}`, async () => {
+      const command = join(plain, 'node_modules/.bin/tenure')
+      const at = ['--store', `sqlite:${join(folder, `${++databases}.db`)}`]
+      const help = await run(nodeFor(version), [command, '--help'], plain)
+      assert.match(help.stdout, /^Usage: tenure COMMAND/)
+      const print = ['run', ...at, '--', 'sh', '-c', 'echo token $TENURE_FENCING_TOKEN; exit 7']
+      const { code, stdout } = await run(nodeFor(version), [command, ...print], plain)
+      assert.deepEqual({ code, stdout }, { code: 7, stdout: 'token 1\n' })
+    })
+  }
+
   test('it has what it needs and its documents, no sources, and no peer that is optional', async () => {
     const list = await succeed('npm', ['ls', '--all', '--parseable'], plain)
     const names = new Set(list.split('\n').map((path) => path.split('node_modules/')[1]))

@@ -18,7 +18,7 @@ onEachStore((on) => {
           assert.ok(leader && candidate)
           const before = await cluster.read()
           leader.send({ do: 'block', how, ms: blockedMs })
-          const seen = await leader.next('looked', { withinMs: blockedMs + 30_000 })
+          const seen = await leader.next('looked', { withinMs: blockedMs + 90_000 })
 
           assert.equal(seen.isLeader, true, 'the first statement after the block')
           assert.equal(seen.isTrusted, true)

@@ -18,7 +18,7 @@ test(`started and stopped ${times} times at random moments, a Tenure leaves noth
     const cache = { NODE_COMPILE_CACHE: join(folder, 'compiled') }
     // A thousand threads would write a thousand reports of the lines that they have run.
     const env = { ...process.env, ...cache, NODE_V8_COVERAGE: undefined }
-    const options = { timeout: 280_000, env }
+    const options = { timeout: 540_000, env }
     const args = [program, path, String(times), '6']
     // That the program ends at all shows that nothing keeps it alive.
     const { stdout, stderr } = await promisify(execFile)(process.execPath, args, options)

@@ -127,6 +127,15 @@ for (const shell of shells) {
       assert.equal(written(), 'c\nheld that\n')
     })
 
+    test('runs nothing while a group was being started, which may go on unseen', async (t) => {
+      const { command, written } = recorder(t)
+      const waiting = new Waiting(t, shell, command)
+      waiting.config('c')
+      waiting.tell('held it\ngroup ?\n')
+      await waiting.end()
+      assert.equal(written(), '')
+    })
+
     test('ends the process group that it was told last, and none else', async (t) => {
       const sleepers = [0, 1, 2].map(() => spawn('/bin/sleep', ['600'], { detached: true }))
       const pids = sleepers.map(({ pid = 0 }) => pid)

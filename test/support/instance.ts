@@ -1,5 +1,6 @@
 // A process that takes part in a lease, commanded over IPC by test/support/cluster.ts.
 import { spawn } from 'node:child_process'
+import { writeSync } from 'node:fs'
 
 import pg from 'pg'
 
@@ -30,7 +31,7 @@ export type InstanceCommand =
 
 /** What the instance tells the test. Times are monotonic, common to all processes. */
 export type InstanceMessage =
-  | { readonly said: 'started' | 'stopped' | 'resigned' | 'spinning' | 'exhausted' }
+  | { readonly said: 'started' | 'stopped' | 'resigned' | 'exhausted' }
   | ({ readonly said: 'witness' } & WitnessStatus)
   | { readonly said: 'spawned'; readonly pid: number }
   | { readonly said: 'wall clock'; readonly wallMs: number }
@@ -107,6 +108,8 @@ function look(): InstanceMessage {
 
 /** Spins until time has jumped, which means that the process was stopped in between. */
 function awaitFreeze(): void {
+  // A message would wait for the loop that is blocked from here on.
+  writeSync(process.stderr.fd, 'spinning\n')
   let before = performance.now()
   for (;;) {
     const now = performance.now()
@@ -193,9 +196,7 @@ process.on('message', (command: InstanceCommand) => {
     case 'spawn':
       return spawnSleeper(command.detached, command.guarded)
     case 'await freeze':
-      say({ said: 'spinning' })
-      // The message has to leave before the loop is blocked.
-      return void setTimeout(awaitFreeze, 100)
+      return awaitFreeze()
   }
 })
 

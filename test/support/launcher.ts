@@ -136,7 +136,7 @@ function childrenOf(pid: number): number[] {
 }
 
 /** The processes whose command line or environment names something. Linux only. */
-function pidsThatName(text: string): number[] {
+export function pidsThatName(text: string): number[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
   return pids.filter((pid) => procFile(pid, 'environ', 'cmdline').includes(text)).map(Number)
 }

@@ -30,6 +30,8 @@ const programs = {
       '/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1',
     ],
   },
+  /** Gives a process a terminal. */
+  script: { debianPackage: 'bsdutils', paths: ['/usr/bin/script'] },
 } as const satisfies Record<string, Program>
 
 export type ProgramName = keyof typeof programs

@@ -7,7 +7,7 @@ export function nowMs(): number {
 export async function until<Value>(
   what: string,
   find: () => Value | undefined | false | Promise<Value | undefined | false>,
-  withinMs = 20_000,
+  withinMs = 60_000,
 ): Promise<Value> {
   const endMs = nowMs() + withinMs
   for (;;) {

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 
 import {
@@ -9,11 +12,15 @@ import {
   registerHeartbeat,
   TenureError,
   type LogEventName,
-  type Tenure,
   type TenureEvents,
   type TenureOptions,
   type Term,
 } from '../../src/index.ts'
+import { runHeart, runInMain, type RunHeart } from '../../src/heart/running-heart.ts'
+import { createSystemSurroundings } from '../../src/heart/surroundings.ts'
+import { Memory, MemoryLeaseStore } from '../../src/store/memory/memory-store.ts'
+import { Tenure } from '../../src/tenure.ts'
+import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { faultOfLine } from '../support/check-line.ts'
 
 interface Line {
@@ -162,6 +169,27 @@ describe('a term', () => {
     assert.match(term.signal.reason.message, /token 1 has ended: stopped/)
   })
 
+  test('is aborted by the first sign of life after a suspension, not when its timers are due', async (t) => {
+    const clock = new FakeClock()
+    const logger = { debug() {}, info() {}, warn() {}, error() {} }
+    const folder = mkdtempSync(join(tmpdir(), 'tenure-suspended-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const options = { store: `sqlite:${folder}/tenure.db`, logger }
+    // The heart is on the fake clock as well, beside the main thread, which shows life all the same.
+    const beside: RunHeart = (config, ...rest) =>
+      runHeart({ ...config, fixed: { ...config.fixed, host: 'main' } }, ...rest)
+    const tenure = new Tenure(options, { clock, process, runHeart: beside })
+    const term = await lead(tenure)
+    assert.equal(tenure.isLeader, true)
+    clock.suspend(60_000)
+    assert.equal(tenure.isLeader, false)
+    assert.equal(term.signal.aborted, false)
+    // Far less than what was left to the soft stop, and to the next renewal, as it fell asleep.
+    clock.advance(500)
+    assert.equal(term.signal.aborted, true)
+    await tenure.stop()
+  })
+
   test('each has a higher token than the last; resign waits until it is over', async () => {
     const { tenure } = tenureOn()
     const tokens = [(await lead(tenure)).fencingToken]
@@ -293,6 +321,45 @@ describe('draining', () => {
     await tenure.stop({ drain: 10 })
     assert.equal((await run).outcome, 'aborted')
     assert.equal(logged('lease_released').length, 1)
+  })
+
+  test('what drains is aborted at the soft stop, where the store keeps the lease from being renewed', async () => {
+    const clock = new FakeClock()
+    const store = new MemoryLeaseStore(new Memory(clock))
+    const logger = { debug() {}, info() {}, warn() {}, error() {} }
+    const tenure = new Tenure(
+      { store: 'memory:', logger },
+      {
+        clock,
+        process,
+        runHeart: (config, _clock, hear) =>
+          runInMain(
+            config,
+            { ...createSystemSurroundings(clock), openStore: async () => store },
+            hear,
+          ),
+      },
+    )
+    let signal: AbortSignal | undefined
+    await tenure.schedule('long', { every: '1s' }, (run) => {
+      signal = run.signal
+      return new Promise((resolve) => run.signal.addEventListener('abort', resolve, { once: true }))
+    })
+    const term = await lead(tenure)
+    store.tryRenew = () => new Promise(() => {})
+    clock.advance(1_000)
+    const resigning = tenure.resign({ drain: '60s' })
+    await new Promise(setImmediate)
+    assert.equal(term.signal.aborted, true)
+    // Trust is counted from the acquisition: the soft stop is 17 s after it, by the default times.
+    clock.advance(15_500)
+    assert.equal(signal?.aborted, false)
+    clock.advance(600)
+    assert.equal(signal?.aborted, true)
+    assert.equal(term.isTrusted, true)
+    clock.advance(5_000)
+    await resigning
+    await tenure.stop()
   })
 
   test('what outlasts even its abort keeps the lease from being released', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
+import type { ElectorSettings } from '../../src/lease/elector-port.ts'
 import { LeaseTable } from '../../src/store/memory/lease-table.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { ElectorBench, shortSet } from '../support/elector-bench.ts'
@@ -9,6 +10,16 @@ import { ElectorBench, shortSet } from '../support/elector-bench.ts'
 // 5,440 ms, the expiry in the store 6,000 ms after it arrived there.
 const softStopMs = 4_840
 const hardFenceMs = 5_440
+
+const longSet: ElectorSettings = {
+  ...shortSet,
+  ttlMs: 20_000,
+  heartbeatMs: 5_000,
+  attemptTimeoutMs: 5_000,
+  retryBackoffMs: 500,
+  stopGraceMs: 2_000,
+  safetyMarginMs: 1_000,
+}
 
 describe('a candidate', () => {
   test('leads as soon as a free lease is granted, with the token of the store', () => {
@@ -280,6 +291,66 @@ describe('a leader', () => {
     assert.equal(bench.table.read('scheduler').record?.ttlMs, 20_000)
   })
 
+  test('longer times that come while a renewal is under way do not put off the next one', () => {
+    const bench = new ElectorBench().lead()
+    const first = bench.untilAttempt()
+    bench.settings = longSet
+    bench.answer()
+    const second = bench.untilAttempt()
+    assert.equal(second.sentAt.monotonicMs - first.sentAt.monotonicMs, 2_000)
+    assert.equal(bench.elector.state, 'leading')
+  })
+
+  test('longer times that are not in force yet leave no attempt more than its part of the old', () => {
+    const bench = new ElectorBench().lead()
+    bench.settings = longSet
+    assert.equal(bench.untilAttempt().timeoutMs, 1_000)
+    bench.advance(1_000)
+    bench.lose()
+    assert.equal(bench.elector.state, 'leading')
+    bench.untilAttempt()
+    bench.answer()
+    assert.equal(bench.elector.state, 'leading')
+    assert.equal(bench.untilAttempt().timeoutMs, 5_000)
+  })
+
+  test('a shorter ttl counts from the send on, for the store may have it though no reply comes', () => {
+    const bench = new ElectorBench({ settings: longSet }).lead()
+    const startedMs = bench.clock.monotonicMs()
+    bench.settings = shortSet
+    const attempt = bench.untilAttempt()
+    bench.apply(attempt)
+    const expiresMs = bench.clock.monotonicMs() + 6_000
+    assert.equal(attempt.sentAt.monotonicMs - startedMs, 5_000)
+    let trustedMs = startedMs
+    while (bench.elector.state === 'leading' || bench.elector.state === 'ending') {
+      assert.ok(bench.clock.monotonicMs() - startedMs < 60_000, 'the term ends')
+      if (bench.trust.isTrusted(bench.clock)) trustedMs = bench.clock.monotonicMs()
+      bench.advance(10)
+      const { inFlight } = bench
+      if (inFlight?.verb !== 'renew') continue
+      if (bench.clock.monotonicMs() - inFlight.sentAt.monotonicMs >= inFlight.timeoutMs)
+        bench.lose()
+    }
+    assert.ok(trustedMs < expiresMs - shortSet.safetyMarginMs)
+    assert.ok(trustedMs > expiresMs - shortSet.safetyMarginMs - 100)
+    assert.equal(bench.last('ended').reason, 'store-unreachable')
+  })
+
+  test('times with another ttl take no trust away from a term that is renewed in time', () => {
+    const bench = new ElectorBench({ settings: longSet }).lead()
+    for (const settings of [shortSet, longSet, shortSet]) {
+      bench.settings = settings
+      bench.untilAttempt()
+      bench.advance(900)
+      assert.equal(bench.elector.state, 'leading')
+      assert.equal(bench.trust.isLeader(bench.clock), true)
+      bench.answer()
+      assert.equal(bench.trust.times?.ttlMs, settings.ttlMs)
+    }
+    assert.equal(bench.elector.state, 'leading')
+  })
+
   test('one failed attempt ends nothing: it is tried again, and trust stays where it was', () => {
     const bench = new ElectorBench().lead()
     const since = bench.trust.since
@@ -321,6 +392,7 @@ describe('a leader', () => {
     const startedMs = bench.clock.monotonicMs()
     let timeoutMs = Infinity
     while (bench.elector.state === 'leading' || bench.elector.state === 'ending') {
+      assert.ok(bench.clock.monotonicMs() - startedMs < 60_000, 'the term ends')
       const attempt = bench.untilAttempt()
       const leftMs = startedMs + hardFenceMs - attempt.sentAt.monotonicMs
       timeoutMs = Math.min(timeoutMs, attempt.timeoutMs)

@@ -1,6 +1,7 @@
-import type { Role, Tenure } from '../index.ts'
+import type { Role } from './status.ts'
+import type { Tenure } from './tenure.ts'
 
-/** Whether the heartbeat works on this instance. It says nothing of who leads. */
+/** What a probe is answered: whether the heartbeat works here. It says nothing of who leads. */
 export interface HealthReply {
   readonly status: 'ok' | 'failing'
   readonly role: Role
@@ -17,6 +18,15 @@ export interface HealthReply {
  *   answer. One whose first attempt is under way is given the benefit.
  *
  * The store is not asked: a probe costs nothing, and is answered also where the store is slow.
+ *
+ * @example
+ * ```ts
+ * import { healthOf } from 'tenure'
+ * app.get('/health', (_request, response) => {
+ *   const health = healthOf(tenure)
+ *   response.status(health.status === 'ok' ? 200 : 503).json(health)
+ * })
+ * ```
  */
 export function healthOf(tenure: Tenure): HealthReply {
   const { role, fault } = tenure.health

@@ -1,0 +1,28 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+
+import type { Clock } from '../clock.ts'
+import type { LeaseStore } from '../store/lease-store.ts'
+import { openStore, type StoreConfig } from '../store/open-store.ts'
+
+/** What a heart has from the process and the machine around it. A simulator brings its own. */
+export interface Surroundings {
+  readonly clock: Clock
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly openStore: (config: StoreConfig) => Promise<LeaseStore>
+  /** From 0 to below 1. */
+  readonly random: () => number
+  /** A fresh identity for one acquisition. */
+  readonly newHolder: () => string
+}
+
+/** The surroundings of a heart in this very process. */
+export function createSystemSurroundings(clock: Clock): Surroundings {
+  return {
+    clock,
+    environment: process.env,
+    openStore,
+    random: Math.random,
+    newHolder: () => `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`,
+  }
+}
