@@ -19,9 +19,9 @@ export function shownOf(pid: number): string {
   return procFile(pid, 'cmdline') + procFile(pid, 'environ')
 }
 
-/** The memory of a process that it shares with no other, and its share of the rest, in bytes. */
+/** The memory of a process in bytes, with all that it shares with others. */
 export function memoryOf(pid: number): number {
-  return Number(/^Pss:\s+(\d+) kB/m.exec(procFile(pid, 'smaps_rollup'))?.[1]) * 1_024
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(procFile(pid, 'status'))?.[1]) * 1_024
 }
 
 /** The processes that a process has started, and those of theirs. */
