@@ -228,48 +228,4 @@ export const mutants: readonly Mutant[] = [
     from: 'if (gainMs > ttlMs * 0.01 + 500)',
     to: 'if (gainMs > ttlMs * 0.01 + 1e9)',
   },
-  {
-    what: 'the witness is told the holder only after the acquisition',
-    file: 'src/heart/heart.ts',
-    from: '      this.#tellWitness(attempt, undefined)\n',
-    to: '',
-  },
-  {
-    what: 'the witness is told the token only when the instance leads',
-    file: 'src/heart/heart.ts',
-    from: "if (attempt.verb === 'acquire' && settlement.kind === 'replied') {",
-    to: "if (attempt.verb === 'renew' && settlement.kind === 'replied') {",
-  },
-  {
-    what: 'the witness is not told that a term is over',
-    file: 'src/heart/heart.ts',
-    from: '        this.#witness.tell(heldLine(undefined))\n',
-    to: '',
-  },
-  {
-    what: 'a heart that has let go of the pipe still writes to its number',
-    file: 'src/heart/heart.ts',
-    from: '          this.#witness.open(command.fd)\n',
-    to: '',
-  },
-  {
-    what: 'the witness releases whatever is held',
-    file: 'src/heart/release.ts',
-    from: "if (record?.holder !== holder || (token ?? record.token) !== record.token) return 'not-held'",
-    to:
-      "if (record === undefined) return 'not-held'\n" +
-      "    await store.tryRelease({ ...record, lease, reason: 'crashed' }, signal)",
-  },
-  {
-    what: "the end of the witness's pipe alone is taken for the end of the process",
-    file: 'src/heart/release.ts',
-    from: "const outcome = hasEnded() ? await attempt(held, parts) : 'failed'",
-    to: 'const outcome = await attempt(held, parts)',
-  },
-  {
-    what: 'the witness ends all processes when it is told of the group 1',
-    file: 'src/heart/witness-pipe.ts',
-    from: 'Number.isSafeInteger(group) && group > 1',
-    to: 'Number.isSafeInteger(group) && group > 0',
-  },
 ]
