@@ -4,6 +4,7 @@ import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
+import { benchCrash } from './crash.ts'
 import { benchCrowd } from './crowd.ts'
 import { benchHandover } from './handover.ts'
 import { benchIsLeader } from './is-leader.ts'
@@ -11,6 +12,7 @@ import { benchIsLeader } from './is-leader.ts'
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   'is-leader': benchIsLeader,
   handover: benchHandover,
+  crash: benchCrash,
   crowd: benchCrowd,
 }
 

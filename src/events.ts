@@ -51,6 +51,8 @@ export type LogEventName =
   | 'main_thread_stalled'
   | 'main_thread_revived'
   | 'heart_died'
+  | 'witness_absent'
+  | 'witness_died'
   | 'instance_duplicate'
   | 'settings_invalid'
   | 'drain_exceeded'
@@ -167,6 +169,16 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
     level: 'error',
     fields: ['error', 'message', 'retryMs'],
     when: 'The thread that renews the lease ended unexpectedly; it is restarted after `retryMs`.',
+  },
+  witness_absent: {
+    level: 'warn',
+    fields: ['message'],
+    when: 'There can be no witness here: after a `kill -9` of this process its lease has to expire.',
+  },
+  witness_died: {
+    level: 'warn',
+    fields: ['message', 'retryMs'],
+    when: 'The witness ended before this process; it is started again after `retryMs`.',
   },
   instance_duplicate: {
     level: 'warn',

@@ -28,6 +28,7 @@ export type {
   Settings,
   StoreModuleOption,
   TenureOptions,
+  WitnessMode,
 } from './options.ts'
 export { registerHeartbeat, type HeartbeatRegistration } from './register-heartbeat.ts'
 export type {
@@ -39,7 +40,7 @@ export type {
   RunRecord,
   Schedule,
 } from './schedule/job.ts'
-export type { Health, HeartbeatFault, Role, Status } from './status.ts'
+export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 export type * from './store/lease-store.ts'
 export type { ResignRequestOutcome } from './store-reader.ts'
 export { createTenure, type Tenure, type TenureEvents } from './tenure.ts'

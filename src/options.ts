@@ -21,6 +21,9 @@ export type OnStall = 'expire' | 'kill'
 /** Where the heartbeat runs. */
 export type HeartHost = 'thread' | 'main'
 
+/** Who releases the lease of a process that ends without a word: see `docs/guarantees.md`. */
+export type WitnessMode = 'auto' | 'warm' | false
+
 /**
  * The options of `createTenure`. Each that is left out is taken from the environment variable
  * named at it, and then from its default.
@@ -90,6 +93,14 @@ export interface TenureOptions {
    * @default 'thread'; a `memory:` store always runs in `'main'`
    */
   readonly host?: HeartHost | undefined
+  /**
+   * A child process that releases the lease when this process dies without a word, as by
+   * `kill -9`. `'auto'`: a waiting shell (2 MB), where there is a POSIX shell, child processes are
+   * allowed, and Tenure runs in the main thread of its process. `'warm'`: a waiting Node.js (50 MB),
+   * which is faster and needs no shell. `false`: none; the lease expires. Environment:
+   * `TENURE_WITNESS`. @default 'auto'; none with a `memory:` store, which dies with its process
+   */
+  readonly witness?: WitnessMode | undefined
   /** Where log lines go. @default warnings and errors to stderr, as lines of JSON */
   readonly logger?: Logger | undefined
 }
@@ -116,6 +127,7 @@ export interface FixedSettings {
   readonly application: string
   readonly label: string | undefined
   readonly host: HeartHost
+  readonly witness: WitnessMode
 }
 
 /** The settings that are resolved anew at each firing of the heartbeat. */
@@ -155,6 +167,7 @@ export const environmentNames: Readonly<Record<Exclude<keyof TenureOptions, 'log
   onStall: 'TENURE_ON_STALL',
   drain: 'TENURE_DRAIN',
   host: 'TENURE_HOST',
+  witness: 'TENURE_WITNESS',
 }
 
 /** The options that `reconfigure` takes. */
@@ -212,6 +225,7 @@ export function resolveFixed(options: TenureOptions, environment: Environment): 
     application: nameOf(read('application'), 'TENURE_ERR_OPTION_TYPE') ?? 'application',
     label: nameOf(read('label'), 'TENURE_ERR_OPTION_TYPE'),
     host: hostOf(choiceOf(read('host'), ['thread', 'main']), store),
+    witness: witnessOf(read('witness'), store),
   }
 }
 
@@ -308,8 +322,26 @@ function checkLogger(logger: unknown): void {
   )
 }
 
+function isInMemory(store: ResolvedStore): boolean {
+  return 'scheme' in store && store.scheme === 'memory'
+}
+
+function witnessOf({ value, name }: Source, store: ResolvedStore): WitnessMode {
+  const given = value === false ? 'false' : value
+  const choice = checkChoice(given, name, ['auto', 'warm', 'false']) ?? 'auto'
+  const inMemory = isInMemory(store)
+  if (inMemory && choice === 'warm') {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_RELATION',
+      "Expected `witness` to be 'auto' or false with a memory: store, which dies with its process; " +
+        "got 'warm'. Leave `witness` out.",
+    )
+  }
+  return inMemory || choice === 'false' ? false : choice
+}
+
 function hostOf(host: HeartHost | undefined, store: ResolvedStore): HeartHost {
-  const inMemory = 'scheme' in store && store.scheme === 'memory'
+  const inMemory = isInMemory(store)
   if (inMemory && host === 'thread') {
     throw new TenureError(
       'TENURE_ERR_OPTION_RELATION',

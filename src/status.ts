@@ -17,6 +17,14 @@ export interface HeartbeatFault {
   readonly message: string
 }
 
+/** The process that releases the lease when this one dies without a word. */
+export interface WitnessStatus {
+  /** `undefined` where there is none. */
+  readonly pid: number | undefined
+  /** Why there is none, where that is so. */
+  readonly absence: string | undefined
+}
+
 /** What an instance knows of itself without asking the store. */
 export interface Health {
   readonly role: Role
@@ -63,6 +71,7 @@ export interface Status {
     readonly nextAtMs: number | undefined
     readonly fault: HeartbeatFault | undefined
   }
+  readonly witness: WitnessStatus
   readonly jobs: readonly JobRecord[]
   readonly recentRuns: readonly RunRecord[]
   /** The last log lines of this instance, the newest first; debug lines among them. */

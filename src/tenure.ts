@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { checkKeys } from './check.ts'
 import { createSystemClock, type Clock } from './clock.ts'
 import { parseDuration, type Duration } from './duration.ts'
-import { messageOf } from './errors.ts'
+import { describeValue, messageOf, TenureError } from './errors.ts'
 import { Emitter } from './events.ts'
 import { errorOfRecord, type Report } from './heart/messages.ts'
 import { runHeart, type RunHeart } from './heart/running-heart.ts'
@@ -30,7 +30,7 @@ import {
 import type { HeartbeatRegistration } from './register-heartbeat.ts'
 import type { Handler, JobOptions, JobRecord, RunRecord, Schedule } from './schedule/job.ts'
 import { Scheduler } from './schedule/scheduler.ts'
-import type { Health, HeartbeatFault, Role, Status } from './status.ts'
+import type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 import type { EndReason } from './store/lease-store.ts'
 import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
 
@@ -102,6 +102,7 @@ export class Tenure {
   readonly #leadership: Leadership
   readonly #whileLeaderEnds = new Set<() => void>()
   #heart: HeartThread | undefined
+  #guardedGroup: number | 'starting' | undefined
   #ttlMsMin = 0
   #startedAtMs: number | undefined
   /** Why the heartbeat does not work, while it does not. */
@@ -304,6 +305,38 @@ export class Tenure {
     return 'scheduled'
   }
 
+  /**
+   * Has a process group end with this process, however that ends, before its lease is released: for
+   * those who run a command only while they lead. The witness sends it SIGKILL, so that a `kill -9`
+   * of the supervisor leaves no orphan that goes on working beside the next leader. Where there is
+   * no witness nobody does; the lease expires then.
+   *
+   * @param group `'starting'` before a command is started, `undefined` when nothing of it is left
+   * (ids are used again), and in between the id of a group of its own, as `spawn` makes it with
+   * `detached`: the command's process id
+   * @throws TenureError `TENURE_ERR_OPTION_TYPE`
+   *
+   * @example
+   * ```ts
+   * tenure.guardProcessGroup('starting')
+   * const command = spawn('./backup.sh', { detached: true })
+   * tenure.guardProcessGroup(command.pid)
+   * command.once('exit', () => tenure.guardProcessGroup(undefined))
+   * ```
+   */
+  guardProcessGroup(group: number | 'starting' | undefined): void {
+    const isId = typeof group === 'number' && Number.isSafeInteger(group) && group > 1
+    if (group !== undefined && group !== 'starting' && !isId) {
+      throw new TenureError(
+        'TENURE_ERR_OPTION_TYPE',
+        "Expected the id of a process group, a whole number above 1, or 'starting', or undefined; " +
+          `got ${describeValue(group)}.`,
+      )
+    }
+    this.#guardedGroup = group
+    this.#heart?.witness?.guard(group)
+  }
+
   // ---- settings and status ----
 
   /** The settings in force now: options over the environment (`TENURE_*`) over defaults. */
@@ -379,11 +412,20 @@ export class Tenure {
         nextAtMs: this.#heartbeat.nextAtMs,
         fault: this.#fault,
       },
+      witness: this.#witnessStatus(),
       jobs: this.jobs(),
       recentRuns: this.#scheduler.recentRuns,
       recentLines: this.#log.recent,
       settings,
     }
+  }
+
+  #witnessStatus(): WitnessStatus {
+    const witness = this.#heart?.witness
+    if (witness !== undefined) return { pid: witness.pid, absence: witness.absence }
+    const isOff = this.#fixed.witness === false
+    const absence = isOff ? 'It is switched off: `witness` is false.' : 'It has not been started.'
+    return { pid: undefined, absence }
   }
 
   #role(): Role {
@@ -438,9 +480,11 @@ export class Tenure {
         this.#fault = { sinceMs: this.#clock.wallMs(), error: code, message }
         this.#leadership.look()
       },
+      log: (event, fields) => this.#log.write(event, fields),
     })
     this.#heart = heart
     heart.start()
+    heart.witness?.guard(this.#guardedGroup)
     try {
       await this.#ready.promise
     } catch (error) {

@@ -31,6 +31,10 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'processes/exits' }, { file: 'fastify/', tests: /SIGTERM/ }],
   },
   {
+    promise: 'kill -9: the witness releases, long before the ttl; nothing while it lives',
+    shownBy: [{ file: 'processes/witness' }, { file: 'unit/witness' }],
+  },
+  {
     promise: 'No wall clock matters',
     shownBy: [{ file: 'processes/wall-clock' }, { file: 'stores/', tests: /clock set wrong/ }],
   },

@@ -63,6 +63,7 @@ const tenureOptionKeys: Readonly<Record<keyof TenureOptions, true>> = {
   onStall: true,
   drain: true,
   host: true,
+  witness: true,
   logger: true,
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { TenureError } from '../errors.ts'
 
 /**
- * Where a module of this folder is that a thread begins with: beside this one, with the same
+ * Where a module of this folder is that a thread, or the witness, begins with: beside this one, with the same
  * extension, which the compiler does not rewrite. In a bundle that is beside the bundle; there is
  * no `import.meta.url` in one that is CommonJS.
  *
@@ -16,13 +16,13 @@ export function entryUrl(name: `tenure-${string}`): URL {
   return new URL(`./${name}${extname(new URL(here).pathname)}`, here)
 }
 
-/** What is wrong with an entry, if it is not there. */
-export function faultOfEntry(url: URL): TenureError | undefined {
+/** What is wrong with an entry, if it is not there: it is a subpath of the package. */
+export function faultOfEntry(url: URL, subpath: string): TenureError | undefined {
   if (existsSync(url)) return undefined
   return new TenureError(
     'TENURE_ERR_FILE_MISSING',
-    `Expected the entry of Tenure's thread at ${fileURLToPath(url)}; there is no such file. If the ` +
-      'application is bundled, leave `tenure` out of the bundle, or build `tenure/worker` to this ' +
-      'file as a second entry point: see docs/bundlers.md.',
+    `Expected ${subpath} at ${fileURLToPath(url)}; there is no such file. If the application is ` +
+      `bundled, leave \`tenure\` out of the bundle, or build \`${subpath}\` to this file as an entry ` +
+      'point of its own: see docs/bundlers.md.',
   )
 }

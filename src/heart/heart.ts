@@ -14,6 +14,7 @@ import { checkCommand } from './message-checks.ts'
 import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
 import { StallGate, stallTickMs } from './stall-gate.ts'
 import type { Surroundings } from './surroundings.ts'
+import { heldLine, WitnessPipe } from './witness-pipe.ts'
 
 /** What a heart is made of. */
 export interface HeartParts extends Surroundings {
@@ -36,6 +37,7 @@ export class Heart {
   readonly #lines: LineBuffer
   readonly #settings: SettingsInForce
   readonly #controllers = new Map<Attempt, AbortController>()
+  readonly #witness = new WitnessPipe()
   #store: LeaseStore | undefined
   #unwatch: (() => void) | undefined
   #wakeTimer: Timer | undefined
@@ -48,6 +50,7 @@ export class Heart {
   constructor(parts: HeartParts) {
     this.#parts = parts
     this.#lines = new LineBuffer((lines) => parts.report({ kind: 'lines', lines }))
+    this.#witness.open(parts.config.witnessFd)
     const { fixed, options } = parts.config
     this.#settings = new SettingsInForce(fixed, options, parts.environment, (error) =>
       this.#log('settings_invalid', { ...faultOf(error) }),
@@ -110,6 +113,10 @@ export class Heart {
           return this.#elector.stop()
         case 'exit':
           return this.#elector.exit(command.reason)
+        case 'witness':
+          this.#witness.open(command.fd)
+          if (command.fd === undefined) this.#parts.report({ kind: 'witness-let-go' })
+          return
         case 'lines-logged':
           return this.#lines.logged()
       }
@@ -148,7 +155,10 @@ export class Heart {
 
   /** One firing: a unit of work on the store that ends within its timeout, or is cancelled. */
   async #call(attempt: Attempt): Promise<void> {
-    if (attempt.verb === 'acquire') this.#parts.cell.holding = true
+    if (attempt.verb === 'acquire') {
+      this.#parts.cell.holding = true
+      this.#tellWitness(attempt, undefined)
+    }
     const controller = new AbortController()
     this.#controllers.set(attempt, controller)
     const timeout = timeoutError(attempt)
@@ -163,6 +173,9 @@ export class Heart {
     timer.cancel()
     this.#controllers.delete(attempt)
     this.#judgeStore(settlement)
+    if (attempt.verb === 'acquire' && settlement.kind === 'replied') {
+      this.#tellWitness(attempt, settlement.reply as AcquireReply)
+    }
     this.#input(() => this.#elector.settled(attempt, settlement))
   }
 
@@ -191,6 +204,17 @@ export class Heart {
     this.#storeFails = failed
     const fault = failed ? faultOf(settlement.error) : undefined
     this.#parts.report({ kind: 'store', atMs: this.#parts.clock.wallMs(), fault })
+  }
+
+  /**
+   * Tells the witness what may be held from here on: before an acquisition is sent that it may be
+   * made, and after it the token. While the outcome is unknown it stays at the first.
+   */
+  #tellWitness({ request }: AcquireAttempt, reply: AcquireReply | undefined): void {
+    const { holder, ttlMs } = request
+    const token = reply?.kind === 'acquired' ? reply.token : undefined
+    const isHeld = reply?.kind !== 'held'
+    this.#witness.tell(heldLine(isHeld ? { holder, token, ttlMs } : undefined))
   }
 
   // ---- the main thread's life ----
@@ -247,6 +271,7 @@ export class Heart {
         return report({ kind: 'acquired', token: event.token, holder: event.holder })
       case 'renewed': {
         const { correlationId, token, latencyMs } = event
+        this.#witness.flush()
         return report({
           kind: 'heartbeat',
           outcome: 'renewed',
@@ -266,6 +291,7 @@ export class Heart {
         return report({ kind: 'ending', token: event.token, reason: event.reason })
       case 'ended': {
         cell.holding = false
+        this.#witness.tell(heldLine(undefined))
         const { token, reason, released } = event
         return report({ kind: 'ended', token, reason, released })
       }
@@ -291,6 +317,7 @@ export class Heart {
 
   #close(): void {
     this.#over = true
+    this.#witness.open(undefined)
     this.#wakeTimer?.cancel()
     this.#gateTimer?.cancel()
     this.#unwatch?.()
@@ -298,6 +325,8 @@ export class Heart {
     this.#store?.close().catch(() => {})
   }
 }
+
+type AcquireAttempt = Extract<Attempt, { verb: 'acquire' }>
 
 /** Settles as the call does, but no later than the abort, also where a store ignores its signal. */
 function settledOrAborted<Result>(

@@ -19,6 +19,7 @@ const isFlag: Check = (value) => typeof value === 'boolean'
 const isNumber: Check = Number.isFinite
 const isSpan: Check = (value) => Number.isFinite(value) && (value as number) >= 0
 const isToken: Check = (value) => Number.isSafeInteger(value) && (value as number) > 0
+const isDescriptor: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -56,6 +57,7 @@ const commands: Checks<Command> = {
   beat: { correlationId: isCorrelationId },
   stop: {},
   exit: { reason: isReason },
+  witness: { fd: orUndefined(isDescriptor) },
   'lines-logged': {},
 }
 
@@ -76,6 +78,7 @@ const reports: Checks<Report> = {
   ending: { token: isToken, reason: isReason },
   ended: { token: isToken, reason: isReason, released: isFlag },
   lines: { lines: (value) => Array.isArray(value) && value.every(isLine) },
+  'witness-let-go': {},
   stopped: {},
   died: {
     error: isObjectOf({ code: isOneOf(errorCodes), message: isText, stack: orUndefined(isText) }),

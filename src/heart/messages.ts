@@ -9,6 +9,8 @@ export interface HeartConfig {
   readonly fixed: FixedSettings
   /** What `createTenure` was given, with what `reconfigure` has changed since. */
   readonly options: ReconfigurableOptions
+  /** The pipe to the witness, if there is one. */
+  readonly witnessFd?: number | undefined
 }
 
 /** What the main thread tells the heart. */
@@ -22,6 +24,8 @@ export type Command =
   | { readonly kind: 'stop' }
   /** The process ends in this very moment, and waits for the cell to say `exited`. */
   | { readonly kind: 'exit'; readonly reason: EndReason }
+  /** The pipe to the witness from now on; `undefined`: there is none, and the last one is let go. */
+  | { readonly kind: 'witness'; readonly fd: number | undefined }
   /** The lines of the last `lines` report are logged: more may be sent. */
   | { readonly kind: 'lines-logged' }
 
@@ -48,6 +52,8 @@ export type Report =
       readonly released: boolean
     }
   | { readonly kind: 'lines'; readonly lines: readonly LogLine[] }
+  /** The heart does not write to the last pipe any more: its number may mean another file. */
+  | { readonly kind: 'witness-let-go' }
   | { readonly kind: 'stopped' }
   /** The heart cannot go on. */
   | { readonly kind: 'died'; readonly error: ErrorRecord }

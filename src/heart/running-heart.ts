@@ -48,7 +48,7 @@ function runInThread(config: HeartConfig, clock: Clock, hear: Hear): RunningHear
   const died = (how: string): void => {
     if (said) return
     said = true
-    const missing = began ? undefined : faultOfEntry(url)
+    const missing = began ? undefined : faultOfEntry(url, 'tenure/worker')
     const error = missing ?? new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
     hear({ kind: 'died', error: recordOfError(error) })
   }

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
+import type { LogEventName } from '../events.ts'
 import type { ReconfigurableOptions } from '../options.ts'
 import type { Cell } from './cell.ts'
 import { checkReport } from './message-checks.ts'
@@ -11,6 +12,7 @@ import {
 } from './messages.ts'
 import type { RunHeart, RunningHeart } from './running-heart.ts'
 import { stallTickMs } from './stall-gate.ts'
+import { Witness } from './witness.ts'
 
 /** How long an exit of the process may be held up until the lease is released. */
 export const exitWaitMs = 1_000
@@ -35,17 +37,21 @@ export interface HeartThreadParts {
   readonly onPulse: () => void
   /** The heart has died with this error, and will be started again after so long. */
   readonly restarting: (error: ErrorRecord, retryMs: number) => void
+  readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void
 }
 
 /**
  * The main thread's side of the heart: starts it, in a worker thread or beside the application,
  * starts it again when it dies, and, for one in a thread, shows the main thread's life and lets it
- * release at an exit.
+ * release at an exit. The witness, which releases where nothing of this can, outlives every heart.
  */
 export class HeartThread {
   readonly #parts: HeartThreadParts
+  readonly #witness: Witness | undefined
   #config: HeartConfig
   #heart: RunningHeart | undefined
+  /** Whether the heart still hears what it is told. */
+  #hears = false
   #keepsAlive = true
   #stopping = false
   #wasReady = false
@@ -58,6 +64,24 @@ export class HeartThread {
   constructor(config: HeartConfig, parts: HeartThreadParts) {
     this.#config = config
     this.#parts = parts
+    const { fixed, store } = config
+    if (fixed.witness === false) return
+    this.#witness = new Witness({
+      mode: fixed.witness,
+      lease: fixed.lease,
+      store,
+      clock: parts.clock,
+      log: parts.log,
+      changed: (fd) => {
+        if (this.#hears) this.send({ kind: 'witness', fd })
+        else if (fd === undefined) this.#witness?.letGo()
+      },
+    })
+  }
+
+  /** The process that releases the lease when this one dies; `undefined` if there shall be none. */
+  get witness(): Witness | undefined {
+    return this.#witness
   }
 
   /** The state of the heart that runs now, or ran last. */
@@ -75,6 +99,7 @@ export class HeartThread {
       this.#parts.process.on('exit', this.#onExit)
       this.#pulse()
     }
+    this.#witness?.start()
     this.#run()
   }
 
@@ -107,6 +132,7 @@ export class HeartThread {
       await heart.over
       timer.cancel()
     }
+    await this.#witness?.stop()
     this.#pulseTimer?.cancel()
     this.#parts.process.off('exit', this.#onExit)
     this.#over.resolve()
@@ -114,8 +140,10 @@ export class HeartThread {
 
   #run(): void {
     const { clock, runHeart } = this.#parts
-    const heart: RunningHeart = runHeart(this.#config, clock, (report) => this.#hear(heart, report))
+    const config = { ...this.#config, witnessFd: this.#witness?.fd }
+    const heart: RunningHeart = runHeart(config, clock, (report) => this.#hear(heart, report))
     this.#heart = heart
+    this.#hears = true
     heart.keepAlive(this.#keepsAlive)
   }
 
@@ -134,6 +162,11 @@ export class HeartThread {
     if (report.kind === 'ready') {
       this.#wasReady = true
       this.#restarts = 0
+    }
+    if (report.kind === 'witness-let-go') return this.#witness?.letGo()
+    if (report.kind === 'died' || report.kind === 'stopped') {
+      this.#hears = false
+      this.#witness?.letGo()
     }
     // What does not work at the start is a mistake; what worked once may work again.
     if (report.kind === 'died' && this.#wasReady) this.#died(report.error)

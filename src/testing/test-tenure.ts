@@ -14,8 +14,8 @@ import { Memory, provideMemory } from '../store/memory/memory-store.ts'
 import { systemParts, Tenure } from '../tenure.ts'
 import { FakeClock } from './fake-clock.ts'
 
-/** The options of {@link createTestTenure}: those of `createTenure` but for its store. */
-export interface TestTenureOptions extends Omit<TenureOptions, 'store' | 'host'> {
+/** The options of {@link createTestTenure}: those of `createTenure`, as far as they mean anything there. */
+export interface TestTenureOptions extends Omit<TenureOptions, 'store' | 'host' | 'witness'> {
   /** What time it is at the beginning. @default 2026-01-01T00:00:00Z */
   readonly now?: Date | undefined
 }
@@ -23,8 +23,10 @@ export interface TestTenureOptions extends Omit<TenureOptions, 'store' | 'host'>
 /** How a term can be lost on purpose: see {@link TestTenure.lose}. */
 export type LossReason = 'stolen' | 'expired' | 'store-unreachable'
 
+const notForTests: ReadonlySet<string> = new Set(['store', 'host', 'witness'])
+
 const optionNames: readonly string[] = [
-  ...Object.keys(environmentNames).filter((name) => name !== 'store' && name !== 'host'),
+  ...Object.keys(environmentNames).filter((name) => !notForTests.has(name)),
   'logger',
   'now',
 ]
@@ -80,7 +82,8 @@ export class TestTenure extends Tenure {
     const memory = new Memory(clock)
     const name = `test-${randomUUID()}`
     provideMemory(name, memory)
-    super({ ...rest, store: `memory:${name}`, host: 'main' }, systemParts(clock))
+    const fixed = { store: `memory:${name}`, host: 'main', witness: false } as const
+    super({ ...rest, ...fixed }, systemParts(clock))
     this.#clock = clock
     this.#memory = memory
     this.on('run:started', () => void this.#running++)

@@ -171,6 +171,7 @@ describe('any times', () => {
       application: 'application',
       label: undefined,
       host: 'main',
+      witness: false,
     }
     const value = fc.oneof(fc.constantFrom('18s', '20s', '30s', '', '6s'), fc.string())
     const writes = fc.array(

@@ -16,6 +16,7 @@ import {
   succeed,
   type Ended,
 } from '../support/packed.ts'
+import { nowMs } from '../support/until.ts'
 
 interface Manifest {
   readonly main: string
@@ -32,9 +33,10 @@ const manifest = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ) as Manifest
 
-/** Everything that can be imported; the worker is the entry of a thread and nothing else. */
+/** Not to be imported: the entries of a thread and of a process, and nothing else. */
+const entries = new Set(['./worker', './witness', './package.json'])
 const subpaths = Object.keys(manifest.exports)
-  .filter((name) => name !== './worker' && name !== './package.json')
+  .filter((name) => !entries.has(name))
   .map((name) => name.replace('.', 'tenure'))
 
 /** One version of each line that is supported; of the oldest, the oldest. */
@@ -70,6 +72,7 @@ async function lead(database) {
   await tenure.schedule('job', { every: '1h' }, (run) => console.log('token', run.fencingToken))
   await tenure.start()
   await acquired
+  if (process.argv[3] === 'kill') process.kill(process.pid, 'SIGKILL')
   const { outcome } = await tenure.runNow('job')
   const { settings, lastToken } = await tenure.status()
   await tenure.stop()
@@ -84,6 +87,10 @@ const worked = 'token 1\nsucceeded thread 1\n'
 
 let databases = 0
 
+function ownDatabase(): string {
+  return join(folder, `${++databases}.db`)
+}
+
 /** Runs a program on a database of its own. */
 function runProgram(
   node: string,
@@ -91,7 +98,21 @@ function runProgram(
   cwd: string,
   flags: readonly string[] = [],
 ): Promise<Ended> {
-  return run(node, [...flags, program, join(folder, `${++databases}.db`)], cwd)
+  return run(node, [...flags, program, ownDatabase()], cwd)
+}
+
+/** With the default ttl of 20 s, whoever leads sooner than this does so after a release. */
+const beforeExpiryMs = 12_000
+
+/** Kills a program that leads, and runs it again: its witness has released the lease. */
+async function assertWitnessed(node: string, program: string, cwd: string): Promise<void> {
+  const database = ownDatabase()
+  const killed = await run(node, [program, database, 'kill'], cwd)
+  assert.deepEqual([killed.code, killed.stdout], [null, ''])
+  const killedAtMs = nowMs()
+  const { code, stdout } = await run(node, [program, database], cwd)
+  assert.deepEqual([code, stdout], [0, 'token 2\nsucceeded thread 2\n'])
+  assert.ok(nowMs() - killedAtMs < beforeExpiryMs)
 }
 
 /** The warning that Node.js 22 prints where it loads its SQLite, once a thread, is documented. */
@@ -151,6 +172,7 @@ describe('installed into an empty project', { concurrency: 2 }, () => {
       const name = `import-${version}.mjs`
       await createProject(plain, { [name]: program })
       assertWorked(await runProgram(nodeFor(version), name, plain), version)
+      await assertWitnessed(nodeFor(version), name, plain)
     })
 
     test(`it is required by CommonJS on Node.js ${version}`, async () => {
@@ -320,22 +342,41 @@ describe('bundled by esbuild', { concurrency: 2 }, () => {
     const all = [`--format=${format}`, `--out-extension:.js=.${extension}`, ...flags]
     const title = [format, ...flags].join(' ')
 
-    test(`as ${title}, with tenure/worker as second entry, it works on each Node.js`, async () => {
-      const entries = ['app=src/app.js', 'tenure-worker=tenure/worker']
-      const out = await bundle(title.replaceAll(' ', ''), entries, all)
+    const name = title.replaceAll(' ', '')
+    const app = `app.${extension}`
+    const [main, worker, witness] = [
+      'app=src/app.js',
+      'tenure-worker=tenure/worker',
+      'tenure-witness=tenure/witness',
+    ]
+
+    test(`as ${title}, with its two entries, it works on each Node.js`, async () => {
+      const out = await bundle(name, [main, worker, witness], all)
       for (const version of versions) {
-        const ended = await runProgram(nodeFor(version), `app.${extension}`, out)
-        assertWorked(ended, version)
+        assertWorked(await runProgram(nodeFor(version), app, out), version)
+        await assertWitnessed(nodeFor(version), app, out)
       }
     })
 
     test(`as ${title}, without its worker, it says what is missing where`, async () => {
-      const out = await bundle(`lacking${title.replaceAll(' ', '')}`, ['app=src/app.js'], all)
-      const { code, stdout } = await runProgram(process.execPath, `app.${extension}`, out)
+      const out = await bundle(`no-worker-${name}`, [main, witness], all)
+      const { code, stdout } = await runProgram(process.execPath, app, out)
       assert.equal(code, 1)
       assert.ok(stdout.startsWith('TENURE_ERR_FILE_MISSING '), stdout)
       assert.ok(stdout.includes(join(out, `tenure-worker.${extension}`)), stdout)
       assert.ok(stdout.includes('docs/bundlers.md'), stdout)
+    })
+
+    test(`as ${title}, without its witness, it works, and one line says so`, async () => {
+      const out = await bundle(`no-witness-${name}`, [main, worker], all)
+      const { code, stdout, stderr } = await runProgram(process.execPath, app, out)
+      assert.deepEqual([code, stdout], [0, worked])
+      const [line = '', ...rest] = stderr.trim().split('\n')
+      assert.deepEqual(rest, [])
+      const { msg, message } = JSON.parse(line) as Record<string, string>
+      assert.equal(msg, 'witness_absent')
+      assert.ok(message?.includes(join(out, `tenure-witness.${extension}`)), line)
+      assert.ok(message?.includes('docs/bundlers.md'), line)
     })
   }
 
@@ -368,7 +409,8 @@ describe('bundled by esbuild', { concurrency: 2 }, () => {
     )
     const out = join(folder, 'bundled-service')
     const [, banner = ''] = /`--banner:js="(.*)"`/.exec(document) ?? []
-    const args = ['service.mjs', 'tenure-worker=tenure/worker', `--outdir=${out}`, '--bundle']
+    const both = ['tenure-worker=tenure/worker', 'tenure-witness=tenure/witness']
+    const args = ['service.mjs', ...both, `--outdir=${out}`, '--bundle']
     const flags = ['--platform=node', '--format=esm', `--banner:js=${banner}`]
     await succeed(bin('esbuild'), [...args, ...flags, '--out-extension:.js=.mjs'], project)
     const { code, stdout, stderr } = await runProgram(process.execPath, 'service.mjs', out)

@@ -180,8 +180,9 @@ describe('a PostgreSQL server that has its troubles', { skip, concurrency: 5 }, 
         )
         assert.ok(Math.abs((row?.ms ?? 0) - Date.now() - 60_000) < 30_000, 'the clock was stepped')
         // Whoever has lost its connection looks at once, before the leader renews.
+        const after = candidate.lines('lease_held').length
         await server.terminateConnections('test_1')
-        await candidate.nextLine('lease_held', { after: candidate.lines('lease_held').length })
+        await candidate.nextLine('lease_held', { after })
         for (let beat = 0; beat < 3; beat++) await assertUndisturbed(cluster)
 
         // A crash after the step is taken over as ever.

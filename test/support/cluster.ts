@@ -8,6 +8,7 @@ import type { InstanceCommand, InstanceMessage } from './instance.ts'
 import type { PostgresServer } from './postgres-server.ts'
 import { createTestStore, type StoreName, type TestStore } from './test-store.ts'
 import { until } from './until.ts'
+import { descendantsOf, endWitness } from './witness.ts'
 
 /** The short set: the shortest times that the documentation names. */
 export const shortSet = { ttl: 6_000, heartbeat: 2_000, attemptTimeout: 1_000 } as const
@@ -22,6 +23,10 @@ export interface SpawnOptions {
   readonly env?: NodeJS.ProcessEnv
   /** Permissions of files count, also where the tests run as root. */
   readonly unprivileged?: boolean
+  /** Flags of its Node.js. */
+  readonly flags?: readonly string[]
+  /** In a process group of its own. */
+  readonly detached?: boolean
 }
 
 /** Root may read and write every file, unless it has given up that very privilege. */
@@ -39,6 +44,8 @@ export class Instance {
   /** What is wrong with the lines that it has logged. */
   readonly faults: string[] = []
   stderr = ''
+  /** Its witness, from when it has started; it has no other children then. */
+  witness: number | undefined
   readonly exited: Promise<number | null>
   hasExited = false
 
@@ -48,10 +55,14 @@ export class Instance {
     this.process = fork(path, [JSON.stringify({ label, ...options })], {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       env: { ...process.env, ...spawn.env },
+      detached: spawn.detached ?? false,
+      ...(spawn.flags && { execArgv: [...spawn.flags] }),
       ...(spawn.unprivileged ? withoutPrivileges() : {}),
     })
     this.process.on('message', (message: InstanceMessage) => {
       this.messages.push(message)
+      if (message.said === 'started') this.witness = descendantsOf(this.pid)[0]
+      if (message.said === 'witness') this.witness = message.pid
       if (message.said !== 'line') return
       const fault = faultOfLine(message.event, message.level, message.fields)
       if (fault !== undefined) this.faults.push(fault)
@@ -104,8 +115,9 @@ export class Instance {
     return until(what, () => this.lines(event)[after], withinMs)
   }
 
-  /** Ends the process, whatever its state. */
+  /** Ends the process, whatever its state; its witness first, which would go on with its work. */
   async end(): Promise<void> {
+    if (this.witness !== undefined) endWitness(this.witness)
     if (this.hasExited) return
     this.process.kill('SIGCONT')
     this.process.kill('SIGKILL')

@@ -1,9 +1,15 @@
 // A process that takes part in a lease, commanded over IPC by test/support/cluster.ts.
+import { spawn } from 'node:child_process'
 import { writeSync } from 'node:fs'
 
 import pg from 'pg'
 
-import { createTenure, withCorrelationId, type TenureOptions } from '../../src/index.ts'
+import {
+  createTenure,
+  withCorrelationId,
+  type TenureOptions,
+  type WitnessStatus,
+} from '../../src/index.ts'
 import { blocks, type BlockName } from './blocks.ts'
 
 /** What the test tells the instance to do. */
@@ -19,10 +25,15 @@ export type InstanceCommand =
   /** Opens a pool to the same database, as applications do, and takes all its connections. */
   | { readonly do: 'exhaust pool'; readonly url: string }
   | { readonly do: 'run'; readonly jobId: string; readonly correlationId: string }
+  | { readonly do: 'witness' }
+  /** Starts a command that lives for long, and whether it ends with this process. */
+  | { readonly do: 'spawn'; readonly detached: boolean; readonly guarded: boolean }
 
 /** What the instance tells the test. Times are monotonic, common to all processes. */
 export type InstanceMessage =
   | { readonly said: 'started' | 'stopped' | 'resigned' | 'exhausted' }
+  | ({ readonly said: 'witness' } & WitnessStatus)
+  | { readonly said: 'spawned'; readonly pid: number }
   | { readonly said: 'wall clock'; readonly wallMs: number }
   | { readonly said: 'acquired'; readonly token: number; readonly atMs: number }
   | {
@@ -131,6 +142,13 @@ async function exhaustPool(url: string): Promise<void> {
   say({ said: 'exhausted' })
 }
 
+function spawnSleeper(detached: boolean, guarded: boolean): void {
+  // With the standard streams of this process, as a job that runs a command has it.
+  const { pid = 0 } = spawn('/bin/sleep', ['600'], { stdio: 'inherit', detached })
+  if (guarded) tenure.guardProcessGroup(pid)
+  say({ said: 'spawned', pid })
+}
+
 process.on('message', (command: InstanceCommand) => {
   switch (command.do) {
     case 'block':
@@ -173,6 +191,10 @@ process.on('message', (command: InstanceCommand) => {
       return say({ said: 'wall clock', wallMs: Date.now() })
     case 'exhaust pool':
       return void exhaustPool(command.url)
+    case 'witness':
+      return void tenure.status().then(({ witness }) => say({ said: 'witness', ...witness }))
+    case 'spawn':
+      return spawnSleeper(command.detached, command.guarded)
     case 'await freeze':
       return awaitFreeze()
   }

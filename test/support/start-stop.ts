@@ -2,18 +2,22 @@
 import { readdirSync } from 'node:fs'
 
 import { createTenure } from '../../src/index.ts'
+import { descendantsOf } from './witness.ts'
 
 const [path = '', times = '0', lanes = '1'] = process.argv.slice(2)
 const logger = { debug() {}, info() {}, warn() {}, error: console.error }
 
 /** What a Tenure could leave behind. */
-function left(): Record<string, number> {
+async function left(): Promise<Record<string, number>> {
+  // What has been closed is gone in one of the next turns of the loop.
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
   const resources: Record<string, number> = {}
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1
   return {
     ...resources,
     threads: readdirSync('/proc/self/task').length,
     descriptors: readdirSync('/proc/self/fd').length,
+    children: descendantsOf(process.pid).length,
     exitListeners: process.listenerCount('exit'),
     warningListeners: process.listenerCount('warning'),
   }
@@ -36,13 +40,11 @@ async function cycle(lane: number): Promise<void> {
 
 // Once around, so that everything that is loaded once has been loaded.
 await cycle(-1)
-const before = left()
+const before = await left()
 let started = 0
 await Promise.all(
   Array.from({ length: Number(lanes) }, async (_, lane) => {
     while (started++ < Number(times)) await cycle(lane)
   }),
 )
-// Threads and handles that have been closed are gone in one of the next turns of the loop.
-for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
-process.stdout.write(JSON.stringify({ before, after: left(), led }))
+process.stdout.write(JSON.stringify({ before, after: await left(), led }))

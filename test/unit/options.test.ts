@@ -29,6 +29,7 @@ describe('the options', () => {
       application: 'application',
       label: undefined,
       host: 'main',
+      witness: false,
       ttlMs: 20_000,
       heartbeatMs: 5_000,
       attemptTimeoutMs: 5_000,
@@ -93,7 +94,7 @@ describe('the options', () => {
     refused([], 'TENURE_ERR_OPTION_TYPE', 'an array')
     refused({ store, tll: '20s' }, 'TENURE_ERR_OPTION_UNKNOWN', 'ttl', 'got \\[tll\\]')
     // Options that are not built yet do not exist.
-    refused({ store, witness: 'auto' }, 'TENURE_ERR_OPTION_UNKNOWN', 'witness')
+    refused({ store, weight: 1 }, 'TENURE_ERR_OPTION_UNKNOWN', 'weight')
   })
 
   test('every wrong type is refused', () => {
@@ -113,6 +114,7 @@ describe('the options', () => {
     for (const value of ['kill!', 1, null, {}]) {
       refused({ store, onStall: value }, 'TENURE_ERR_OPTION_TYPE', 'onStall', 'expire, kill')
       refused({ store, host: value }, 'TENURE_ERR_OPTION_TYPE', 'host', 'thread, main')
+      refused({ store, witness: value }, 'TENURE_ERR_OPTION_TYPE', 'witness', 'auto, warm, false')
     }
     for (const value of [1, {}, '', 'x'.repeat(256), 'a\nb']) {
       refused({ store, application: value }, 'TENURE_ERR_OPTION_TYPE', 'application')
@@ -142,6 +144,18 @@ describe('the options', () => {
 
   test('a memory store cannot be served by a thread', () => {
     refused({ store, host: 'thread' }, 'TENURE_ERR_OPTION_RELATION', 'memory:', 'main')
+  })
+
+  test('the witness is on where there can be a second process, and off in the memory of one', () => {
+    const witnessOf = (options: TenureOptions, environment = {}): unknown =>
+      resolveFixed(options, environment).witness
+    const file = 'sqlite:./options.db'
+    assert.equal(witnessOf({ store: file }), 'auto')
+    assert.equal(witnessOf({ store: file, witness: false }), false)
+    assert.equal(witnessOf({ store: file }, { TENURE_WITNESS: 'false' }), false)
+    assert.equal(witnessOf({ store: file }, { TENURE_WITNESS: 'warm' }), 'warm')
+    assert.equal(witnessOf({ store, witness: 'auto' }), false)
+    refused({ store, witness: 'warm' }, 'TENURE_ERR_OPTION_RELATION', 'memory:', 'Leave')
   })
 
   test('a module of one’s own has to be absolute, and its options plain data', () => {

@@ -127,8 +127,10 @@ export class CommandKeeper {
     })
     const startedMs = clock.monotonicMs()
     try {
+      tenure.guardProcessGroup('starting')
       this.#group = await CommandGroup.start(command, env, clock)
       const { pid } = this.#group
+      tenure.guardProcessGroup(pid)
       guard.watch(pid)
       const text = `leading with fencing token ${token}; started ${command[0]} (process ${pid})`
       voice.say('command_started', text, { lease, token, pid })
@@ -146,6 +148,7 @@ export class CommandKeeper {
       return { kind: 'not-started', exitCode: error.exitCode }
     } finally {
       guard.dismiss()
+      tenure.guardProcessGroup(undefined)
       this.#group = undefined
       this.#supervision = undefined
     }

@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 
 /** A monotonic clock, and the name of the group of processes that read the very same one. */
@@ -22,7 +20,7 @@ export interface BootClock {
  */
 export function createBootClock(): BootClock {
   return {
-    id: bootId() ?? `unknown:${randomUUID()}`,
+    id: bootId() ?? `unknown:${crypto.randomUUID()}`,
     nowMs() {
       const [seconds, nanoseconds] = process.hrtime()
       return seconds * 1e3 + nanoseconds / 1e6
@@ -37,6 +35,8 @@ function bootId(): string | undefined {
       return `linux:${boot}:${timeNamespace()}`
     }
     if (process.platform === 'darwin') {
+      // Loaded where it is needed only: the witness counts milliseconds.
+      const { execFileSync } = process.getBuiltinModule('node:child_process')
       const name = 'kern.bootsessionuuid'
       return `darwin:${execFileSync('/usr/sbin/sysctl', ['-n', name], { encoding: 'utf8' }).trim()}`
     }

@@ -1,0 +1,57 @@
+// What is left of a Tenure when its process has died: see witness.ts, which starts it. Its words
+// come on stdin; `wait` says that the process still lives, and that its config comes on 3.
+import { readSync } from 'node:fs'
+
+import { createSystemClock } from '../clock.ts'
+import { openStore } from '../store/open-store.ts'
+import { hasEnded, releaseHeld } from './release.ts'
+import { decodeConfig, Testimony } from './witness-pipe.ts'
+
+/** Signals that are meant for others: for the process, its group, or all of a service. */
+const ignored = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const
+
+/** The lines that come from a pipe, until its end; the thread waits for each. */
+function* linesOf(fd: number): Generator<string, void> {
+  const chunk = Buffer.alloc(65_536)
+  let rest = ''
+  for (;;) {
+    const length = readSync(fd, chunk)
+    if (length === 0) return
+    const lines = (rest + chunk.toString('latin1', 0, length)).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+}
+
+async function bearWitness(): Promise<void> {
+  for (const signal of ignored) process.on(signal, () => {})
+  const lines = linesOf(0)
+  const config = (process.argv[2] === 'wait' ? linesOf(3) : lines).next().value
+  if (config === undefined) return
+  const { pid, lease, store: location, environment } = decodeConfig(config)
+  Object.assign(process.env, environment)
+  const store = await openStore(location)
+  const testimony = new Testimony()
+  for (const line of lines) testimony.hear(line)
+
+  const { group, held } = testimony
+  // Beside a group that was being started, and may go on unseen, nobody else may lead yet.
+  if (group === 'starting') return
+  if (group !== undefined) endGroup(group)
+  if (held === undefined) return
+  const clock = createSystemClock()
+  // A store of somebody's own may ignore its signal, and never answer.
+  clock.setTimer(held.ttlMs, () => process.exit(), { keepAlive: true })
+  await releaseHeld(held, { store, lease, clock, hasEnded: () => hasEnded(pid) })
+  await store.close()
+}
+
+function endGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+void bearWitness().then(() => process.exit())

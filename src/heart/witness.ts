@@ -1,0 +1,270 @@
+import { spawn as spawnNow, type ChildProcess, type SpawnOptions } from 'node:child_process'
+import type { Socket } from 'node:net'
+import { isSea } from 'node:sea'
+import { fileURLToPath } from 'node:url'
+import { isMainThread } from 'node:worker_threads'
+
+import type { Clock, Timer } from '../clock.ts'
+import { messageOf } from '../errors.ts'
+import type { LogEventName } from '../events.ts'
+import type { ResolvedStore } from '../options.ts'
+import { entryUrl, faultOfEntry } from './entry.ts'
+import { flagsForWitness, flagsOfOptions } from './node-flags.ts'
+import { encode, groupLine, WitnessPipe, type GuardedGroup } from './witness-pipe.ts'
+
+/** One that ended is started again after this time, doubled each time up to the second one. */
+const restartMs = { first: 100, longest: 60_000 } as const
+
+/** Of the environment, what Node.js itself reads as it starts. The rest may hold secrets. */
+const namesForStart = [
+  'LD_LIBRARY_PATH',
+  'DYLD_LIBRARY_PATH',
+  'NODE_EXTRA_CA_CERTS',
+  'NODE_ICU_DATA',
+  'OPENSSL_CONF',
+  'SSL_CERT_DIR',
+  'SSL_CERT_FILE',
+] as const
+
+/** What the system may lack for a moment. */
+const passingCodes: ReadonlySet<unknown> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'])
+
+/**
+ * What waits, with 2 MB instead of the 50 of Node.js: a shell that keeps the newest line of each
+ * kind, ignores what is meant for the group, and outlives this process for as long as it takes to
+ * run Node.js, again if that is killed. Its config comes on 3, its lines on stdin, and the command
+ * as its arguments. A group of 1 would be all processes that there are; beside one that is not known,
+ * because it was being started, nobody else may lead yet.
+ */
+export const witnessScript = `# Tenure's witness: when its parent process dies, it releases the lease that was held.
+trap '' HUP INT QUIT TERM USR1 USR2 TSTP
+IFS= read -r config <&3 || exit 0
+exec 3<&-
+group= held=
+while read -r kind word; do
+  case $kind in
+    group) group=$word ;;
+    held) held=$word ;;
+  esac
+done
+case $group in
+  '?') exit 0 ;;
+  '' | 1 | 0* | *[!0-9]*) ;;
+  *) kill -s KILL -- "-$group" ;;
+esac
+[ -n "$held" ] || exit 0
+for try in 1 2 3; do
+  printf '%s\\nheld %s\\n' "$config" "$held" | "$@" && exit 0
+done
+`
+
+/** What a witness is made of. */
+export interface WitnessParts {
+  readonly mode: 'auto' | 'warm'
+  readonly lease: string
+  readonly store: ResolvedStore
+  readonly clock: Clock
+  readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void
+  /**
+   * The pipe is another one, or gone. Of a pipe that is gone, the number is kept until
+   * {@link Witness.letGo} says that nobody writes to it any more.
+   */
+  readonly changed: (fd: number | undefined) => void
+  /** For tests. @default that of Node.js */
+  readonly spawn?: (command: string, args: string[], options: SpawnOptions) => ChildProcess
+}
+
+/**
+ * The main thread's side of the witness: a child process that sees this process die, and then
+ * releases exactly what it held.
+ *
+ * It sees that by the end of a pipe, whose other end is held by the main thread for as long as there
+ * is one: that of the heart's thread, which writes to it, must not look like the end of the process.
+ * It has no part in anything else: it holds up neither a heartbeat, nor the event loop, nor the
+ * exit.
+ */
+export class Witness {
+  readonly #parts: WitnessParts
+  readonly #groups = new WitnessPipe()
+  #child: ChildProcess | undefined
+  #ended: Promise<void> = Promise.resolve()
+  #pipe: Socket | undefined
+  #startedMs = 0
+  #restarts = 0
+  #restartTimer: Timer | undefined
+  #stopping = false
+  #absence: string | undefined
+
+  constructor(parts: WitnessParts) {
+    this.#parts = parts
+  }
+
+  /** Where the heart writes to. */
+  get fd(): number | undefined {
+    return this.#child && fdOf(this.#pipe)
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  /** Why there is none. */
+  get absence(): string | undefined {
+    return this.#absence
+  }
+
+  /** Starts it, where it can be; it is ready for lines at once. */
+  start(): void {
+    const absence = this.#impossibility()
+    if (absence === undefined) this.#spawn()
+    else this.#absent(absence)
+  }
+
+  /** Tells which process group shall end with this process. */
+  guard(group: GuardedGroup | undefined): void {
+    this.#groups.tell(groupLine(group))
+  }
+
+  /** The heart writes to the last pipe no more, so that its number may be used for other files. */
+  letGo(): void {
+    if (this.#child !== undefined || this.#pipe === undefined) return
+    this.#pipe.destroy()
+    this.#pipe = undefined
+    this.#restartLater()
+  }
+
+  /** Ends it. To be called when the heart is over; resolves when nothing of it is left. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#restartTimer?.cancel()
+    // Not by the end of the pipe: what may still be held is this living process's own affair.
+    this.#child?.ref()
+    this.#child?.kill('SIGKILL')
+    await this.#ended
+    this.#pipe?.destroy()
+    this.#absence = 'It has been stopped.'
+  }
+
+  #impossibility(): string | undefined {
+    if (process.platform === 'win32') return 'Windows has no POSIX shell.'
+    if (!isMainThread) {
+      return 'Tenure does not run in the main thread of its process, but in one that may end before.'
+    }
+    if (isSea()) return 'The application is a single executable, and brings no Node.js to run.'
+    if (process.permission && !process.permission.has('child')) {
+      return 'The permission model of Node.js allows no child processes: see --allow-child-process.'
+    }
+    return faultOfEntry(entryUrl('tenure-witness'), 'tenure/witness')?.message
+  }
+
+  #spawn(): void {
+    let child: ChildProcess
+    try {
+      child = this.#spawnChild()
+    } catch (error) {
+      return this.#failed(error)
+    }
+    const [pipe, , , configPipe] = child.stdio as unknown as (Socket | undefined)[]
+    // Both may fail when it has ended, of which its own exit tells.
+    for (const stream of [pipe, configPipe]) stream?.on('error', () => {}).unref()
+    const fd = fdOf(pipe)
+    if (child.pid === undefined || pipe === undefined || fd === undefined) {
+      child.once('error', (error) => {
+        pipe?.destroy()
+        configPipe?.destroy()
+        this.#failed(error)
+      })
+      return
+    }
+    // Node.js would destroy it as soon as the child ends, while the heart may be about to write.
+    child.stdin = null
+    configPipe?.end(`${this.#config()}\n`, () => configPipe.destroy())
+    child.unref()
+    this.#child = child
+    this.#pipe = pipe
+    this.#absence = undefined
+    this.#startedMs = this.#parts.clock.monotonicMs()
+    this.#ended = new Promise((resolve) => {
+      child.once('exit', () => {
+        configPipe?.destroy()
+        this.#died()
+        resolve()
+      })
+    })
+    this.#groups.open(fd)
+    this.#parts.changed(fd)
+  }
+
+  #spawnChild(): ChildProcess {
+    const { mode, store, spawn = spawnNow } = this.#parts
+    const script = fileURLToPath(entryUrl('tenure-witness'))
+    const node = [process.execPath, ...flagsForWitness(process.execArgv, store), script]
+    const [command = '', ...args] =
+      mode === 'warm'
+        ? [...node, 'wait']
+        : ['/bin/sh', '-c', witnessScript, 'tenure-witness', ...node]
+    const { env } = process
+    const names = namesForStart.filter((name) => env[name] !== undefined)
+    const options = flagsForWitness(flagsOfOptions(env['NODE_OPTIONS'] ?? ''), store)
+    return spawn(command, args, {
+      // No output: whoever waits for the end of the application's must not wait for this one.
+      stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
+      // A session of its own: Ctrl-C and a terminal that is closed are not meant for it.
+      detached: true,
+      env: {
+        ...Object.fromEntries(names.map((name) => [name, env[name]])),
+        NODE_OPTIONS: options.join(' '),
+      },
+    })
+  }
+
+  #config(): string {
+    const { lease, store } = this.#parts
+    return encode({ pid: process.pid, lease, store, environment: { ...process.env } })
+  }
+
+  #died(): void {
+    this.#child = undefined
+    this.#groups.open(undefined)
+    if (this.#stopping) return
+    this.#absence = 'It has ended, and is started again.'
+    this.#parts.changed(undefined)
+  }
+
+  #restartLater(): void {
+    const { clock, log } = this.#parts
+    if (clock.monotonicMs() - this.#startedMs > restartMs.longest) this.#restarts = 0
+    const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, restartMs.longest)
+    const message =
+      'The witness has ended before this process. Until it runs again, a lease is not released ' +
+      'when this process is killed: it expires.'
+    log('witness_died', { message, retryMs })
+    this.#restartTimer = clock.setTimer(retryMs, () => this.#spawn())
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stopping) return
+    const { code } = error as { code?: unknown }
+    const hint = code === 'ENOENT' ? " `witness: 'warm'` needs no shell." : ''
+    this.#absent(`It cannot be started: ${messageOf(error)}.${hint}`)
+    if (!passingCodes.has(code)) return
+    const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, restartMs.longest)
+    this.#restartTimer = this.#parts.clock.setTimer(retryMs, () => this.#spawn())
+  }
+
+  #absent(why: string): void {
+    const wasKnown = this.#absence !== undefined
+    this.#absence = why
+    if (wasKnown) return
+    const message =
+      `There is no witness: ${why} When this process is killed, its lease has to expire. ` +
+      '`witness: false` says that this is meant.'
+    this.#parts.log('witness_absent', { message })
+  }
+}
+
+/** The number of a pipe's end, which Node.js has only on its handle. */
+function fdOf(pipe: Socket | undefined): number | undefined {
+  const handle = (pipe as { _handle?: { fd?: unknown } } | undefined)?._handle
+  return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined
+}
