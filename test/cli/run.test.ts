@@ -211,7 +211,9 @@ describe('tenure run', { concurrency: 3 }, () => {
   test('if it is killed itself, its command and all children end, and then the lease is released', async (t) => {
     const { flags, status } = await ownStore(t)
     const log = createWriterLog(t)
-    const args = ['run', ...flags, '--', ...writerCommand(log, 'stubborn')]
+    // The default times: also where the machine is busy, the release comes before the expiry.
+    const times = ['--ttl', '20s', '--heartbeat', '5s', '--attempt-timeout', '5s']
+    const args = ['run', ...flags, ...times, '--', ...writerCommand(log, 'stubborn')]
     const cli = startCli(t, args)
     await until('three levels write', () =>
       [0, 1, 2].every((depth) => readWriterLog(log).some((line) => line.depth === depth)),
