@@ -38,7 +38,7 @@ export type ApplicationMessage =
   | { readonly said: 'led' | 'lost'; readonly token: number }
 
 const lookEveryMs = 5
-/** Without a look for so long, the main thread is said not to have run. */
+/** Without a turn of the event loop for so long, the main thread is said not to have run. */
 const gapMsMin = 100
 
 const config = JSON.parse(process.argv[2] ?? '') as ApplicationConfig
@@ -68,11 +68,7 @@ const say = (message: ApplicationMessage): void => {
 // ---- looks ----
 
 let looks = 0
-let last: { atMs: number; standing: Standing; token: number } = {
-  atMs: nowMs(),
-  standing: 'none',
-  token: 0,
-}
+let last: { standing: Standing; token: number } = { standing: 'none', token: 0 }
 /** A gap that is over, but for one more turn of the event loop: signals fire within one. */
 let gap: { fromMs: number } | undefined
 
@@ -92,19 +88,23 @@ function look(): void {
   const changed = standing !== last.standing || token !== last.token
   if (changed || standing !== 'none')
     recorder.add({ kind: 'look', toMs, token, standing }, { atMs })
-  last = { atMs, standing, token }
+  last = { standing, token }
 }
+
+/** When the event loop has turned last. */
+let turnedMs = nowMs()
 
 /** After timers and messages have had their turn. */
 function lookOnce(): void {
-  const beforeMs = last.atMs
+  const beforeMs = turnedMs
+  turnedMs = nowMs()
   look()
   if (gap !== undefined) {
-    const why = 'no look was taken'
+    const why = 'its event loop did not turn'
     recorder.add({ kind: 'hindered', thread: 'main', why, toMs: nowMs() }, { atMs: gap.fromMs })
     gap = undefined
   }
-  if (last.atMs - beforeMs > gapMsMin) gap = { fromMs: beforeMs }
+  if (turnedMs - beforeMs > gapMsMin) gap = { fromMs: beforeMs }
   if (!stopped) setTimeout(() => setImmediate(lookOnce), lookEveryMs)
 }
 

@@ -41,7 +41,7 @@ export type What =
       readonly token: number
       readonly standing: Standing
     }
-  /** No look was taken between two: a thread that should have run did not. */
+  /** The event loop did not turn, and one turn more: what fires with it may have come no earlier. */
   | {
       readonly kind: 'hindered'
       readonly thread: string

@@ -16,11 +16,14 @@ export interface ScriptOptions {
   readonly everyMs?: readonly [least: number, most: number] | undefined
   /** How long each fault lasts, instead of its own bounds. */
   readonly lastsMs?: readonly [least: number, most: number] | undefined
+  /** How likely a fault is done to the leader, and not to anyone. @default 0.6 */
+  readonly onLeader?: number | undefined
 }
 
 /** Draws the faults of a run: what is done, when, to whom, how and for how long. */
 export function drawScript(options: ScriptOptions): Strike[] {
   const { seed, store, durationMs, only, lastsMs, everyMs = [300, 2_500] } = options
+  const { onLeader: leaderShare = 0.6 } = options
   const random = new Random(seed)
   const names = (only ?? (Object.keys(faults) as FaultName[])).filter(
     (name) => (faultOf(name).store ?? store) === store,
@@ -37,7 +40,7 @@ export function drawScript(options: ScriptOptions): Strike[] {
     const fault = drawName()
     const { ways, ms } = faultOf(fault)
     const [least, most] = lastsMs ?? ms
-    const onLeader = random.chance(0.6)
+    const onLeader = random.chance(leaderShare)
     const anyone = random.whole(0, instances - 1)
     const how = random.pick(ways)
     // Short ones are as likely as long ones, by order of magnitude.
