@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 import type { LeaseStore } from '../../src/store/lease-store.ts'
@@ -10,7 +11,6 @@ import { faultOf, type Strike } from './faults.ts'
 import { FencedResource } from './fenced-resource.ts'
 import { Recorder } from './history.ts'
 import { Member } from './member.ts'
-import { passes } from './passes.ts'
 import { instances } from './script.ts'
 import { operator, type StoreOfChaos } from './store-of-chaos.ts'
 
@@ -85,6 +85,12 @@ export class Arena {
     this.#recorder.add({ kind: 'wrong', what }, { who })
   }
 
+  /** Lets time pass, as while a fault is in force; ends early where the run does. */
+  async passes(ms: number): Promise<void> {
+    const { signal } = this.#options
+    await sleep(Math.max(0, ms), undefined, signal ? { signal } : {}).catch(() => {})
+  }
+
   /** The operator takes the lease, whoever holds it, and does nothing with it. */
   async takeLease(): Promise<boolean> {
     const token = await this.store.takeLease().catch(() => undefined)
@@ -107,16 +113,16 @@ export class Arena {
       const strikes: Promise<void>[] = []
       for (const strike of script) {
         const delayMs = startedAtMs + strike.atMs - nowMs()
-        if (delayMs > 0) await passes(delayMs)
+        await this.passes(delayMs)
         if (signal?.aborted) break
         strikes.push(this.#strike(strike))
       }
-      if (!signal?.aborted) await passes(startedAtMs + durationMs - nowMs())
+      await this.passes(startedAtMs + durationMs - nowMs())
       await Promise.all(strikes)
       this.#recorder.add({ kind: 'calm' })
       await until('somebody leads', () => this.leader, patienceMs).catch(() => {})
       // Looks at the last leader's own leadership shall follow.
-      await passes(1_000)
+      await this.passes(1_000)
       await Promise.all(this.members.map((member) => this.#stop(member)))
     } finally {
       for (const timer of timers) clearInterval(timer)

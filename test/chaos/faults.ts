@@ -4,7 +4,6 @@ import type { ApplicationCommand, BlockName } from './application.ts'
 import type { Arena } from './arena.ts'
 import type { Member } from './member.ts'
 import type { ProxyMode } from './proxy.ts'
-import { passes } from './passes.ts'
 
 /** One fault as the seed has drawn it. */
 export interface Strike {
@@ -46,7 +45,7 @@ async function endBy(
   if (!end.ask()) return false
   // An orderly end may wait for its work, and for an event loop that is blocked.
   if (!(await member.ends(40_000))) arena.note(who, 'it did not end within 40 s')
-  await passes(ms)
+  await arena.passes(ms)
   member.start()
   await member.whenRuns()
   return true
@@ -72,9 +71,9 @@ const ofProcesses = {
     ways: ['SIGSTOP'],
     ms: [200, 9_000],
     keeps: 'freeze',
-    async strike(_arena, member, { ms }) {
+    async strike(arena, member, { ms }) {
       member.signal('SIGSTOP')
-      await passes(ms)
+      await arena.passes(ms)
       member.signal('SIGCONT')
       return true
     },
@@ -116,9 +115,9 @@ const ofProcesses = {
     ways: ['an exception in its thread'],
     ms: [1_000, 1_000],
     keeps: 'heart',
-    async strike(_arena, member, { ms }) {
+    async strike(arena, member, { ms }) {
       const sent = member.send({ do: 'kill heart' })
-      await passes(ms)
+      await arena.passes(ms)
       return sent
     },
   },
@@ -127,9 +126,9 @@ const ofProcesses = {
     ways: ['its thread waits'],
     ms: [300, 7_000],
     keeps: 'heart',
-    async strike(_arena, member, { ms }) {
+    async strike(arena, member, { ms }) {
       const sent = member.send({ do: 'stall heart', ms })
-      await passes(ms)
+      await arena.passes(ms)
       return sent
     },
   },
@@ -138,10 +137,10 @@ const ofProcesses = {
     ways: ['3600', '-3600', '86400'],
     ms: [1_000, 8_000],
     keeps: 'clock',
-    async strike(_arena, member, { how, ms }) {
+    async strike(arena, member, { how, ms }) {
       if (!member.hasOwnClock) return false
       member.moveClock(Number(how))
-      await passes(ms)
+      await arena.passes(ms)
       member.moveClock(0)
       return true
     },
@@ -165,7 +164,7 @@ const ofStores = {
     async strike(arena, _member, { how, ms }) {
       const unlock = await arena.store.lock(how as 'table' | 'rows').catch(() => undefined)
       if (unlock === undefined) return false
-      await passes(ms)
+      await arena.passes(ms)
       await unlock()
       return true
     },
@@ -179,7 +178,7 @@ const ofStores = {
     async strike(arena, _member, { ms }) {
       const free = arena.store.fillDisk?.()
       if (free === undefined) return false
-      await passes(ms)
+      await arena.passes(ms)
       free()
       return true
     },
@@ -197,7 +196,7 @@ async function breakWay(
   const proxy = arena.store.postgres?.proxies[member.index]
   if (proxy === undefined) return false
   proxy.set(mode, delayMs)
-  await passes(ms)
+  await arena.passes(ms)
   proxy.set('pass')
   return true
 }
@@ -237,11 +236,11 @@ const ofServers = {
     ways: ['fast', 'immediate', 'kill'],
     ms: [0, 5_000],
     keeps: 'store',
-    async strike({ store }, _member, { how, ms }) {
-      const server = store.postgres?.server
+    async strike(arena, _member, { how, ms }) {
+      const server = arena.store.postgres?.server
       if (server === undefined) return false
       await server.down(how as 'fast' | 'immediate' | 'kill')
-      await passes(ms)
+      await arena.passes(ms)
       await server.up()
       return true
     },
@@ -252,12 +251,12 @@ const ofServers = {
     ways: ['SIGSTOP'],
     ms: [200, 5_000],
     keeps: 'store',
-    async strike({ store }, _member, { ms }) {
-      const server = store.postgres?.server
+    async strike(arena, _member, { ms }) {
+      const server = arena.store.postgres?.server
       if (server === undefined) return false
       server.freeze(true)
       try {
-        await passes(ms)
+        await arena.passes(ms)
       } finally {
         server.freeze(false)
       }
