@@ -6,7 +6,7 @@ import { createTenure, type Run, type TenureOptions } from '../../src/index.ts'
 import { blocks } from '../support/blocks.ts'
 import { faultOfLine } from '../support/check-line.ts'
 import { nowMs } from '../support/until.ts'
-import { order, type ChaosStoreOptions, type PlantedBug } from './chaos-store.ts'
+import { orderName, type ChaosStoreOptions, type PlantedBug } from './chaos-store.ts'
 import { FencedResource } from './fenced-resource.ts'
 import { Recorder, type Standing } from './history.ts'
 
@@ -44,8 +44,7 @@ const gapMsMin = 100
 const config = JSON.parse(process.argv[2] ?? '') as ApplicationConfig
 const recorder = new Recorder(config.folder, config.who)
 const resource = new FencedResource(config.resourcePath)
-const orders = new SharedArrayBuffer(8)
-const storeOptions: ChaosStoreOptions = { url: config.url, orders, bug: config.bug }
+const storeOptions: ChaosStoreOptions = { url: config.url, bug: config.bug }
 const line =
   (level: string) =>
   (fields: object, event: string): void => {
@@ -169,7 +168,6 @@ async function settles(asked: Promise<unknown>): Promise<void> {
 }
 
 function obey(command: ApplicationCommand): void {
-  const words = new Int32Array(orders)
   switch (command.do) {
     case 'exit':
       return process.exit(0)
@@ -184,9 +182,11 @@ function obey(command: ApplicationCommand): void {
     case 'block':
       return block(command.how, command.ms)
     case 'kill heart':
-      return void Atomics.store(words, order.die, 1)
+      process.env[orderName] = 'die'
+      return
     case 'stall heart':
-      return void Atomics.store(words, order.standStillMs, command.ms)
+      process.env[orderName] = String(command.ms)
+      return
     case 'resign':
       return void settles(tenure.resign({ coolDown: command.coolDown }))
     case 'request resign':

@@ -4,26 +4,28 @@ import type { LeaseStore } from '../../src/index.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { parseStoreUrl } from '../../src/store-url.ts'
 
-/** What the main thread orders: an index into the shared words. */
-export const order = { die: 0, standStillMs: 1 } as const
+/**
+ * A variable of the environment, which all threads of a process share, and no child process has:
+ * what the main thread orders, `die` or for how many milliseconds to stand still.
+ */
+export const orderName = 'CHAOS_ORDER'
 
 /** - `renew by name`: whoever holds the lease is renewed, as long as somebody does. */
 export type PlantedBug = 'renew by name'
 
 export interface ChaosStoreOptions {
   readonly url: string
-  /** Two Int32, by `order`; the thread sets a word back once it obeys. */
-  readonly orders: SharedArrayBuffer
   readonly bug: PlantedBug | undefined
 }
 
 export async function openLeaseStore(options: ChaosStoreOptions): Promise<LeaseStore> {
   const store = await openStore(parseStoreUrl(options.url))
-  const orders = new Int32Array(options.orders)
   const obey = setInterval(() => {
-    if (Atomics.exchange(orders, order.die, 0) === 1) throw new Error('thrown by the store')
-    const ms = Atomics.exchange(orders, order.standStillMs, 0)
-    if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+    const order = process.env[orderName]
+    if (order === undefined) return
+    delete process.env[orderName]
+    if (order === 'die') throw new Error('thrown by the store')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(order))
   }, 10).unref()
   const tryRenew: LeaseStore['tryRenew'] = async (request, signal) => {
     if (options.bug === undefined) return store.tryRenew(request, signal)

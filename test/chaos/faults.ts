@@ -54,13 +54,14 @@ async function endBy(
 const ofProcesses = {
   'process killed': {
     weight: 6,
-    ways: ['SIGKILL'],
+    ways: ['SIGKILL', 'SIGKILL, and its child processes before it'],
     ms: [0, 4_000],
     keeps: 'life',
     strike: (arena, member, strike) =>
       endBy(arena, member, strike, {
         how: 'SIGKILL',
         ask() {
+          if (strike.how !== 'SIGKILL') member.killChildren()
           member.signal('SIGKILL')
           return true
         },
@@ -145,7 +146,13 @@ const ofProcesses = {
       return true
     },
   },
-  // The place of "witness killed": with `keeps: 'life'` left out, because the process lives on.
+  'witness killed': {
+    weight: 2,
+    ways: ['SIGKILL'],
+    ms: [0, 0],
+    // An instance has no other child process; where it has no witness, there is nobody to kill.
+    strike: async (_arena, member) => member.killChildren() > 0,
+  },
 } as const satisfies Record<string, Fault>
 
 const ofStores = {

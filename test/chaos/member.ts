@@ -117,6 +117,21 @@ export class Member {
     if (this.lives) this.#process?.kill(name)
   }
 
+  /** Kills the child processes of the instance, and counts them. Linux only. */
+  killChildren(): number {
+    const pid = this.#process?.pid
+    if (pid === undefined || !this.lives) return 0
+    try {
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+      const pids = children.split(' ').filter(Boolean).map(Number)
+      for (const child of pids) process.kill(child, 'SIGKILL')
+      return pids.length
+    } catch {
+      // It, or they, have ended just now.
+      return 0
+    }
+  }
+
   /** From here on the end of the process is no violation, if it ends like this. */
   mayEnd(how: string): void {
     this.#asked = how

@@ -163,7 +163,14 @@ export class PostgresServer {
 
   /** Lets nobody hear from the server any more, or again, with all connections still there. */
   freeze(frozen: boolean): void {
-    for (const pid of this.#pids()) process.kill(pid, frozen ? 'SIGSTOP' : 'SIGCONT')
+    for (const pid of this.#pids()) {
+      try {
+        process.kill(pid, frozen ? 'SIGSTOP' : 'SIGCONT')
+      } catch (error) {
+        // The process of a connection may have ended meanwhile.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+      }
+    }
   }
 
   /** Ends the server and removes all that it has written. */
