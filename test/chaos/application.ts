@@ -67,9 +67,16 @@ const say = (message: ApplicationMessage): void => {
 // ---- looks ----
 
 let looks = 0
+/** Runs that go on: all looks are written down meanwhile, to show that the process runs. */
+let running = 0
 let last: { standing: Standing; token: number } = { standing: 'none', token: 0 }
-/** A gap that is over, but for one more turn of the event loop: signals fire within one. */
-let gap: { fromMs: number } | undefined
+/** Since when there is a gap that is over but for one more turn: signals fire within one. */
+let gapSinceMs: number | undefined
+
+function noteGap(atMs: number, toMs: number): void {
+  const why = 'its event loop did not turn'
+  recorder.add({ kind: 'hindered', thread: 'main', why, toMs }, { atMs })
+}
 
 function standingNow(): Standing {
   if (tenure.isLeader) return 'leader'
@@ -98,12 +105,10 @@ function lookOnce(): void {
   const beforeMs = turnedMs
   turnedMs = nowMs()
   look()
-  if (gap !== undefined) {
-    const why = 'its event loop did not turn'
-    recorder.add({ kind: 'hindered', thread: 'main', why, toMs: nowMs() }, { atMs: gap.fromMs })
-    gap = undefined
-  }
-  if (turnedMs - beforeMs > gapMsMin) gap = { fromMs: beforeMs }
+  if (gapSinceMs !== undefined) noteGap(gapSinceMs, turnedMs)
+  gapSinceMs = turnedMs - beforeMs > gapMsMin ? beforeMs : undefined
+  // The process may have no other turn in which to say when the gap was over.
+  if (gapSinceMs !== undefined) noteGap(gapSinceMs, Number.MAX_SAFE_INTEGER)
   if (!stopped) setTimeout(() => setImmediate(lookOnce), lookEveryMs)
 }
 
@@ -113,12 +118,14 @@ function lookOnce(): void {
 function job(workMs: () => number, obeys: boolean): (run: Run) => Promise<void> {
   return async ({ id, jobId, fencingToken: token, signal }) => {
     const standing = standingNow()
+    running++
     recorder.add({ kind: 'run-started', run: id, job: jobId, token, obeys, standing })
     resource.write(config.who, token, nowMs())
     await sleep(workMs(), undefined, obeys ? { signal } : {}).catch(() => {})
     // Work that obeys has ended by the abort, at the latest; what it writes then is refused.
     if (!obeys || !signal.aborted) resource.write(config.who, token, nowMs())
     recorder.add({ kind: 'run-ended', run: id, token })
+    running--
   }
 }
 
@@ -150,13 +157,15 @@ tenure.on('term:lost', ({ term: { fencingToken: token }, reason }) => {
 })
 
 function block(how: BlockName, ms: number): void {
-  const endMs = nowMs() + ms
+  const startedMs = nowMs()
+  const endMs = startedMs + ms
   if (how === 'look without end') {
     while (nowMs() < endMs) {
       look()
       blocks['Atomics.wait'](1)
     }
   } else blocks[how](ms)
+  noteGap(startedMs, Number.MAX_SAFE_INTEGER)
   look()
   say({ said: 'unblocked' })
 }

@@ -118,6 +118,37 @@ const cases: readonly Case[] = [
     kept: [...run('a1', 0, 40, 1, false), ...run('b1', 10, 50, 2)],
   },
   {
+    rule: 'a run whose process looks until it ends',
+    checker: checkOverlaps,
+    broken: [
+      look('a1', [1, 2], 1, 'leader'),
+      ...run('a1', 0, 400, 1),
+      ...run('b1', 200, 500, 2),
+      look('a1', [390, 391], 0, 'none'),
+    ].toSorted((one, other) => one.atMs - other.atMs),
+    // It was frozen, and its end is the first thing that it did after that.
+    kept: [
+      ...run('a1', 0, 400, 1),
+      ...run('b1', 200, 500, 2),
+      look('a1', [1, 2], 1, 'leader'),
+    ].toSorted((one, other) => one.atMs - other.atMs),
+  },
+  {
+    rule: 'a run that goes on after the end of a gap, which is noted twice',
+    checker: checkOverlaps,
+    broken: [
+      ...run('a1', 0, 40, 1),
+      ...run('b1', 10, 50, 2),
+      blocked('a1', 9, Number.MAX_SAFE_INTEGER),
+      blocked('a1', 9, 21),
+    ],
+    kept: [
+      ...run('a1', 0, 40, 1),
+      ...run('b1', 10, 50, 2),
+      blocked('a1', 9, Number.MAX_SAFE_INTEGER),
+    ],
+  },
+  {
     rule: 'a run that was cut off beside a newer one, until its process looked last',
     checker: checkOverlaps,
     broken: [

@@ -11,11 +11,18 @@ export interface FaultSpan extends Span {
   readonly fact: Extract<Fact, { kind: 'fault' }>
 }
 
-/** When which process's main thread did not run, by life. The harness stands for the machine. */
+/**
+ * When which process's main thread did not run, by life. The harness stands for the machine. A gap
+ * is noted when it begins to be known, without an end, and again with its end, if that comes.
+ */
 export function gapsOf(facts: readonly Fact[]): Map<string, Span[]> {
-  const gaps = Map.groupBy(ofKind(facts, 'hindered'), ({ who }) => who)
+  const gaps = new Map<string, Map<number, number>>()
+  for (const { who, atMs, toMs } of ofKind(facts, 'hindered')) {
+    const own = gaps.get(who) ?? new Map<number, number>()
+    gaps.set(who, own.set(atMs, Math.min(toMs, own.get(atMs) ?? Infinity)))
+  }
   return new Map(
-    [...gaps].map(([who, found]) => [who, found.map(({ atMs, toMs }) => ({ fromMs: atMs, toMs }))]),
+    [...gaps].map(([who, own]) => [who, Array.from(own, ([fromMs, toMs]) => ({ fromMs, toMs }))]),
   )
 }
 

@@ -9,16 +9,29 @@ interface RunSpan extends Span {
   readonly active: readonly Span[]
 }
 
+/** While a run goes on its process looks every few milliseconds; after so long it did not run. */
+const silenceMsMin = 100
+
 /** The runs of jobs that obey their signal; one that was cut off lasts to its process's last look. */
 function obedientRuns(facts: readonly Fact[]): RunSpan[] {
   const gaps = gapsOf(facts)
-  const ends = new Map(ofKind(facts, 'run-ended').map(({ run, atMs }) => [run, atMs]))
-  const lastLooks = new Map(ofKind(facts, 'look').map(({ who, toMs }) => [who, toMs]))
+  const lastLookMs = new Map<string, number>()
+  const ends = new Map<string, { atMs: number; lookedMs: number }>()
+  for (const fact of facts) {
+    const { who, atMs } = fact
+    if (fact.kind === 'look') lastLookMs.set(who, fact.toMs)
+    if (fact.kind !== 'run-ended') continue
+    ends.set(fact.run, { atMs, lookedMs: lastLookMs.get(who) ?? atMs })
+  }
   return ofKind(facts, 'run-started')
     .filter(({ obeys }) => obeys)
     .map(({ who, token, job, run, atMs: fromMs }) => {
-      const toMs = ends.get(run) ?? lastLooks.get(who) ?? fromMs
-      const active = without({ fromMs, toMs }, gaps.get(who) ?? [])
+      const end = ends.get(run)
+      const toMs = end?.atMs ?? lastLookMs.get(who) ?? fromMs
+      // It has ended in the first turn of its loop after a gap, and before a look could tell.
+      const silent = end !== undefined && end.atMs - end.lookedMs > silenceMsMin
+      const silence = silent ? [{ fromMs: end.lookedMs, toMs: Infinity }] : []
+      const active = without({ fromMs, toMs }, [...(gaps.get(who) ?? []), ...silence])
       return { who, token, job, fromMs, toMs, active }
     })
 }
