@@ -72,6 +72,10 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'processes/handovers' }],
   },
   {
+    promise: 'Chaos on real processes and stores breaks no rule; planted bugs are found',
+    shownBy: [{ file: 'chaos/' }],
+  },
+  {
     promise: 'Jobs run on the leader only, at most one at a time, whatever they do',
     shownBy: [{ file: 'unit/scheduler' }, { file: 'unit/due-queue' }, { file: 'tenure/' }],
   },

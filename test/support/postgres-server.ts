@@ -146,18 +146,31 @@ export class PostgresServer {
     })
   }
 
-  /** Ends the server: `fast` cuts all connections, `immediate` is a crash. */
-  async down(how: 'fast' | 'immediate' = 'fast'): Promise<void> {
+  /**
+   * Ends the server: `fast` cuts all connections, `immediate` is a crash that it brings about by
+   * itself, `kill` is one that its first process does not notice.
+   */
+  async down(how: 'fast' | 'immediate' | 'kill' = 'fast'): Promise<void> {
     const server = this.#process
     if (server === undefined || hasEnded(server)) return
     const ended = once(server, 'exit')
-    this.#signal(how === 'fast' ? 'SIGINT' : 'SIGQUIT')
+    const children = how === 'kill' ? this.#pids().slice(1) : []
+    this.#signal(({ fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' } as const)[how])
     await ended
+    // They see that the first one is gone, and end; until then no new server may begin.
+    await until('the processes of the server have ended', () => !children.some(isAlive))
   }
 
   /** Lets nobody hear from the server any more, or again, with all connections still there. */
   freeze(frozen: boolean): void {
-    for (const pid of this.#pids()) process.kill(pid, frozen ? 'SIGSTOP' : 'SIGCONT')
+    for (const pid of this.#pids()) {
+      try {
+        process.kill(pid, frozen ? 'SIGSTOP' : 'SIGCONT')
+      } catch (error) {
+        // The process of a connection may have ended meanwhile.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+      }
+    }
   }
 
   /** Ends the server and removes all that it has written. */
@@ -212,6 +225,15 @@ export function asServerUser(path: string, args: string[]): [command: string, ar
 /** A program of the server, of the same version as the server. */
 function serverProgram(name: string, args: string[]): [command: string, args: string[]] {
   return asServerUser(join(dirname(pathOf('postgres')), name), args)
+}
+
+/** Linux only. One that has ended but that nobody has asked for is dead, too. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
 }
 
 function hasEnded(server: ChildProcess): boolean {

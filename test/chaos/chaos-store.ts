@@ -1,0 +1,50 @@
+// The store that the instances of a run of chaos open: the real one, in a thread that can be told to
+// die or to stand still, and which can be planted with a bug.
+import type { LeaseStore } from '../../src/index.ts'
+import { openStore } from '../../src/store/open-store.ts'
+import { parseStoreUrl } from '../../src/store-url.ts'
+
+/**
+ * A variable of the environment, which all threads of a process share, and no child process has:
+ * what the main thread orders, `die` or for how many milliseconds to stand still.
+ */
+export const orderName = 'CHAOS_ORDER'
+
+/** - `renew by name`: whoever holds the lease is renewed, as long as somebody does. */
+export type PlantedBug = 'renew by name'
+
+export interface ChaosStoreOptions {
+  readonly url: string
+  readonly bug: PlantedBug | undefined
+}
+
+export async function openLeaseStore(options: ChaosStoreOptions): Promise<LeaseStore> {
+  const store = await openStore(parseStoreUrl(options.url))
+  const obey = setInterval(() => {
+    const order = process.env[orderName]
+    if (order === undefined) return
+    delete process.env[orderName]
+    if (order === 'die') throw new Error('thrown by the store')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(order))
+  }, 10).unref()
+  const tryRenew: LeaseStore['tryRenew'] = async (request, signal) => {
+    if (options.bug === undefined) return store.tryRenew(request, signal)
+    const { record } = await store.read(request.lease, signal)
+    const { holder, token } = record ?? request
+    return store.tryRenew({ ...request, holder, token }, signal)
+  }
+  return {
+    ttlMsMin: store.ttlMsMin,
+    tryRenew,
+    tryAcquire: (request, signal) => store.tryAcquire(request, signal),
+    tryRelease: (request, signal) => store.tryRelease(request, signal),
+    tryRequestResign: (lease, request, signal) => store.tryRequestResign(lease, request, signal),
+    tryNoteEnd: (lease, ended, signal) => store.tryNoteEnd(lease, ended, signal),
+    read: (lease, signal) => store.read(lease, signal),
+    watch: (lease, listener) => store.watch(lease, listener),
+    close: () => {
+      clearInterval(obey)
+      return store.close()
+    },
+  }
+}

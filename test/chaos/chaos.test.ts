@@ -1,0 +1,125 @@
+// A share of chaos for each `npm test`; `npm run chaos` does it for as long as one likes.
+import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+import { onEachStore, type StoreName } from '../support/test-store.ts'
+import { runChaos, type ChaosOptions } from './chaos.ts'
+import type { Fact, Violation } from './history.ts'
+import { ofKind } from './history.ts'
+import { describeViolation } from './report.ts'
+import { drawScript } from './script.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const shareMs = 18_000
+const fixedSeed = 4
+
+interface Outcome {
+  readonly facts: readonly Fact[]
+  readonly violations: readonly Violation[]
+}
+
+/** One run; its history is removed where that is as it should be. */
+async function chaos(t: TestContext, options: ChaosOptions, broken: boolean): Promise<Outcome> {
+  const { facts, violations, folder } = await runChaos(options)
+  if (violations.length > 0 === broken) rmSync(folder, { recursive: true })
+  else t.diagnostic(`the history: ${folder}`)
+  return { facts, violations }
+}
+
+/** The instances live through it, and no rule is broken. */
+async function survives(t: TestContext, store: StoreName, seed: number): Promise<void> {
+  const { facts, violations } = await chaos(t, { store, seed, durationMs: shareMs }, false)
+  const name = store === 'SQLite' ? 'sqlite' : 'postgres'
+  const command = `npm run chaos -- --seed ${seed} --minutes ${shareMs / 60_000} --store ${name}`
+  t.diagnostic(`on ${store}: ${ofKind(facts, 'led').length} terms; ${command}`)
+  const [first] = violations
+  assert.equal(first, undefined, first && `${describeViolation(first, facts)}\n${command}`)
+  assert.ok(ofKind(facts, 'led').length > 0, 'somebody has led')
+  assert.ok(ofKind(facts, 'run-ended').length > 0, 'jobs have run')
+  assert.ok(
+    ofKind(facts, 'fault-over').some(({ missed }) => !missed),
+    'faults were done',
+  )
+}
+
+/** A copy of the sources and of the tests in which one line is changed. */
+function copyWith(folder: string, path: string, from: string, to: string): string {
+  for (const part of ['src', 'test', 'package.json']) {
+    cpSync(join(root, part), join(folder, part), { recursive: true })
+  }
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  const parts = readFileSync(join(folder, path), 'utf8').split(from)
+  assert.equal(parts.length, 2, `the text to be changed occurs once in ${path}`)
+  writeFileSync(join(folder, path), parts.join(to))
+  return folder
+}
+
+test('a seed draws the same faults, and another one draws others', () => {
+  const options = { store: 'PostgreSQL', durationMs: 600_000 } as const
+  const script = drawScript({ ...options, seed: 7 })
+  assert.ok(script.length > 300)
+  assert.deepEqual(drawScript({ ...options, seed: 7 }), script)
+  assert.notDeepEqual(drawScript({ ...options, seed: 8 }), script)
+})
+
+onEachStore((store) => {
+  describe('five instances, and all that goes wrong with them and their store', () => {
+    test('break no rule: a fixed seed', (t) => survives(t, store, fixedSeed))
+
+    test('break no rule: a fresh seed', (t) =>
+      survives(t, store, Math.floor(Math.random() * 2 ** 31)))
+  })
+
+  describe('a planted bug is found', { concurrency: 2 }, () => {
+    test('in the store: it renews by name', async (t) => {
+      const { violations } = await chaos(
+        t,
+        {
+          store,
+          seed: fixedSeed,
+          durationMs: shareMs,
+          bug: 'renew by name',
+          only: ['lease taken'],
+          onLeader: 1,
+          everyMs: [4_000, 6_000],
+        },
+        true,
+      )
+      const rule = 'nobody trusts a term a ttl after a newer token was handed out'
+      assert.ok(violations.some((violation) => violation.rule === rule))
+    })
+
+    test('in the cell: trust never runs out', async (t) => {
+      const folder = mkdtempSync(join(tmpdir(), 'tenure-chaos-copy-'))
+      try {
+        const { violations } = await chaos(
+          t,
+          {
+            store,
+            seed: fixedSeed,
+            durationMs: shareMs,
+            root: copyWith(
+              folder,
+              'src/heart/cell.ts',
+              'return Math.max(0, this.#hardFenceAfterMs -',
+              'return Math.max(1, this.#hardFenceAfterMs -',
+            ),
+            only: ['heart stands still'],
+            onLeader: 1,
+            everyMs: [4_000, 6_000],
+            lastsMs: [6_000, 8_000],
+          },
+          true,
+        )
+        const rule = 'trusted tokens never go back in time'
+        assert.ok(violations.some((violation) => violation.rule === rule))
+      } finally {
+        rmSync(folder, { recursive: true, force: true })
+      }
+    })
+  })
+})
