@@ -115,7 +115,7 @@ export class Witness {
 
   /** Starts it, where it can be; it is ready for lines at once. */
   start(): void {
-    const absence = this.#impossibility()
+    const absence = this.#impossibility() ?? this.#faultOfConfig()
     if (absence === undefined) this.#spawn()
     else this.#absent(absence)
   }
@@ -155,6 +155,16 @@ export class Witness {
       return 'The permission model of Node.js allows no child processes: see --allow-child-process.'
     }
     return faultOfEntry(entryUrl('tenure-witness'), 'tenure/witness')?.message
+  }
+
+  /** Options of a store of one's own may be shared with a thread, but not with a process. */
+  #faultOfConfig(): string | undefined {
+    try {
+      this.#config()
+      return undefined
+    } catch (error) {
+      return `The options of its store cannot be sent to another process: ${messageOf(error)}`
+    }
   }
 
   #spawn(): void {

@@ -212,8 +212,8 @@ describe('tenure run', { concurrency: 3 }, () => {
     const { flags, status } = await ownStore(t)
     const log = createWriterLog(t)
     // The default times: also where the machine is busy, the release comes before the expiry.
-    const times = ['--ttl', '20s', '--heartbeat', '5s', '--attempt-timeout', '5s']
-    const args = ['run', ...flags, ...times, '--', ...writerCommand(log, 'stubborn')]
+    const storeFlags = flags.slice(0, 2)
+    const args = ['run', ...storeFlags, '--json', '--', ...writerCommand(log, 'stubborn')]
     const cli = startCli(t, args)
     await until('three levels write', () =>
       [0, 1, 2].every((depth) => readWriterLog(log).some((line) => line.depth === depth)),

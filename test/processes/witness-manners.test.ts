@@ -162,13 +162,18 @@ describe('where there can be no witness, one line says so, and the heartbeat wor
   })
 
   /** A witness whose start is somebody else's, and what it logs. */
-  function createWitness(t: TestContext, spawnIt: WitnessParts['spawn'], clock: Clock) {
+  function createWitness(
+    t: TestContext,
+    spawnIt: WitnessParts['spawn'],
+    clock: Clock,
+    options: { store?: WitnessParts['store'] } = {},
+  ) {
     const lines: { event: LogEventName; fields: Readonly<Record<string, unknown>> }[] = []
     const changes: (number | undefined)[] = []
     const witness = new Witness({
       mode: 'auto',
       lease: 'scheduler',
-      store: { scheme: 'sqlite', path: '/nowhere/tenure.db' },
+      store: options.store ?? { scheme: 'sqlite', path: '/nowhere/tenure.db' },
       clock,
       log: (event, fields) => void lines.push({ event, fields }),
       changed(fd) {
@@ -191,6 +196,18 @@ describe('where there can be no witness, one line says so, and the heartbeat wor
     assert.deepEqual(changes, [])
     assert.equal(lines[0]?.event, 'witness_absent')
     assert.match(String(lines[0]?.fields['message']), /ENOENT.*`witness: 'warm'` needs no shell/)
+  })
+
+  test("the options of a store of one's own are shared with threads, and cannot leave the process", (t) => {
+    const store = { module: 'my-store', options: { counter: new SharedArrayBuffer(4) } }
+    const { witness, lines } = createWitness(t, undefined, new FakeClock(), { store })
+    witness.start()
+    assert.equal(witness.pid, undefined)
+    assert.deepEqual(
+      lines.map(({ event }) => event),
+      ['witness_absent'],
+    )
+    assert.match(String(lines[0]?.fields['message']), /cannot be sent to another process/)
   })
 
   test('the system lacks something for a moment: tried again, told once', async (t) => {
