@@ -60,6 +60,18 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'mutants/' }, { file: 'unit/broken-stores' }],
   },
   {
+    promise: 'Simulated: one leader, rising tokens, right reasons, whatever breaks',
+    shownBy: [
+      { file: 'simulation/seeds' },
+      { file: 'simulation/world' },
+      { file: 'simulation/suspend' },
+    ],
+  },
+  {
+    promise: 'The simulator catches each broken variant, and its checkers can fail',
+    shownBy: [{ file: 'simulation/mutants' }, { file: 'simulation/checkers' }],
+  },
+  {
     promise: 'Every store keeps to the kit, and the kit catches broken stores',
     shownBy: [{ file: 'stores/' }, { file: 'unit/broken-stores' }],
   },

@@ -1,0 +1,183 @@
+// Each rule finds what it is for: a clean history with one thing changed breaks it.
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+
+import { check } from './checkers/check.ts'
+import type { Fact, What } from './history.ts'
+import { quietScenario } from './quiet.ts'
+import { simulate, type Recording } from './simulation.ts'
+
+type Of<Kind extends Fact['kind']> = Extract<Fact, { kind: Kind }>
+
+const resignAtMs = 20_000
+
+/** The first instance leads and resigns; then the second leads. */
+let clean: Recording
+
+before(async () => {
+  const resign = { kind: 'resign', target: 0, forMs: 30_000, drainMs: 500, cutMs: 0 } as const
+  clean = await simulate(quietScenario({}, [{ ...resign, atMs: resignAtMs, inRenewal: false }]))
+})
+
+/** Puts a fact in. */
+function add(atMs: number, who: string, what: What): (facts: Fact[]) => Fact[] {
+  return (facts) => [...facts, { ...what, atMs, who }]
+}
+
+/** Changes the last fact of a kind that fits. */
+function change<Kind extends Fact['kind']>(
+  kind: Kind,
+  changes: Partial<Of<Kind>>,
+  fits: (fact: Of<Kind>) => boolean = () => true,
+): (facts: Fact[]) => Fact[] {
+  return (facts) => {
+    const index = facts.findLastIndex((fact) => fact.kind === kind && fits(fact as Of<Kind>))
+    assert.ok(index >= 0, `there is a ${kind} to be changed`)
+    return facts.with(index, { ...facts[index], ...changes } as Fact)
+  }
+}
+
+const isOf =
+  (token: number) =>
+  (fact: { token?: number | undefined }): boolean =>
+    fact.token === token
+
+const blocked = (fromMs: number, who: string, forMs: number): ((facts: Fact[]) => Fact[]) =>
+  add(fromMs, who, { kind: 'hindered', thread: 'main', why: 'blocked', toMs: fromMs + forMs })
+
+const tampers: readonly (readonly [string, (facts: Fact[]) => Fact[]])[] = [
+  ['at most one leads', add(9_000, 'b1', { kind: 'both', standing: 'leader', others: 'a1' })],
+  [
+    'at most one term is trusted',
+    add(9_000, 'b1', { kind: 'both', standing: 'trusted', others: 'a1' }),
+  ],
+  [
+    'a soft stop and a hard fence are final',
+    add(55_000, 'a1', { kind: 'standing', token: 1, standing: 'trusted' }),
+  ],
+  ['tokens rise with each acquisition', change('granted', { token: 1 }, isOf(2))],
+  ['tokens never go back', add(30_000, 'b1', { kind: 'token-went-back', token: 1 })],
+  [
+    'a renewal is of what its holder holds',
+    change(
+      'call',
+      { found: { holder: 'a1.1', token: 2, remainingMs: 9 } },
+      (call) => call.heart === 'heart 1' && call.done === 'renewed' && call.token === 2,
+    ),
+  ],
+  [
+    'a renewal is of what its holder holds',
+    change('call', { found: 'nobody' }, ({ done }) => done === 'renewed'),
+  ],
+  [
+    'a retry has the holder of what it retries, and nothing else has',
+    change('call', { holder: 'b1.1' }, ({ who, verb }) => who === 'b1' && verb === 'acquire'),
+  ],
+  [
+    'no stale write is accepted',
+    add(55_000, 'a1', { kind: 'write', token: 1, accepted: true, highest: 2 }),
+  ],
+  [
+    'no two terms have the same token',
+    add(55_000, 'a1', { kind: 'led', token: 2, holder: 'a1.9', heart: 'heart 1' }),
+  ],
+  [
+    'nobody leads with a token that is not higher',
+    add(55_000, 'a1', { kind: 'led', token: 1, holder: 'a1.9', heart: 'heart 1' }),
+  ],
+  ['no run starts after the soft stop of its term', change('run-started', { standing: 'trusted' })],
+  [
+    'no run starts after the soft stop of its term',
+    (facts) =>
+      facts.map((fact) =>
+        fact.kind === 'run-started' ? { ...fact, bootMs: fact.bootMs + 5_000 } : fact,
+      ),
+  ],
+  ['runs of a job do not overlap', (facts) => facts.filter(({ kind }) => kind !== 'run-ended')],
+  ['nothing is released before its work has ended', change('released', { working: ['a run'] })],
+  [
+    'work that obeys ends before the hard fence',
+    change('run-ended', { bootMs: 1e9 }, ({ obeys }) => obeys),
+  ],
+  [
+    'work that obeys is never done after work of a later term',
+    add(55_000, 'a1', { kind: 'work', run: 'one', token: 1, obeys: true }),
+  ],
+  ...(['expired', 'store-unreachable', 'stolen', 'stalled', 'crashed'] as const).flatMap(
+    (reason) => [
+      ['every loss has the right reason', change('ended', { reason }, isOf(1))] as const,
+      ['the application hears the right reason', change('lost', { reason }, isOf(1))] as const,
+    ],
+  ),
+  ['every loss has the right reason', (facts) => facts.filter(({ kind }) => kind !== 'resign')],
+  [
+    'the history of terms has the right reason',
+    (facts) =>
+      facts.map((fact) =>
+        fact.kind === 'read'
+          ? {
+              ...fact,
+              reading: {
+                ...fact.reading,
+                terms: fact.reading.terms.map((term) => ({ ...term, reason: 'stolen' as const })),
+              },
+            }
+          : fact,
+      ),
+  ],
+  [
+    'after the faults somebody leads within 2 T, and goes on',
+    add(58_900, 'b1', { kind: 'standing', token: 2, standing: 'none' }),
+  ],
+  ['a hung instance does not renew', blocked(30_000, 'b1', 30_000)],
+  ['a hung instance loses its term', blocked(30_000, 'b1', 30_000)],
+  ['a hung instance is no candidate', blocked(1_000, 'b1', 20_000)],
+  ['the application is told of each loss', (facts) => facts.filter(({ kind }) => kind !== 'lost')],
+  [
+    'what does not end in time is not renewed',
+    add(30_000, 'b1', { kind: 'ending', token: 2, reason: 'stopped', heart: 'heart 1' }),
+  ],
+  [
+    'a term that ends comes to its end',
+    add(30_000, 'b1', { kind: 'ending', token: 2, reason: 'stopped', heart: 'heart 1' }),
+  ],
+  [
+    'nobody calls the store without end',
+    (facts) => facts.flatMap((fact) => (fact.kind === 'call' ? Array(9).fill(fact) : [fact])),
+  ],
+  [
+    'nothing fails by itself',
+    add(9_000, 'a1', { kind: 'heart-died', heart: 'heart 1', onPurpose: false }),
+  ],
+  ['nothing fails by itself', add(9_000, 'a1', { kind: 'alarming-line', line: 'run_failed' })],
+]
+
+describe('a checker', () => {
+  test('finds nothing in a history in which nothing is wrong', () => {
+    assert.deepEqual(check(clean), [])
+  })
+
+  for (const [index, [rule, tamper]] of tampers.entries()) {
+    test(`finds that it was broken, ${index}: ${rule}`, () => {
+      const facts = tamper([...clean.facts]).toSorted((one, other) => one.atMs - other.atMs)
+      const rules = check({ ...clean, facts }).map((violation) => violation.rule)
+      assert.ok(rules.includes(rule), `found: ${[...new Set(rules)].join(', ')}`)
+    })
+  }
+
+  test('finds that the simulation itself has failed', () => {
+    const [violation] = check({ ...clean, thrown: new Error('no more') })
+    assert.equal(violation?.rule, 'nothing fails by itself')
+  })
+
+  test('holds a store that forgets to fencing only', () => {
+    const beyond = { ...clean, scenario: { ...clean.scenario, beyondPromise: true } }
+    const facts = add(9_000, 'b1', { kind: 'both', standing: 'leader', others: 'a1' })([
+      ...clean.facts,
+    ])
+    assert.deepEqual(check({ ...beyond, facts }), [])
+    const write = { kind: 'write', token: 1, accepted: true, highest: 2 } as const
+    const [violation] = check({ ...beyond, facts: add(55_000, 'a1', write)([...clean.facts]) })
+    assert.equal(violation?.rule, 'no stale write is accepted')
+  })
+})

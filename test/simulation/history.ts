@@ -1,0 +1,138 @@
+import type { EndReason, LeaseReading } from '../../src/store/lease-store.ts'
+
+/** How much of the main thread's leadership a look at the clock would find. */
+export type Standing = 'none' | 'trusted' | 'leader'
+
+/** One call of the store by a heart, from its sending to what came of it. */
+export interface Call {
+  readonly kind: 'call'
+  readonly verb: 'acquire' | 'renew' | 'release' | 'note'
+  readonly heart: string
+  readonly holder: string
+  /** Of an acquisition: once it is granted. */
+  token: number | undefined
+  readonly ttlMs: number | undefined
+  /** What the sender's machine showed as it was sent: its own time, suspended time included. */
+  readonly sentBootMs: number
+  settledAtMs: number | undefined
+  how: 'replied' | 'failed' | 'aborted' | undefined
+  reply: string | undefined
+  /** What the store did when it came to a renewal, whether or not anybody heard of it ... */
+  done: string | undefined
+  /** ... and who held the lease then, and for how long yet. */
+  found: { holder: string; token: number; remainingMs: number } | 'nobody' | undefined
+}
+
+/** What can happen, apart from when and to whom. */
+export type What =
+  | Call
+  /** Something was broken, or mended, on purpose. */
+  | { readonly kind: 'fault'; readonly what: string }
+  | { readonly kind: 'process'; readonly what: 'starts' | 'runs' | 'exits' | 'stops' | 'is gone' }
+  // What the application asked for.
+  | { readonly kind: 'resign'; readonly token: number | undefined }
+  | { readonly kind: 'reconfigured'; readonly ttlMs: number }
+  // What the store has done.
+  | { readonly kind: 'granted'; readonly token: number; readonly holder: string; again: boolean }
+  | { readonly kind: 'released'; readonly token: number; readonly working: readonly string[] }
+  | { readonly kind: 'wish'; readonly token: number }
+  | { readonly kind: 'read'; readonly reading: LeaseReading }
+  // What a heart reported.
+  | { readonly kind: 'led'; readonly token: number; readonly holder: string; heart: string }
+  | { readonly kind: 'ending'; readonly token: number; readonly reason: EndReason; heart: string }
+  | {
+      readonly kind: 'ended'
+      readonly token: number
+      readonly reason: EndReason
+      readonly released: boolean
+      readonly heart: string
+    }
+  | { readonly kind: 'heart-died'; readonly heart: string; readonly onPurpose: boolean }
+  | { readonly kind: 'token-went-back'; readonly token: number }
+  /** A line that is logged only if something is wrong with the code or the application. */
+  | { readonly kind: 'alarming-line'; readonly line: string }
+  // What the main thread knows.
+  | { readonly kind: 'lost'; readonly token: number; readonly reason: EndReason }
+  | { readonly kind: 'standing'; readonly token: number; readonly standing: Standing }
+  /** Two instances at the same instant. */
+  | { readonly kind: 'both'; readonly standing: Standing; readonly others: string }
+  // What the application did.
+  | {
+      readonly kind: 'run-started'
+      readonly run: string
+      readonly job: string
+      readonly token: number
+      readonly obeys: boolean
+      readonly standing: Standing
+      readonly bootMs: number
+    }
+  | {
+      readonly kind: 'run-ended'
+      readonly run: string
+      readonly job: string
+      readonly token: number
+      readonly obeys: boolean
+      readonly bootMs: number
+    }
+  | { readonly kind: 'work'; readonly run: string; readonly token: number; obeys: boolean }
+  | {
+      readonly kind: 'write'
+      readonly token: number
+      readonly accepted: boolean
+      readonly highest: number
+    }
+  // Known when it is over.
+  | {
+      readonly kind: 'hindered'
+      readonly thread: string
+      readonly why: string
+      readonly toMs: number
+    }
+
+/** Something that happened, at an instant of true time, to one process, or to the store. */
+export type Fact = What & {
+  readonly atMs: number
+  /** The process: the letter of its instance and the number of its life, such as `b2`. */
+  readonly who: string
+}
+
+/** All that happened, in the order of time, but for what is only known later. */
+export class History {
+  readonly facts: Fact[] = []
+  readonly #nowMs: () => number
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+  }
+
+  get nowMs(): number {
+    return this.#nowMs()
+  }
+
+  add<Kind extends What>(who: string, what: Kind): Kind & Fact {
+    const fact = Object.assign(what, { atMs: this.#nowMs(), who }) as Kind & Fact
+    this.facts.push(fact)
+    return fact
+  }
+
+  /** Something that began earlier and is over now, or at the end of the simulation. */
+  addPast(who: string, atMs: number, what: What): void {
+    this.facts.push({ ...what, atMs, who })
+  }
+}
+
+/** All facts of one kind, in the order in which they were noted. */
+export function ofKind<Kind extends What['kind']>(
+  facts: readonly Fact[],
+  kind: Kind,
+): Extract<Fact, { kind: Kind }>[] {
+  return facts.filter((fact): fact is Extract<Fact, { kind: Kind }> => fact.kind === kind)
+}
+
+/** A rule that was broken. */
+export interface Violation {
+  readonly rule: string
+  readonly atMs: number
+  readonly who: string
+  readonly what: string
+}

@@ -1,0 +1,160 @@
+import { mutants, type Mutant } from '../mutants/mutants.ts'
+
+/** Broken variants that only many instances together can show, and stronger forms of others. */
+const more: readonly Mutant[] = [
+  {
+    what: 'a renewal that nobody answered counts as a success',
+    file: 'src/lease/elector.ts',
+    from: 'holding.failures++\n',
+    to:
+      'holding.failures++\n    holding.renewed(attempt.sentAt, attempt.times)\n' +
+      '    this.#port.trust.extend(holding.since, holding.times)\n',
+  },
+  {
+    what: 'a renewal is made by the name of the lease alone',
+    file: 'src/store/memory/lease-table.ts',
+    from: "if (row.holder !== holder || row.token !== token) {\n      return { kind: 'refused'",
+    to: "if (holder === '') {\n      return { kind: 'refused'",
+  },
+  {
+    what: 'a release is made by the name of the lease alone',
+    file: 'src/store/memory/lease-table.ts',
+    from: 'if (row === undefined || row.holder !== holder || row.token !== token) {',
+    to: 'if (row === undefined) {',
+  },
+  {
+    what: 'the token is counted in the record, which a release deletes',
+    file: 'src/store/memory/lease-table.ts',
+    from: 'const token = (this.#tokens.get(lease) ?? 0) + 1',
+    to: 'const token = (row?.token ?? 0) + 1',
+  },
+  {
+    what: 'trust never runs out by itself',
+    file: 'src/heart/cell.ts',
+    from: 'return Math.max(0, this.#hardFenceAfterMs - elapsedMs(this.#since, this.#clock))',
+    to: 'return Math.max(1, this.#hardFenceAfterMs - elapsedMs(this.#since, this.#clock))',
+  },
+  {
+    what: 'what is released is trusted until the store has answered',
+    file: 'src/lease/elector.ts',
+    from: "    this.#state = 'releasing'\n    this.#port.trust.close()\n",
+    to: "    this.#state = 'releasing'\n",
+  },
+  {
+    what: 'a candidate that is refused asks again at once',
+    file: 'src/lease/candidacy.ts',
+    from: 'this.#waitForExpiry(nowMs + waitMs, record.ttlMs)',
+    to: 'this.#waitForExpiry(nowMs + 0 * waitMs - 1_000, record.ttlMs)',
+  },
+  {
+    what: 'a candidate that has failed does not try again',
+    file: 'src/lease/elector.ts',
+    from:
+      "    this.#port.report({ kind: 'acquire-failed', holder, failure, error, retryMs })\n" +
+      '    this.#toWaiting()\n',
+    to: "    this.#port.report({ kind: 'acquire-failed', holder, failure, error, retryMs })\n",
+  },
+  {
+    what: 'longer times that come while a renewal is under way put off the next one',
+    file: 'src/lease/elector.ts',
+    from: 'holding.renewed(attempt.sentAt, attempt.times)',
+    to:
+      'const { heartbeatMs } = this.#port.settings()\n' +
+      '    holding.renewed(attempt.sentAt, { ...attempt.times, heartbeatMs })',
+  },
+  {
+    what: 'a longer attempt timeout is in force before the ttl that belongs to it',
+    file: 'src/lease/holding.ts',
+    from: 'attemptTimeoutMs: Math.min(settings.attemptTimeoutMs, times.attemptTimeoutMs),',
+    to: 'attemptTimeoutMs: settings.attemptTimeoutMs,',
+  },
+  {
+    what: 'the coarseness of the uptime is that of each look',
+    file: 'src/lease/term.ts',
+    from: 'since.uptimeMs % 1_000 === 0',
+    to: 'clock.uptimeMs() % 1_000 === 0',
+  },
+  {
+    what: 'what drains is not stopped before its trust has run out',
+    file: 'src/leadership.ts',
+    from: 'if (untilAbortMs <= 0) this.#abortWork(term, this.#reason)',
+    to: '',
+  },
+  {
+    what: 'the last word of a heart is waited for anew at each sign of life',
+    file: 'src/leadership.ts',
+    from: 'if (term === undefined || this.#awaitsLastWord) return',
+    to: 'if (term === undefined) return',
+  },
+  {
+    what: 'only timers stop work, however late a suspension makes them',
+    file: 'src/tenure.ts',
+    from: 'onPulse: () => this.#leadership.look(),',
+    to: 'onPulse: () => {},',
+  },
+]
+
+/** Those of the unit tests that many instances do not show, each with the reason. */
+export const notShown: Readonly<Record<string, string>> = {
+  'an attempt may last beyond the hard fence': 'the elector gives it up there all the same',
+  'a soft stop that the main thread has seen is ignored':
+    'it takes two threads that look within microseconds, and here one thing happens at a time',
+  'a wish to resign of another term is obeyed': 'the table of leases hands out no such wish',
+  'a renewal is made by name only':
+    'no holder has two terms; one without any check is in the table',
+}
+
+/** The broken variants that the simulator has to catch. */
+export const simulatedMutants: readonly Mutant[] = [
+  ...mutants.filter(({ what }) => !(what in notShown)),
+  ...more,
+]
+
+/** A seed that catches each of them on the code as it was: tried first by the tests. */
+export const caughtBy: Readonly<Record<string, number>> = {
+  'trust is counted from the reply of a renewal, not from its send': 1,
+  'trust is counted from the reply of an acquisition, not from its send': 4,
+  'there is no safety margin before the hard fence': 5,
+  'the soft stop leaves no time to stop work': 1,
+  'the time of a suspended machine is not counted': 6,
+  'a wall clock that is set back hides that the machine was suspended': 6,
+  'a wall clock that is set forward ends the term': 6,
+  'a renewal is due R after the reply of the last one': 12,
+  'a renewal whose outcome is unknown is taken for a success': 9,
+  'an acquisition whose outcome is unknown is taken for a success': 1,
+  'a late success undoes the soft stop': 31,
+  'a success after the hard fence brings trust back': 4,
+  '"not yours" does not end the term': 22,
+  'one failed attempt ends the term': 1,
+  'the holder is kept over acquisitions': 1,
+  'each retry of an acquisition has a new holder': 1,
+  'a record is taken over without having been watched for its ttl': 4,
+  'a record that was renewed meanwhile is taken for unchanged': 32,
+  'the lease is released though its work has not ended': 3,
+  'an undrained term is renewed for ever': 70,
+  'a stalled leader goes on renewing': 1,
+  'a stalled leader is released while its code still runs': 1,
+  'an instance that hangs is a candidate': 17,
+  'a token that is not higher is led with': 22,
+  'a release resets the counter of tokens': 1,
+  'a shorter ttl, or an old one that comes late, shortens the lease': 4,
+  'a lease that has expired is renewed': 3,
+  "the caller's wall clock decides about expiry": 1,
+  'a stopped process is taken for a stalled one': 5,
+  'a run starts though the term leads no more': 5,
+  'runs of a job overlap': 1,
+  'a renewal that nobody answered counts as a success': 1,
+  'a renewal is made by the name of the lease alone': 1,
+  'a release is made by the name of the lease alone': 7,
+  'the token is counted in the record, which a release deletes': 1,
+  'trust never runs out by itself': 4,
+  'what is released is trusted until the store has answered': 1,
+  'a candidate that is refused asks again at once': 1,
+  'a candidate that has failed does not try again': 3,
+  'longer times that come while a renewal is under way put off the next one': 145,
+  'a longer attempt timeout is in force before the ttl that belongs to it': 60,
+  'the coarseness of the uptime is that of each look': 10,
+  'what drains is not stopped before its trust has run out': 3,
+  'the last word of a heart is waited for anew at each sign of life': 30,
+  'only timers stop work, however late a suspension makes them': 17,
+}
