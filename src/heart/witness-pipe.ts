@@ -71,7 +71,9 @@ export class Testimony {
   group: GuardedGroup | undefined
 
   hear(line: string): void {
-    const [kind, word = ''] = line.split(' ')
+    // The rest is one word; one with a space in it is no word of ours.
+    const [kind] = line.split(' ', 1)
+    const word = line.slice((kind ?? '').length + 1)
     if (kind === 'held') this.held = decodeHeld(word)
     if (kind === 'group') this.group = decodeGroup(word)
   }

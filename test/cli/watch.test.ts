@@ -20,7 +20,9 @@ describe('tenure watch in a terminal', { concurrency: 3, skip: missing('script')
     const { url } = await createStoreUnderTest(t, 'SQLite')
     const flags = flagsFor(url)
     const begunMs = nowMs()
-    const watch = startInTerminal(t, ['watch', '--store', url], {}, 'stty -a')
+    // Where CI is set, Node.js takes every terminal for one without colours.
+    const env = { FORCE_COLOR: '1', TERM: 'xterm-256color' }
+    const watch = startInTerminal(t, ['watch', '--store', url], { env }, 'stty -a')
     await watch.shows(/○ nobody leads/)
     const first = startCli(t, ['run', ...flags, '--label', 'web-1', '--', 'sleep', '600'])
     await watch.shows(/● web-1 leads with fencing token 1/)

@@ -26,7 +26,8 @@ export class SeedRunner {
         const violation = { rule: 'nothing fails by itself', atMs: 0, who: 'store', what }
         settle({ seed, simulatedMs: 0, violation })
       }
-      const onExit = (code: number | null): void => fail(`the process ended with ${code}`)
+      const onExit = (code: number | null, signal: string | null): void =>
+        fail(`the process that ran it has ended with ${signal ?? code}`)
       const timer = setTimeout(() => {
         fail('the seed does not end')
         child.kill('SIGKILL')
