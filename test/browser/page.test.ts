@@ -93,9 +93,7 @@ class Demonstration {
       withinMs,
     )
     assert.ok(leader !== undefined && lease !== undefined)
-    await this.page
-      .locator(`[data-instance="${leader}"][data-holds-lease="true"]`)
-      .waitFor({ timeout: 5_000 })
+    await this.page.locator(`[data-instance="${leader}"][data-holds-lease="true"]`).waitFor()
     return { name: leader, token: lease.token }
   }
 }

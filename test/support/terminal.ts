@@ -19,7 +19,8 @@ export class TerminalCli {
 
   constructor(args: readonly string[], { cwd, env }: CliOptions, after: string) {
     const quoted = [process.execPath, cliPath, ...args].map((arg) => `'${arg}'`).join(' ')
-    const line = `stty rows 30 cols 100; ${quoted}; code=$?; ${after}; exit $code`
+    // Ctrl-C reaches this shell, too; without a trap some end by it, and others do not.
+    const line = `trap : INT; stty rows 30 cols 100; ${quoted}; code=$?; ${after}; exit $code`
     this.process = spawn(pathOf('script'), ['-qec', line, '/dev/null'], {
       cwd,
       env: { ...process.env, TERM: 'xterm-256color', NO_COLOR: undefined, ...env },
