@@ -60,12 +60,16 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'mutants/' }, { file: 'unit/broken-stores' }],
   },
   {
-    promise: 'The simulator: a quiet world works, suspensions are safe, checkers can fail',
+    promise: 'Simulated: one leader at any instant, suspensions are safe, seeds are clean',
     shownBy: [
+      { file: 'simulation/seeds' },
       { file: 'simulation/world' },
       { file: 'simulation/suspend' },
-      { file: 'simulation/checkers' },
     ],
+  },
+  {
+    promise: 'The simulator catches each broken variant; each checker can fail',
+    shownBy: [{ file: 'simulation/mutants' }, { file: 'simulation/checkers' }],
   },
   {
     promise: 'Every store keeps to the kit, and the kit catches broken stores',

@@ -23,6 +23,7 @@ const longest = [
   'package/installed',
   'chaos/chaos',
   'processes/start-stop',
+  'simulation/mutants',
   'processes/busy',
   'fencing/writers',
   'cli/run',

@@ -95,10 +95,8 @@ export class HeartThread {
   }
 
   start(): void {
-    if (this.#config.fixed.host === 'thread') {
-      this.#parts.process.on('exit', this.#onExit)
-      this.#pulse()
-    }
+    if (this.#config.fixed.host === 'thread') this.#parts.process.on('exit', this.#onExit)
+    this.#pulse()
     this.#witness?.start()
     this.#run()
   }

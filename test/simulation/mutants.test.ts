@@ -10,10 +10,7 @@ import { catchMutant } from './runner.ts'
 /** A change of the code shifts what seeds draw: then some more are tried. */
 const moreSeeds = 150
 
-/** See seeds.test.ts: what a variant is caught by has to be a seed that can be replayed. */
-const skip = 'the first simulation of a process is not deterministic on the present code yet'
-
-describe('of the broken variants', { concurrency: 2, skip }, () => {
+describe('of the broken variants', { concurrency: 2 }, () => {
   for (const [index, { what }] of simulatedMutants.entries()) {
     test(`"${what}" is caught`, async () => {
       const known = caughtBy[what]

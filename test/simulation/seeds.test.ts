@@ -18,16 +18,13 @@ async function assertClean(seed: number): Promise<void> {
   assert.fail(`${rule}: ${when}: ${what}\nReplay: npm run simulate -- --seed ${seed}`)
 }
 
-/** Until that is mended, a failure of a seed says nothing of the code. */
-const skip = 'the first simulation of a process is not deterministic on the present code yet'
-
-describe('seeds that ever failed are clean', { skip }, () => {
+describe('seeds that ever failed are clean', () => {
   for (const { seed, found } of keptSeeds) {
     test(`${seed}: ${found}`, () => assertClean(seed))
   }
 })
 
-test(`${freshSeeds} fresh seeds are clean`, { skip }, async (t) => {
+test(`${freshSeeds} fresh seeds are clean`, async (t) => {
   const first = Math.floor(Date.now() / 100)
   t.diagnostic(`seeds ${first} to ${first + freshSeeds - 1}`)
   for (let seed = first; seed < first + freshSeeds; seed++) await assertClean(seed)

@@ -20,4 +20,8 @@ export const keptSeeds: readonly KeptSeed[] = [
   { seed: 17, found: 'after a suspension work was told to stop only when its timers were due' },
   { seed: 30, found: 'each sign of life put off the end of a term whose heart had died' },
   { seed: 3, found: 'work that drained was not stopped when its trust ran out' },
+  {
+    seed: 451,
+    found: 'beside a heart in the main thread, work was told only when timers were due',
+  },
 ]

@@ -211,6 +211,8 @@ export class Simulation {
       faultyMs: this.#scenario.faultyMs,
       renewing: () => this.#faults.renewing(instance),
       options: {
+        // It would be a real process, in real time.
+        witness: false,
         store: 'sqlite:simulated',
         lease: 'scheduler',
         application: 'simulation',

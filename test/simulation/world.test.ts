@@ -15,7 +15,7 @@ import { World } from './world.ts'
 
 describe('a seed', () => {
   test('decides everything that happens, to the last digit', async () => {
-    for (const seed of [1, 2, 3]) {
+    for (const seed of [1, 3, 6]) {
       const first = await simulate(drawScenario(seed))
       const second = await simulate(drawScenario(seed))
       assert.equal(timeline(second), timeline(first))
