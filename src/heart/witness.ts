@@ -8,7 +8,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ResolvedStore } from '../options.ts'
-import { entryUrl, faultOfEntry } from './entry.ts'
+import { faultOfEntry, witnessUrl } from './entry.ts'
 import { flagsForWitness, flagsOfOptions } from './node-flags.ts'
 import { encode, groupLine, WitnessPipe, type GuardedGroup } from './witness-pipe.ts'
 
@@ -154,7 +154,7 @@ export class Witness {
     if (process.permission && !process.permission.has('child')) {
       return 'The permission model of Node.js allows no child processes: see --allow-child-process.'
     }
-    return faultOfEntry(entryUrl('tenure-witness'), 'tenure/witness')?.message
+    return faultOfEntry(witnessUrl(), 'tenure/witness')?.message
   }
 
   /** Options of a store of one's own may be shared with a thread, but not with a process. */
@@ -207,7 +207,7 @@ export class Witness {
 
   #spawnChild(): ChildProcess {
     const { mode, store, spawn = spawnNow } = this.#parts
-    const script = fileURLToPath(entryUrl('tenure-witness'))
+    const script = fileURLToPath(witnessUrl())
     const node = [process.execPath, ...flagsForWitness(process.execArgv, store), script]
     const [command = '', ...args] =
       mode === 'warm'
