@@ -14,11 +14,12 @@ export function witnessUrl(): URL {
 }
 
 /**
- * Where a module of this folder is that a thread, or the witness, begins with: beside this one, with the same
- * extension, which the compiler does not rewrite. In a bundle that is beside the bundle; there is
- * no `import.meta.url` in one that is CommonJS.
+ * Where a module of this folder is that a thread, or the witness, begins with: beside this one, with
+ * the same extension, which the compiler does not rewrite. In a bundle that is beside the bundle;
+ * there is no `import.meta.url` in one that is CommonJS.
  *
  * @param name begins with `tenure-`, so that it meets no file of an application
+ * @param extension instead of that of this module
  */
 export function entryUrl(name: `tenure-${string}`, extension?: string): URL {
   const here = (import.meta.url as string | undefined) ?? pathToFileURL(__filename).href

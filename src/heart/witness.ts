@@ -179,11 +179,14 @@ export class Witness {
     for (const stream of [pipe, configPipe]) stream?.on('error', () => {}).unref()
     const fd = fdOf(pipe)
     if (child.pid === undefined || pipe === undefined || fd === undefined) {
-      child.once('error', (error) => {
+      const fail = (error: unknown): void => {
         pipe?.destroy()
         configPipe?.destroy()
         this.#failed(error)
-      })
+      }
+      // Where it could be started it ends by itself, because it was never told a thing.
+      if (child.pid !== undefined) fail(new Error('Node.js does not tell the number of its pipe'))
+      else child.once('error', fail)
       return
     }
     // Node.js would destroy it as soon as the child ends, while the heart may be about to write.
