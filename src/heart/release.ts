@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 
 import { sleep, type Clock } from '../clock.ts'
 import { backoffMs } from '../lease/backoff.ts'
-import type { LeaseStore } from '../store/lease-store.ts'
+import type { LeaseReading, LeaseStore } from '../store/lease-store.ts'
 import type { Held } from './witness-pipe.ts'
 
 /** The pauses between two looks: short at first, because milliseconds count here. */
@@ -47,7 +47,7 @@ function attemptMsMax({ ttlMs }: Held): number {
   return ttlMs / 3
 }
 
-/** One look at the record, and one release if it is the one. */
+/** One release, of what the record tells if the token is not known. */
 async function attempt(
   held: Held,
   { store, lease, clock }: ReleaseParts,
@@ -57,10 +57,9 @@ async function attempt(
   const timer = clock.setTimer(attemptMsMax(held), () => controller.abort())
   const { signal } = controller
   try {
-    // Looking creates nothing, where the store is gone with its process.
-    const { record } = await store.read(lease, signal)
-    if (record?.holder !== holder || (token ?? record.token) !== record.token) return 'not-held'
-    const ended = { lease, holder, token: record.token, reason: 'crashed' } as const
+    const known = token ?? tokenOf(holder, await store.read(lease, signal))
+    if (known === undefined) return 'not-held'
+    const ended = { lease, holder, token: known, reason: 'crashed' } as const
     return (await store.tryRelease(ended, signal)).kind
   } catch {
     // Nobody is left to tell; the history will show whether one of the next attempts succeeded.
@@ -68,6 +67,10 @@ async function attempt(
   } finally {
     timer.cancel()
   }
+}
+
+function tokenOf(holder: string, { record }: LeaseReading): number | undefined {
+  return record?.holder === holder ? record.token : undefined
 }
 
 /**

@@ -3,12 +3,16 @@
 import { readSync } from 'node:fs'
 
 import { createSystemClock } from '../clock.ts'
+import type { ResolvedStore } from '../options.ts'
 import { openStore } from '../store/open-store.ts'
 import { hasEnded, releaseHeld } from './release.ts'
 import { decodeConfig, Testimony } from './witness-pipe.ts'
 
 /** Signals that are meant for others: for the process, its group, or all of a service. */
 const ignored = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const
+
+/** A store that does not answer its first look is looked at when it counts. */
+const warmUpMsMax = 1_000
 
 /** The lines that come from a pipe, until its end; the thread waits for each. */
 function* linesOf(fd: number): Generator<string, void> {
@@ -25,12 +29,14 @@ function* linesOf(fd: number): Generator<string, void> {
 
 async function bearWitness(): Promise<void> {
   for (const signal of ignored) process.on(signal, () => {})
+  const isWarm = process.argv[2] === 'wait'
   const lines = linesOf(0)
-  const config = (process.argv[2] === 'wait' ? linesOf(3) : lines).next().value
+  const config = (isWarm ? linesOf(3) : lines).next().value
   if (config === undefined) return
   const { pid, lease, store: location, environment } = decodeConfig(config)
   Object.assign(process.env, environment)
   const store = await openStore(location)
+  if (isWarm) await warmUp(location, lease)
   const testimony = new Testimony()
   for (const line of lines) testimony.hear(line)
 
@@ -43,6 +49,16 @@ async function bearWitness(): Promise<void> {
   // A store of somebody's own may ignore its signal, and never answer.
   clock.setTimer(held.ttlMs, () => process.exit(), { keepAlive: true })
   await releaseHeld(held, { store, lease, clock, hasEnded: () => hasEnded(pid) })
+  await store.close()
+}
+
+/**
+ * Looks once, so that all that a look needs is loaded and compiled when it counts; keeps no
+ * connection. Nobody is held up by it: what comes meanwhile waits in the pipe.
+ */
+async function warmUp(location: ResolvedStore, lease: string): Promise<void> {
+  const store = await openStore(location)
+  await store.read(lease, AbortSignal.timeout(warmUpMsMax)).catch(() => {})
   await store.close()
 }
 

@@ -4,7 +4,7 @@ import type { ElectorSettings } from './elector-port.ts'
 import { Observation } from './observation.ts'
 
 /** Candidates that one push wakes spread over this time. */
-export const pushJitterMsMax = 20
+export const pushJitterMsMax = 10
 /** Candidates that wait for the same expiry spread over this time, or a twentieth of the ttl. */
 const expiryJitterMsMax = 250
 

@@ -179,7 +179,8 @@ export interface LeaseStore {
   tryRenew(request: RenewRequest, signal: AbortSignal): Promise<RenewReply>
   /**
    * Frees the lease if it is this holder's with this token, notes the reason in the history, and
-   * wakes candidates. For any other term it changes nothing.
+   * wakes candidates. For any other term it changes nothing. It creates nothing: where the store is
+   * gone, nothing is held.
    */
   tryRelease(request: ReleaseRequest, signal: AbortSignal): Promise<ReleaseReply>
   /** Stores the wish beside the record if it still has that token, and wakes its holder. */

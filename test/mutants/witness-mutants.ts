@@ -36,10 +36,15 @@ export const witnessMutants: readonly WitnessMutant[] = [
   {
     what: 'the witness releases whatever is held',
     file: 'src/heart/release.ts',
-    from: "if (record?.holder !== holder || (token ?? record.token) !== record.token) return 'not-held'",
-    to:
-      "if (record === undefined) return 'not-held'\n" +
-      "    await store.tryRelease({ ...record, lease, reason: 'crashed' }, signal)",
+    from: 'return record?.holder === holder ? record.token : undefined',
+    to: 'return record?.token',
+    also: {
+      file: 'src/heart/release.ts',
+      from: 'const ended = { lease, holder, token: known',
+      to:
+        'const { record } = await store.read(lease, signal)\n' +
+        '    const ended = { lease, ...record, token: record?.token ?? known',
+    },
   },
   {
     what: "the end of the witness's pipe alone is taken for the end of the process",

@@ -109,11 +109,13 @@ describe('a PostgreSQL server', { skip: missing('postgres') }, () => {
     assert.deepEqual(rows, [{ schemaname: schema }])
   })
 
-  test('whoever only looks creates nothing', async () => {
+  test('whoever only looks, or releases, creates nothing', async () => {
     const database = await server.createDatabase()
     const store = await open(server.url(database))
     const reading = await store.read('scheduler', patience())
     assert.deepEqual(reading, { record: undefined, token: 0, terms: [] })
+    const ended = { lease: 'scheduler', holder: 'a', token: 1, reason: 'crashed' } as const
+    assert.deepEqual(await store.tryRelease(ended, patience()), { kind: 'not-held' })
     const schemas = await server.sql(`SELECT FROM pg_namespace WHERE nspname = 'tenure'`, database)
     assert.equal(schemas.length, 0)
   })

@@ -79,11 +79,14 @@ runKit('SQLite', createHarness, [
 ])
 
 describe('SQLite', () => {
-  test('whoever only looks creates no file', async () => {
+  test('whoever only looks, or releases, creates no file', async () => {
     const harness = await createHarness()
     const store = await harness.open()
     const reading = await store.read('scheduler', AbortSignal.timeout(5_000))
     assert.deepEqual(reading, { record: undefined, token: 0, terms: [] })
+    const ended = { lease: 'scheduler', holder: 'a', token: 1, reason: 'crashed' } as const
+    const reply = await store.tryRelease(ended, AbortSignal.timeout(5_000))
+    assert.deepEqual(reply, { kind: 'not-held' })
     assert.equal(await harness.countHandles(), 0)
     await harness.close()
   })

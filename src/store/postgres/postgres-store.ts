@@ -175,6 +175,8 @@ export class PostgresLeaseStore implements LeaseStore {
         return await call()
       } catch (error) {
         if (!isMissingSchema(error)) throw error
+        // Where nothing is, nothing is held.
+        if (name === this.#names.tryRelease) return {}
         await this.#createSchema(client)
         return call()
       }

@@ -51,10 +51,9 @@ export class Connection {
     return this.#unit((database) => work((sql) => this.#statement(database, sql)), signal)
   }
 
-  /** Reads, unless there is no file yet: whoever only looks does not create one. */
-  async readIfExists<Result>(work: Work<Result>, signal: AbortSignal): Promise<Result | undefined> {
-    if (!this.#closed && inodeOf(this.#path) === 0) return undefined
-    return this.read(work, signal)
+  /** Whether there is no file yet: whoever only looks, or releases, does not create one. */
+  get isMissing(): boolean {
+    return !this.#closed && inodeOf(this.#path) === 0
   }
 
   /** Calls `work` with the write lock held, and commits what it did, or none of it. */

@@ -71,6 +71,7 @@ export class SqliteLeaseStore implements LeaseStore {
 
   async tryRelease(request: ReleaseRequest, signal: AbortSignal): Promise<ReleaseReply> {
     const { lease, holder, token } = request
+    if (this.#connection.isMissing) return { kind: 'not-held' }
     const released = await this.#connection.write((sql) => {
       const { changes } = sql(
         'DELETE FROM tenure_lease WHERE lease = ? AND holder = ? AND token = ?',
@@ -103,7 +104,8 @@ export class SqliteLeaseStore implements LeaseStore {
   }
 
   async read(lease: string, signal: AbortSignal): Promise<LeaseReading> {
-    const reading = await this.#connection.readIfExists((sql) => {
+    if (this.#connection.isMissing) return { record: undefined, token: 0, terms: [] }
+    return this.#connection.read((sql) => {
       const row = sql(selectRow).get(lease)
       const counter = sql('SELECT token FROM tenure_token WHERE lease = ?').get(lease)
       const terms = sql(
@@ -115,7 +117,6 @@ export class SqliteLeaseStore implements LeaseStore {
         terms: terms.map(termOf),
       }
     }, signal)
-    return reading ?? { record: undefined, token: 0, terms: [] }
   }
 
   async tryNoteEnd(lease: string, ended: EndedTerm, signal: AbortSignal): Promise<void> {
