@@ -83,7 +83,7 @@ export class Leadership {
 
   /** The heart is gone, and can say nothing about the term that may be left. */
   abandon(): void {
-    if (this.#term !== undefined) this.#end(this.#term, 'stopped')
+    if (this.#term !== undefined) this.#end(this.#term, this.#reason ?? 'stopped')
   }
 
   /** Looks at the clock: has trust run out, without a word from the heart? */

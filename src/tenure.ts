@@ -510,8 +510,10 @@ export class Tenure {
     if (heart !== undefined) {
       const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.settings
       this.#leadership.drainMs = drainMs
-      // An undrained term lasts until its hard fence, which is less than a ttl away.
-      const stopped = heart.stop(drainMs + stopGraceMs + ttlMs + 2 * attemptTimeoutMs)
+      // An undrained term lasts until its hard fence, which is less than a ttl away: the one that
+      // was in force when it was renewed.
+      const lastsMs = Math.max(ttlMs, this.term?.remainingMs ?? 0)
+      const stopped = heart.stop(drainMs + stopGraceMs + lastsMs + 2 * attemptTimeoutMs)
       const undrained = this.#undrained.promise.then(() => heart.keepAlive(false))
       await Promise.race([stopped.then(() => this.#leadership.abandon()), undrained])
     }

@@ -21,6 +21,11 @@ export const keptSeeds: readonly KeptSeed[] = [
   { seed: 30, found: 'each sign of life put off the end of a term whose heart had died' },
   { seed: 3, found: 'work that drained was not stopped when its trust ran out' },
   {
+    seed: 17954631145,
+    found: 'after a shorter ttl, a stop gave a heart up before its term could end',
+  },
+  { seed: 20264266, found: 'a term that had ended for another reason was told as stopped' },
+  {
     seed: 451,
     found: 'beside a heart in the main thread, work was told only when timers were due',
   },

@@ -110,7 +110,9 @@ class Evidence {
       this.#hindrances.ms(who, 'main', led.atMs, atMs) > 300 ||
       this.#hasDied(who, led.heart)
     if (reason === 'expired' && silent) return undefined
-    if (reason === 'stopped' && this.#lastStep(who, atMs) === 'stops') return undefined
+    // Its end may let it start again in the same instant.
+    const steps = [this.#lastStep(who, atMs), ending ?? this.#lastStep(who, atMs - 0.001)]
+    if (reason === 'stopped' && steps.includes('stops')) return undefined
     return `${token} was lost as ${reason}, and ended as ${end?.reason ?? 'nothing'}`
   }
 
