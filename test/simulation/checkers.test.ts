@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 
 import { check } from './checkers/check.ts'
-import type { Fact, What } from './history.ts'
+import type { Call, Fact, What } from './history.ts'
 import { quietScenario } from './quiet.ts'
 import { simulate, type Recording } from './simulation.ts'
 
@@ -45,6 +45,9 @@ const isOf =
 const blocked = (fromMs: number, who: string, forMs: number): ((facts: Fact[]) => Fact[]) =>
   add(fromMs, who, { kind: 'hindered', thread: 'main', why: 'blocked', toMs: fromMs + forMs })
 
+const wasRenewed = ({ carriedOut }: Call): boolean =>
+  carriedOut.some(({ answer }) => answer === 'renewed')
+
 const tampers: readonly (readonly [string, (facts: Fact[]) => Fact[]])[] = [
   ['at most one leads', add(9_000, 'b1', { kind: 'both', standing: 'leader', others: 'a1' })],
   [
@@ -61,13 +64,13 @@ const tampers: readonly (readonly [string, (facts: Fact[]) => Fact[]])[] = [
     'a renewal is of what its holder holds',
     change(
       'call',
-      { found: { holder: 'a1.1', token: 2, remainingMs: 9 } },
-      (call) => call.heart === 'heart 1' && call.done === 'renewed' && call.token === 2,
+      { carriedOut: [{ answer: 'renewed', found: { holder: 'a1.1', token: 2, remainingMs: 9 } }] },
+      (call) => call.heart === 'heart 1' && wasRenewed(call) && call.token === 2,
     ),
   ],
   [
     'a renewal is of what its holder holds',
-    change('call', { found: 'nobody' }, ({ done }) => done === 'renewed'),
+    change('call', { carriedOut: [{ answer: 'renewed', found: 'nobody' }] }, wasRenewed),
   ],
   [
     'a retry has the holder of what it retries, and nothing else has',

@@ -17,10 +17,14 @@ export interface Call {
   settledAtMs: number | undefined
   how: 'replied' | 'failed' | 'aborted' | undefined
   reply: string | undefined
-  /** What the store did when it came to a renewal, whether or not anybody heard of it ... */
-  done: string | undefined
-  /** ... and who held the lease then, and for how long yet. */
-  found: { holder: string; token: number; remainingMs: number } | 'nobody' | undefined
+  /** What the store did of a renewal, whether or not anybody heard of it: twice of a duplicate. */
+  carriedOut: readonly CarriedOut[]
+}
+
+/** What the store answered to a renewal, and who held the lease then, and for how long yet. */
+export interface CarriedOut {
+  readonly answer: string
+  readonly found: { holder: string; token: number; remainingMs: number } | 'nobody'
 }
 
 /** What can happen, apart from when and to whom. */

@@ -121,8 +121,7 @@ export class StoreClient implements LeaseStore {
       settledAtMs: undefined,
       how: undefined,
       reply: undefined,
-      done: undefined,
-      found: undefined,
+      carriedOut: [],
     })
     return new Promise((resolve, reject) => {
       const settle = (how: NonNullable<Call['how']>, reply: string, act: () => void): void => {

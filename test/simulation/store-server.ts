@@ -170,10 +170,6 @@ export class StoreServer {
   #obey(call: Call & Fact, order: Order): Answer {
     const { machine, history, remembers } = this.#parts
     const before = this.#table.read(lease).record
-    if (order.verb === 'renew' && call.found === undefined) {
-      call.found = before && { ...before, remainingMs: before.remainingMs ?? 0 }
-      call.found ??= 'nobody'
-    }
     if (order.verb === 'acquire' && !this.#parts.commonClock) {
       const { holder, observed } = order.request
       const unchanged = observed?.token === before?.token && observed?.renewals === before?.renewals
@@ -186,7 +182,11 @@ export class StoreServer {
     }
     const workers = order.verb === 'release' ? this.#parts.workersOf(order.request.token) : []
     const answer = apply(this.#table, order)
-    if (order.verb === 'renew') call.done ??= answer?.kind
+    if (order.verb === 'renew') {
+      const found = before && { ...before, remainingMs: before.remainingMs ?? 0 }
+      const one = { answer: answer?.kind ?? '', found: found ?? ('nobody' as const) }
+      call.carriedOut = [...call.carriedOut, one]
+    }
     switch (answer?.kind) {
       case 'acquired': {
         const { token } = answer

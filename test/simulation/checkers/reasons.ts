@@ -80,10 +80,10 @@ class Evidence {
         return say(`the main thread was blocked for ${Math.round(blockedMs)} ms only`)
       }
       case 'stolen': {
-        const right = renewals.some(
-          ({ found, holder }) =>
-            found === 'nobody' ||
-            (found !== undefined && (found.holder !== holder || found.token !== token)),
+        const right = renewals.some(({ carriedOut, holder }) =>
+          carriedOut.some(
+            ({ found }) => found === 'nobody' || found.holder !== holder || found.token !== token,
+          ),
         )
         return right ? undefined : say('nobody else held it')
       }
@@ -124,8 +124,9 @@ class Evidence {
   ): string | undefined {
     const late = calls.find(({ reply }) => reply === 'refused: expired')
     if (reason === 'expired' && late !== undefined) {
-      const { found } = late
-      const right = found !== 'nobody' && found !== undefined && found.remainingMs <= 0
+      const right = late.carriedOut.some(
+        ({ found }) => found !== 'nobody' && found.remainingMs <= 0,
+      )
       return right ? undefined : say('the store had not let it expire')
     }
     const good = calls.findLast(

@@ -27,13 +27,15 @@ export function checkTokens({ facts }: Recording): Violation[] {
 /** A renewal renews what its holder holds, and only while that lasts. */
 export function checkRenewals({ facts }: Recording): Violation[] {
   const violations: Violation[] = []
-  for (const { atMs, who, holder, token, done, found } of ofKind(facts, 'call')) {
-    if (done !== 'renewed' || found === undefined) continue
-    const own = found !== 'nobody' && found.holder === holder && found.token === token
-    if (own && found.remainingMs > 0) continue
-    const rule = 'a renewal is of what its holder holds'
-    const what = own ? `${token} had expired` : `${token} was not ${holder}'s any more`
-    violations.push({ rule, atMs, who, what })
+  for (const { atMs, who, holder, token, carriedOut } of ofKind(facts, 'call')) {
+    for (const { answer, found } of carriedOut) {
+      if (answer !== 'renewed') continue
+      const own = found !== 'nobody' && found.holder === holder && found.token === token
+      if (own && found.remainingMs > 0) continue
+      const rule = 'a renewal is of what its holder holds'
+      const what = own ? `${token} had expired` : `${token} was not ${holder}'s any more`
+      violations.push({ rule, atMs, who, what })
+    }
   }
   return violations
 }
