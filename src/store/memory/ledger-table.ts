@@ -145,7 +145,8 @@ export class LedgerTable {
       if (removed >= prunedRowsMax) {
         return { kind: 'answered', removed, next: { afterJobId: last } }
       }
-      removed += this.#pruneByCount(book, jobId, request)
+      removed += this.#pruneByCount(book, jobId, request, prunedRowsMax - removed)
+      if (removed >= prunedRowsMax) continue
       const runs = [...(book.runs.get(jobId)?.values() ?? [])]
       const isForgotten =
         book.jobs.get(jobId)?.token !== token &&
@@ -154,7 +155,7 @@ export class LedgerTable {
       if (isForgotten) book.jobs.delete(jobId)
       last = jobId
     }
-    const isWhole = page.length < ledgerBatchMax
+    const isWhole = removed < prunedRowsMax && page.length < ledgerBatchMax
     return { kind: 'answered', removed, next: isWhole ? undefined : { afterJobId: last } }
   }
 
@@ -297,14 +298,23 @@ export class LedgerTable {
     return removed
   }
 
-  #pruneByCount(book: Book, jobId: string, { token, keepRuns }: PruneRequest): number {
+  #pruneByCount(
+    book: Book,
+    jobId: string,
+    { token, keepRuns }: PruneRequest,
+    rowsMax: number,
+  ): number {
     const runs = within(book.runs, jobId)
     const skips = within(book.skips, jobId)
     const oldRuns = [...runs.values()]
       .toSorted((a, b) => byTick(b, a))
       .slice(keepRuns)
       .filter((run) => this.isPrunable(run, token) && run.retryAtMs === undefined)
-    const oldSkips = [...skips.values()].toSorted((a, b) => byLastTick(b, a)).slice(keepRuns)
+      .slice(0, rowsMax)
+    const oldSkips = [...skips.values()]
+      .toSorted((a, b) => byLastTick(b, a))
+      .slice(keepRuns)
+      .slice(0, rowsMax - oldRuns.length)
     for (const run of oldRuns) runs.delete(keyOf(run))
     for (const { tickMs } of oldSkips) skips.delete(tickMs)
     return oldRuns.length + oldSkips.length
