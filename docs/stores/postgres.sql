@@ -252,7 +252,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_register_1(
   p_lease text, p_token bigint, p_jobs jsonb
-) RETURNS jsonb LANGUAGE plpgsql AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
 BEGIN
@@ -279,7 +279,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_claim_1(
   p_lease text, p_token bigint, p_claims jsonb
-) RETURNS jsonb LANGUAGE plpgsql AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
 BEGIN
@@ -336,7 +336,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_record_1(
   p_lease text, p_token bigint, p_ends jsonb, p_skips jsonb
-) RETURNS jsonb LANGUAGE plpgsql AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
 BEGIN
@@ -402,7 +402,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_abandon_1(
   p_lease text, p_token bigint, p_at_ms double precision
-) RETURNS jsonb LANGUAGE plpgsql AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
 BEGIN
@@ -425,7 +425,7 @@ $$;
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_prune_1(
   p_lease text, p_token bigint, p_keep_runs bigint, p_keep_from_ms double precision,
   p_forget_before_ms double precision, p_after_job_id text
-) RETURNS jsonb LANGUAGE plpgsql AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
   v_removed bigint := 0;
@@ -478,7 +478,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_set_paused_1(
   p_lease text, p_job_ids jsonb, p_paused boolean
-) RETURNS jsonb LANGUAGE plpgsql AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_known jsonb;
 BEGIN

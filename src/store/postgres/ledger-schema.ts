@@ -142,6 +142,12 @@ $$;
 `
 }
 
+/**
+ * Lists are given as JSON, of which the server expects a hundred entries, whatever they are: it would
+ * go through a table as a whole for a single claim. Each entry is looked up instead.
+ */
+const planning = 'SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off'
+
 /** A verb that only the last term may use; `declarations` and `body` are PL/pgSQL. */
 function verb(
   name: string,
@@ -152,7 +158,7 @@ function verb(
 ): string {
   return `CREATE OR REPLACE FUNCTION ${name}(
   p_lease text, p_token bigint, ${parameters}
-) RETURNS jsonb LANGUAGE plpgsql AS $$
+) RETURNS jsonb LANGUAGE plpgsql ${planning} AS $$
 DECLARE
   v_granted bigint := ${beginName}(p_lease);
 ${declarations}BEGIN
@@ -385,7 +391,7 @@ ${remove(
 function trySetPaused({ trySetPaused: name, begin: beginName, job }: LedgerNames): string {
   return `CREATE OR REPLACE FUNCTION ${name}(
   p_lease text, p_job_ids jsonb, p_paused boolean
-) RETURNS jsonb LANGUAGE plpgsql AS $$
+) RETURNS jsonb LANGUAGE plpgsql ${planning} AS $$
 DECLARE
   v_known jsonb;
 BEGIN

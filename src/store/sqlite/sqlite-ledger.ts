@@ -38,7 +38,7 @@ import {
   type TickSkip,
 } from '../ledger-store.ts'
 import { Connection, type Work } from './connection.ts'
-import { jobOf, runOf, skipOf } from './ledger-rows.ts'
+import { jobOf, runOf, skipOf, type Row } from './ledger-rows.ts'
 import { ledgerSchema } from './ledger-schema.ts'
 
 type Statements = Parameters<Work<unknown>>[0]
@@ -93,17 +93,21 @@ export class SqliteLedgerStore implements LedgerStore {
   async tryAbandon(request: AbandonRequest, signal: AbortSignal): Promise<AbandonReply> {
     const { lease, token, atMs } = request
     return this.#write(request, signal, (sql) => {
+      // Without statistics SQLite would rather go through all runs of the lease than through these.
       sql(
-        `UPDATE tenure_run SET outcome = 'abandoned', finished_at_ms = ?, abandoned_by = ?,
+        `UPDATE tenure_run INDEXED BY tenure_run_running
+          SET outcome = 'abandoned', finished_at_ms = ?, abandoned_by = ?,
             retry_at_ms = iif(rerun = 1, ?, NULL)
           WHERE lease = ? AND outcome IS NULL AND token <> ?`,
       ).run(atMs, token, atMs, lease, token)
       const abandoned = sql(
-        `SELECT * FROM tenure_run WHERE lease = ? AND abandoned_by = ?
+        `SELECT * FROM tenure_run INDEXED BY tenure_run_abandoned
+          WHERE lease = ? AND abandoned_by = ? AND abandoned_by IS NOT NULL
           ORDER BY started_at_ms, tick_ms, attempt`,
       ).all(lease, token)
       const owed = sql(
-        `SELECT * FROM tenure_run WHERE lease = ? AND retry_at_ms IS NOT NULL
+        `SELECT * FROM tenure_run INDEXED BY tenure_run_owed
+          WHERE lease = ? AND retry_at_ms IS NOT NULL
           ORDER BY started_at_ms, tick_ms, attempt`,
       ).all(lease)
       return { kind: 'answered', abandoned: abandoned.map(runOf), owed: owed.map(runOf) }
@@ -134,16 +138,16 @@ export class SqliteLedgerStore implements LedgerStore {
     const { lease, jobId, limit } = request
     checkBatch(limit, 'runs')
     if (this.#connection.isMissing) return { runs: [], skips: [] }
-    const ofJob = jobId === undefined ? '' : 'AND job_id = ?'
+    // The plus keeps SQLite from looking for one job along the index of all of them.
+    const [ofJob, plus] = jobId === undefined ? ['', ''] : ['AND job_id = ?', '+']
     const values = jobId === undefined ? [lease, limit] : [lease, jobId, limit]
     return this.#connection.read((sql) => {
-      const runs = sql(
-        `SELECT * FROM tenure_run WHERE lease = ? ${ofJob}
-          ORDER BY started_at_ms DESC, tick_ms DESC, attempt DESC LIMIT ?`,
-      ).all(...values)
-      const skips = sql(
-        `SELECT * FROM tenure_skip WHERE lease = ? ${ofJob} ORDER BY until_tick_ms DESC LIMIT ?`,
-      ).all(...values)
+      const newest = (table: string, order: string): Row[] =>
+        sql(
+          `SELECT * FROM ${table} WHERE lease = ? ${ofJob} ORDER BY ${plus}${order} DESC LIMIT ?`,
+        ).all(...values)
+      const runs = newest('tenure_run', 'started_at_ms')
+      const skips = newest('tenure_skip', 'until_tick_ms')
       return { runs: runs.map(runOf), skips: skips.map(skipOf) }
     }, signal)
   }

@@ -15,8 +15,9 @@ import type {
 import type { LedgerHarness } from '../harness.ts'
 import { acquire, lead, patience } from '../steps.ts'
 
-/** The lease of the cases, and its job. */
+/** The lease of the cases. */
 export const lease = 'scheduler'
+/** The job of those that need one only. */
 export const jobId = 'nightly'
 
 /** A ledger with a term, and with jobs whose cursor is at 0. */
