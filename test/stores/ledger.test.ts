@@ -215,8 +215,8 @@ describe('a ledger in PostgreSQL', { skip: missing('postgres') }, () => {
     await (await leaseOf(t, url)).tryAcquire(request, patience())
     await register(await ledgerOf(t, parseStoreUrl(url)))
     const client = await server.connect(database)
-    const begin = `SELECT tenure.tenure_ledger_begin_1('scheduler')`
-    await client.query(`BEGIN; SET LOCAL synchronous_commit = off; ${begin}`)
+    const claim = `SELECT tenure.tenure_try_claim_1('scheduler', 1, '[]')`
+    await client.query(`BEGIN; SET LOCAL synchronous_commit = off; ${claim}`)
     const { rows } = await client.query('SHOW synchronous_commit')
     await client.end()
     assert.deepEqual(rows, [{ synchronous_commit: 'local' }])
@@ -236,7 +236,7 @@ describe('opening a ledger', () => {
     await useAll(await ledgerOf(t, config))
   })
 
-  test('a store of somebody’s own may have one, or none', async (t) => {
+  test("a store of somebody's own may have one, or none", async (t) => {
     const moduleOf = (name: string): string =>
       new URL(`../support/${name}.ts`, import.meta.url).href
     const own = { module: moduleOf('ledger-module'), options: 'ledger-module-test' }
