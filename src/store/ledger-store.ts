@@ -289,8 +289,8 @@ export interface LedgerReading {
  *   is done as a whole, perhaps a little later, or not at all.
  * - **The cursor** of a job is the latest tick that is accounted for. Claims and skips move it
  *   forward and nothing moves it back, but another schedule. The first attempt at a tick at or
- *   before the cursor is `taken`, also when its record has been pruned. Further attempts and runs by
- *   hand are no ticks: the cursor neither refuses them nor is moved by them. So the ticks of a job
+ *   before the cursor is `taken`, also when its record has been pruned. Further attempts and runs
+ *   by hand are no ticks: the cursor neither refuses them nor is moved by them. So the ticks of a job
  *   are claimed and skipped in their order: while a tick waits for its turn, nothing is written of
  *   the later ones.
  * - All instants are milliseconds since 1970 of the caller, which the ledger only compares with one
@@ -299,8 +299,8 @@ export interface LedgerReading {
 export interface LedgerStore {
   /**
    * Makes jobs known, or known again. A job with the same schedule keeps everything; with another
-   * one it begins anew at the given anchor and cursor, its `runs` at 0. Whether it is paused is kept
-   * in either case.
+   * one it begins anew at the given anchor and cursor, its `runs` at 0. Whether it is paused is
+   * kept in either case.
    */
   tryRegister(request: RegisterRequest, signal: AbortSignal): Promise<RegisterReply>
   /** Claims runs before they start. Only what is `claimed` may start. */

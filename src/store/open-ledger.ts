@@ -2,8 +2,8 @@ import type { LedgerStore } from './ledger-store.ts'
 import { importModule, missingClient, type StoreConfig } from './open-store.ts'
 
 /**
- * Opens the ledger that lives where the leases of a store do, on a connection of its own. Nothing is
- * connected yet: that happens, and may fail, with the first call.
+ * Opens the ledger that lives where the leases of a store do, on a connection of its own. Nothing
+ * is connected yet: that happens, and may fail, with the first call.
  *
  * @returns `undefined` for a store of somebody's own that has none: its module exports no
  *   `openLedgerStore`

@@ -147,7 +147,7 @@ describe('a ledger in PostgreSQL', { skip: missing('postgres') }, () => {
     await race(t, store)
   })
 
-  test('a role without rights goes on leading; the SQL file of today brings the ledger', async (t) => {
+  test('a role without rights goes on leading; the SQL file brings the ledger', async (t) => {
     const database = await server.createDatabase()
     await server.sql(`CREATE ROLE clerk LOGIN PASSWORD '${server.password}'`)
     await server.sql('REVOKE ALL ON SCHEMA public FROM PUBLIC', database)

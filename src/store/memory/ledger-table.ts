@@ -52,7 +52,7 @@ interface Book {
   readonly skips: Map<string, Map<number, LedgerSkip>>
 }
 
-/** What a run is found by: a tick's attempt has one run, those by hand are told apart by their id. */
+/** What a run is found by: a tick's attempt has one run; those by hand are told apart by id. */
 function keyOf({ tickMs, attempt, runId, trigger }: RunKey & { trigger: RunTrigger }): string {
   return `${tickMs}/${attempt}/${trigger === 'tick' ? '' : runId}`
 }

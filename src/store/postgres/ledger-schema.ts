@@ -143,8 +143,8 @@ $$;
 }
 
 /**
- * Lists are given as JSON, of which the server expects a hundred entries, whatever they are: it would
- * go through a table as a whole for a single claim. Each entry is looked up instead.
+ * Lists are given as JSON, of which the server expects a hundred entries, whatever they are: it
+ * would go through a table as a whole for a single claim. Each entry is looked up instead.
  */
 const planning = 'SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off'
 

@@ -345,7 +345,8 @@ function pruneByAge(sql: Statements, { lease, token, nowMs, keepAgeMs }: PruneRe
   ).run(lease, beforeMs, token, prunedRowsMax)
   const skips = sql(
     `DELETE FROM tenure_skip WHERE (lease, job_id, tick_ms) IN (
-      SELECT lease, job_id, tick_ms FROM tenure_skip WHERE lease = ? AND until_tick_ms < ? LIMIT ?)`,
+      SELECT lease, job_id, tick_ms FROM tenure_skip
+        WHERE lease = ? AND until_tick_ms < ? LIMIT ?)`,
   ).run(lease, beforeMs, prunedRowsMax - Number(runs.changes))
   return Number(runs.changes) + Number(skips.changes)
 }
