@@ -11,10 +11,12 @@ const firstRow = [
   'invariant.ts',
   'store-url.ts',
   'store/lease-store.ts',
+  'store/ledger-checks.ts',
+  'store/ledger-store.ts',
 ]
 
 /** The public surface: what an application may import. */
-const surface = ['index.ts', 'store/lease-store.ts']
+const surface = ['index.ts', 'store/lease-store.ts', 'store/ledger-store.ts']
 
 /**
  * A room is the files that begin with its name. `may` lists what it imports besides itself; `node`
@@ -32,7 +34,14 @@ const rooms = [
     name: 'store/open-store.ts',
     may: [...firstRow, 'store/memory/', 'store/sqlite/', 'store/postgres/'],
   },
-  { name: 'heart/', may: [...firstRow, 'options.ts', 'lease/', 'store/open-store.ts'] },
+  {
+    name: 'store/open-ledger.ts',
+    may: [...firstRow, 'store/memory/', 'store/open-store.ts', 'store/postgres/', 'store/sqlite/'],
+  },
+  {
+    name: 'heart/',
+    may: [...firstRow, 'options.ts', 'lease/', 'store/open-ledger.ts', 'store/open-store.ts'],
+  },
   { name: 'fastify/', may: [...surface, 'dashboard/page.ts'] },
   { name: 'cli/', may: [...surface, 'clock.ts', 'dashboard/page.ts'] },
   // Its Tenure is the real one, on a clock and a memory of its own, which nobody else can give it.

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 
+import { ledgerNames, ledgerSql } from '../src/store/postgres/ledger-schema.ts'
 import { schemaDefault, schemaNames, schemaSql } from '../src/store/postgres/schema.ts'
 
 /**
@@ -9,6 +10,7 @@ import { schemaDefault, schemaNames, schemaSql } from '../src/store/postgres/sch
  */
 export function installSql(): string {
   const { schema, version, token, lease, term } = schemaNames(schemaDefault)
+  const ledger = ledgerNames(schemaDefault)
   return `-- The tables of Tenure, for a role that may not create any. To be run by a role that may:
 --
 --   psql --set=ON_ERROR_STOP=1 --set=role=billing --single-transaction --file=postgres.sql DATABASE
@@ -19,10 +21,12 @@ export function installSql(): string {
 SELECT pg_advisory_xact_lock(hashtext('tenure:${schemaDefault}'));
 
 ${schemaSql(schemaDefault)}
+${ledgerSql(schemaDefault)}
 GRANT USAGE ON SCHEMA ${schema} TO :"role";
-GRANT SELECT ON ${version} TO :"role";
+GRANT SELECT ON ${version}, ${ledger.version} TO :"role";
 GRANT SELECT, INSERT, UPDATE ON ${token} TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE ON ${lease}, ${term} TO :"role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON ${ledger.job}, ${ledger.run}, ${ledger.skip} TO :"role";
 `
 }
 

@@ -42,5 +42,6 @@ export type {
 } from './schedule/job.ts'
 export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 export type * from './store/lease-store.ts'
+export type * from './store/ledger-store.ts'
 export type { ResignRequestOutcome } from './store-reader.ts'
 export { createTenure, type Tenure, type TenureEvents } from './tenure.ts'

@@ -57,7 +57,7 @@ export const promises: readonly Promised[] = [
   },
   {
     promise: 'Each safety rule has a broken variant that the tests catch',
-    shownBy: [{ file: 'mutants/' }, { file: 'unit/broken-stores' }],
+    shownBy: [{ file: 'mutants/' }, { file: 'unit/broken-' }],
   },
   {
     promise: 'Simulated: one leader at any instant, suspensions are safe, seeds are clean',
@@ -73,7 +73,14 @@ export const promises: readonly Promised[] = [
   },
   {
     promise: 'Every store keeps to the kit, and the kit catches broken stores',
-    shownBy: [{ file: 'stores/' }, { file: 'unit/broken-stores' }],
+    shownBy: [{ file: 'stores/' }, { file: 'unit/broken-' }],
+  },
+  {
+    promise: 'A tick starts at most once; of two that believe to lead, one writes',
+    shownBy: [
+      { file: 'stores/', tests: /claimed once|claim the same ticks|believe to lead|lower token/ },
+      { file: 'unit/broken-ledgers' },
+    ],
   },
   {
     promise: 'A PostgreSQL server stopped, frozen, cut, locked, stepped: no two leaders',

@@ -188,7 +188,316 @@ $$;
 INSERT INTO "tenure".tenure_schema (version)
   SELECT 1 WHERE NOT EXISTS (SELECT FROM "tenure".tenure_schema);
 
+CREATE TABLE IF NOT EXISTS "tenure".tenure_ledger (version integer NOT NULL);
+CREATE TABLE IF NOT EXISTS "tenure".tenure_job (
+  lease text NOT NULL,
+  job_id text COLLATE "C" NOT NULL,
+  schedule text NOT NULL,
+  anchor_ms double precision NOT NULL,
+  cursor_ms double precision NOT NULL,
+  runs bigint NOT NULL,
+  paused boolean NOT NULL,
+  token bigint NOT NULL,
+  PRIMARY KEY (lease, job_id)
+) WITH (fillfactor = 70);
+CREATE TABLE IF NOT EXISTS "tenure".tenure_run (
+  lease text NOT NULL,
+  job_id text COLLATE "C" NOT NULL,
+  tick_ms double precision NOT NULL,
+  attempt bigint NOT NULL,
+  slot text COLLATE "C" NOT NULL,
+  run_id text NOT NULL,
+  trigger text NOT NULL,
+  token bigint NOT NULL,
+  correlation_id text NOT NULL,
+  rerun boolean NOT NULL,
+  started_at_ms double precision NOT NULL,
+  outcome text,
+  finished_at_ms double precision,
+  error text,
+  abandoned_by bigint,
+  retry_at_ms double precision,
+  PRIMARY KEY (lease, job_id, tick_ms, attempt, slot)
+);
+CREATE INDEX IF NOT EXISTS tenure_run_started ON "tenure".tenure_run (lease, started_at_ms);
+CREATE INDEX IF NOT EXISTS tenure_run_running ON "tenure".tenure_run (lease) WHERE outcome IS NULL;
+CREATE INDEX IF NOT EXISTS tenure_run_abandoned ON "tenure".tenure_run (lease, abandoned_by)
+  WHERE abandoned_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS tenure_run_owed ON "tenure".tenure_run (lease) WHERE retry_at_ms IS NOT NULL;
+CREATE TABLE IF NOT EXISTS "tenure".tenure_skip (
+  lease text NOT NULL,
+  job_id text COLLATE "C" NOT NULL,
+  tick_ms double precision NOT NULL,
+  until_tick_ms double precision NOT NULL,
+  count bigint NOT NULL,
+  reason text NOT NULL,
+  token bigint NOT NULL,
+  PRIMARY KEY (lease, job_id, tick_ms)
+);
+CREATE INDEX IF NOT EXISTS tenure_skip_until ON "tenure".tenure_skip (lease, until_tick_ms);
+
+CREATE OR REPLACE FUNCTION "tenure".tenure_ledger_begin_1(p_lease text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  v_granted bigint;
+BEGIN
+  PERFORM set_config('lock_timeout', '5000', true);
+  -- What is acknowledged must survive a crash of the server, whatever the role's setting is.
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'local', true);
+  END IF;
+  SELECT token INTO v_granted FROM "tenure".tenure_token WHERE lease = p_lease FOR UPDATE;
+  RETURN coalesce(v_granted, 0);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_register_1(
+  p_lease text, p_token bigint, p_jobs jsonb
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
+BEGIN
+  IF v_granted <> p_token THEN
+    RETURN jsonb_build_object('kind', 'superseded', 'token', v_granted);
+  END IF;
+  INSERT INTO "tenure".tenure_job AS j
+    (lease, job_id, schedule, anchor_ms, cursor_ms, runs, paused, token)
+    SELECT p_lease, r."jobId", r.schedule, r."anchorMs", r."cursorMs", 0, false, p_token
+      FROM jsonb_to_recordset(p_jobs) AS r(
+        "jobId" text, schedule text, "anchorMs" double precision, "cursorMs" double precision)
+    ON CONFLICT (lease, job_id) DO UPDATE SET
+      schedule = excluded.schedule,
+      anchor_ms = CASE WHEN j.schedule = excluded.schedule THEN j.anchor_ms ELSE excluded.anchor_ms END,
+      cursor_ms = CASE WHEN j.schedule = excluded.schedule THEN j.cursor_ms ELSE excluded.cursor_ms END,
+      runs = CASE WHEN j.schedule = excluded.schedule THEN j.runs ELSE 0 END,
+      token = excluded.token;
+  RETURN jsonb_build_object('kind', 'answered', 'jobs', (
+    SELECT coalesce(jsonb_agg(to_jsonb(j) ORDER BY r.place), '[]')
+      FROM jsonb_array_elements(p_jobs) WITH ORDINALITY AS r(job, place)
+      JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = r.job->>'jobId'));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_claim_1(
+  p_lease text, p_token bigint, p_claims jsonb
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
+BEGIN
+  IF v_granted <> p_token THEN
+    RETURN jsonb_build_object('kind', 'superseded', 'token', v_granted);
+  END IF;
+  WITH claimed AS (
+    INSERT INTO "tenure".tenure_run (lease, job_id, tick_ms, attempt, slot, run_id, trigger, token,
+        correlation_id, rerun, started_at_ms)
+      SELECT p_lease, c."jobId", c."tickMs", c.attempt,
+          CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END, c."runId", c.trigger, p_token,
+          c."correlationId", c.rerun, c."startedAtMs"
+        FROM ROWS FROM (jsonb_to_recordset(p_claims) AS (
+      "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
+      "correlationId" text, "startedAtMs" double precision, rerun boolean, follows text
+    )) WITH ORDINALITY AS c
+        JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = c."jobId"
+        WHERE c.trigger <> 'tick' OR c.attempt > 1 OR c."tickMs" > j.cursor_ms
+      ON CONFLICT DO NOTHING
+      RETURNING job_id, tick_ms, attempt, trigger
+  )
+  UPDATE "tenure".tenure_job j SET cursor_ms = greatest(j.cursor_ms, n.tick_ms), runs = j.runs + n.ticks
+    FROM (SELECT job_id, max(tick_ms) AS tick_ms, count(*) AS ticks FROM claimed
+      WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
+    WHERE j.lease = p_lease AND j.job_id = n.job_id;
+  UPDATE "tenure".tenure_run r SET retry_at_ms = NULL
+    FROM ROWS FROM (jsonb_to_recordset(p_claims) AS (
+      "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
+      "correlationId" text, "startedAtMs" double precision, rerun boolean, follows text
+    )) WITH ORDINALITY AS c
+    JOIN "tenure".tenure_run mine ON mine.lease = p_lease AND mine.job_id = c."jobId"
+      AND mine.tick_ms = c."tickMs" AND mine.attempt = c.attempt
+      AND mine.slot = CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END
+    WHERE c.follows IS NOT NULL AND mine.run_id = c."runId" AND mine.token = p_token
+      AND r.lease = p_lease AND r.job_id = c."jobId" AND r.tick_ms = c."tickMs"
+      AND r.attempt = c.attempt - 1 AND r.run_id = c.follows;
+  RETURN jsonb_build_object('kind', 'answered', 'outcomes', (
+    SELECT coalesce(jsonb_agg(CASE
+        WHEN r.run_id = c."runId" AND r.token = p_token THEN jsonb_build_object('kind', 'claimed')
+        WHEN r.run_id IS NULL AND j.job_id IS NULL
+          THEN jsonb_build_object('kind', 'unregistered')
+        ELSE jsonb_build_object('kind', 'taken', 'by', r.run_id)
+      END ORDER BY c.ordinality), '[]')
+    FROM ROWS FROM (jsonb_to_recordset(p_claims) AS (
+      "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
+      "correlationId" text, "startedAtMs" double precision, rerun boolean, follows text
+    )) WITH ORDINALITY AS c
+    LEFT JOIN "tenure".tenure_run r ON r.lease = p_lease AND r.job_id = c."jobId"
+      AND r.tick_ms = c."tickMs" AND r.attempt = c.attempt
+      AND r.slot = CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END
+    LEFT JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = c."jobId"));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_record_1(
+  p_lease text, p_token bigint, p_ends jsonb, p_skips jsonb
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
+BEGIN
+  IF v_granted <> p_token THEN
+    RETURN jsonb_build_object('kind', 'superseded', 'token', v_granted);
+  END IF;
+  UPDATE "tenure".tenure_run r SET outcome = e.outcome, finished_at_ms = e."finishedAtMs",
+      error = e.error, retry_at_ms = e."retryAtMs"
+    FROM ROWS FROM (jsonb_to_recordset(p_ends) AS (
+      "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
+      outcome text, "finishedAtMs" double precision, error text, "retryAtMs" double precision
+    )) WITH ORDINALITY AS e
+    WHERE r.lease = p_lease AND r.job_id = e."jobId"
+      AND r.tick_ms = e."tickMs" AND r.attempt = e.attempt
+      AND r.slot = CASE e.trigger WHEN 'tick' THEN '' ELSE e."runId" END
+      AND r.run_id = e."runId" AND r.outcome IS NULL;
+  WITH skipped AS (
+    INSERT INTO "tenure".tenure_skip (lease, job_id, tick_ms, until_tick_ms, count, reason, token)
+      SELECT p_lease, s."jobId", s."tickMs", s."untilTickMs", s.count, s.reason, p_token
+        FROM ROWS FROM (jsonb_to_recordset(p_skips) AS (
+      "jobId" text, "tickMs" double precision, "untilTickMs" double precision, count bigint,
+      reason text
+    )) WITH ORDINALITY AS s
+        JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = s."jobId"
+        WHERE s."tickMs" > j.cursor_ms
+      ON CONFLICT DO NOTHING
+      RETURNING job_id, until_tick_ms
+  )
+  UPDATE "tenure".tenure_job j SET cursor_ms = greatest(j.cursor_ms, n.until_tick_ms)
+    FROM (SELECT job_id, max(until_tick_ms) AS until_tick_ms FROM skipped GROUP BY job_id) n
+    WHERE j.lease = p_lease AND j.job_id = n.job_id;
+  RETURN jsonb_build_object('kind', 'answered', 'ends', (
+    SELECT coalesce(jsonb_agg(CASE
+        WHEN r.run_id IS NULL THEN jsonb_build_object('kind', 'unknown')
+        WHEN r.outcome = e.outcome AND r.finished_at_ms = e."finishedAtMs"
+          THEN jsonb_build_object('kind', 'recorded')
+        ELSE jsonb_build_object('kind', 'stands', 'outcome', r.outcome)
+      END ORDER BY e.ordinality), '[]')
+    FROM ROWS FROM (jsonb_to_recordset(p_ends) AS (
+      "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
+      outcome text, "finishedAtMs" double precision, error text, "retryAtMs" double precision
+    )) WITH ORDINALITY AS e
+    LEFT JOIN "tenure".tenure_run r ON r.lease = p_lease AND r.job_id = e."jobId"
+      AND r.tick_ms = e."tickMs" AND r.attempt = e.attempt
+      AND r.slot = CASE e.trigger WHEN 'tick' THEN '' ELSE e."runId" END
+      AND r.run_id = e."runId"
+  ), 'skips', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('kind', CASE
+        WHEN (k.until_tick_ms, k.count, k.reason, k.token)
+          = (s."untilTickMs", s.count, s.reason, p_token) THEN 'recorded'
+        WHEN j.job_id IS NULL THEN 'unregistered'
+        ELSE 'taken'
+      END) ORDER BY s.ordinality), '[]')
+    FROM ROWS FROM (jsonb_to_recordset(p_skips) AS (
+      "jobId" text, "tickMs" double precision, "untilTickMs" double precision, count bigint,
+      reason text
+    )) WITH ORDINALITY AS s
+    LEFT JOIN "tenure".tenure_skip k
+      ON k.lease = p_lease AND k.job_id = s."jobId" AND k.tick_ms = s."tickMs"
+    LEFT JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = s."jobId"));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_abandon_1(
+  p_lease text, p_token bigint, p_at_ms double precision
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
+BEGIN
+  IF v_granted <> p_token THEN
+    RETURN jsonb_build_object('kind', 'superseded', 'token', v_granted);
+  END IF;
+  UPDATE "tenure".tenure_run SET outcome = 'abandoned', finished_at_ms = p_at_ms, abandoned_by = p_token,
+      retry_at_ms = CASE WHEN rerun THEN p_at_ms END
+    WHERE lease = p_lease AND outcome IS NULL AND token <> p_token;
+  RETURN jsonb_build_object('kind', 'answered',
+    'abandoned', (
+    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY started_at_ms, tick_ms, attempt), '[]')
+      FROM "tenure".tenure_run r WHERE lease = p_lease AND abandoned_by = p_token),
+    'owed', (
+    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY started_at_ms, tick_ms, attempt), '[]')
+      FROM "tenure".tenure_run r WHERE lease = p_lease AND retry_at_ms IS NOT NULL));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_prune_1(
+  p_lease text, p_token bigint, p_keep_runs bigint, p_keep_from_ms double precision,
+  p_forget_before_ms double precision, p_after_job_id text
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
+  v_removed bigint := 0;
+  v_rows bigint;
+  v_jobs bigint := 0;
+  v_last text := p_after_job_id;
+  v_job_id text;
+BEGIN
+  IF v_granted <> p_token THEN
+    RETURN jsonb_build_object('kind', 'superseded', 'token', v_granted);
+  END IF;
+  DELETE FROM "tenure".tenure_run WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM "tenure".tenure_run
+    WHERE lease = p_lease AND started_at_ms < p_keep_from_ms AND outcome IS NOT NULL AND abandoned_by IS DISTINCT FROM p_token LIMIT 2000 - v_removed));
+  GET DIAGNOSTICS v_rows = ROW_COUNT;
+  v_removed := v_removed + v_rows;
+  DELETE FROM "tenure".tenure_skip WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM "tenure".tenure_skip WHERE lease = p_lease AND until_tick_ms < p_keep_from_ms LIMIT 2000 - v_removed));
+  GET DIAGNOSTICS v_rows = ROW_COUNT;
+  v_removed := v_removed + v_rows;
+
+  FOR v_job_id IN SELECT job_id FROM "tenure".tenure_job
+    WHERE lease = p_lease AND job_id > coalesce(p_after_job_id, '')
+    ORDER BY job_id LIMIT 500
+  LOOP
+    DELETE FROM "tenure".tenure_run WHERE ctid = ANY (ARRAY(
+      SELECT ctid FROM (SELECT *, ctid FROM "tenure".tenure_run
+        WHERE lease = p_lease AND job_id = v_job_id
+        ORDER BY tick_ms DESC, attempt DESC, slot DESC OFFSET p_keep_runs) old
+      WHERE outcome IS NOT NULL AND abandoned_by IS DISTINCT FROM p_token AND retry_at_ms IS NULL LIMIT 2000 - v_removed));
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    v_removed := v_removed + v_rows;
+    DELETE FROM "tenure".tenure_skip WHERE ctid = ANY (ARRAY(
+      SELECT ctid FROM (SELECT ctid FROM "tenure".tenure_skip
+        WHERE lease = p_lease AND job_id = v_job_id
+        ORDER BY tick_ms DESC OFFSET p_keep_runs) old LIMIT 2000 - v_removed));
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    v_removed := v_removed + v_rows;
+    EXIT WHEN v_removed >= 2000;
+    DELETE FROM "tenure".tenure_job j WHERE lease = p_lease AND job_id = v_job_id AND token <> p_token
+      AND cursor_ms < p_forget_before_ms AND NOT EXISTS (SELECT FROM "tenure".tenure_run r
+        WHERE r.lease = j.lease AND r.job_id = j.job_id AND outcome IS NULL);
+    v_jobs := v_jobs + 1;
+    v_last := v_job_id;
+  END LOOP;
+  RETURN jsonb_build_object('kind', 'answered', 'removed', v_removed,
+    'more', v_removed >= 2000 OR v_jobs >= 500, 'last', v_last);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_set_paused_1(
+  p_lease text, p_job_ids jsonb, p_paused boolean
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  v_known jsonb;
+BEGIN
+  PERFORM "tenure".tenure_ledger_begin_1(p_lease);
+  WITH known AS (
+    UPDATE "tenure".tenure_job SET paused = p_paused
+      WHERE lease = p_lease AND job_id IN (SELECT jsonb_array_elements_text(p_job_ids))
+      RETURNING job_id
+  )
+  SELECT coalesce(jsonb_agg(job_id), '[]') INTO v_known FROM known;
+  RETURN v_known;
+END
+$$;
+
+INSERT INTO "tenure".tenure_ledger (version)
+  SELECT 1 WHERE NOT EXISTS (SELECT FROM "tenure".tenure_ledger);
+
 GRANT USAGE ON SCHEMA "tenure" TO :"role";
-GRANT SELECT ON "tenure".tenure_schema TO :"role";
+GRANT SELECT ON "tenure".tenure_schema, "tenure".tenure_ledger TO :"role";
 GRANT SELECT, INSERT, UPDATE ON "tenure".tenure_token TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE ON "tenure".tenure_lease, "tenure".tenure_term TO :"role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON "tenure".tenure_job, "tenure".tenure_run, "tenure".tenure_skip TO :"role";

@@ -1,6 +1,7 @@
 import { messageOf, TenureError } from '../errors.ts'
 import type { StoreLocation } from '../store-url.ts'
 import type { LeaseStore } from './lease-store.ts'
+import type { LedgerStore } from './ledger-store.ts'
 
 /** A store of somebody's own: a module that can be imported, and plain data to open it with. */
 export interface StoreModule {
@@ -13,6 +14,8 @@ export interface StoreModule {
 /** What the module of a store of one's own has to export. */
 export interface StoreModuleExports {
   openLeaseStore(options: unknown): LeaseStore | Promise<LeaseStore>
+  /** Left out by a store that has no ledger. */
+  openLedgerStore?(options: unknown): LedgerStore | Promise<LedgerStore>
 }
 
 /** What a thread needs to open the store by itself: plain data, which crosses threads. */
@@ -45,7 +48,7 @@ export async function openStore(config: StoreConfig): Promise<LeaseStore> {
 }
 
 /** The client of a store is an optional peer: only who uses the store installs it. */
-function missingClient(name: string): (cause: unknown) => never {
+export function missingClient(name: string): (cause: unknown) => never {
   return (cause) => {
     throw new TenureError(
       'TENURE_ERR_STORE_MODULE',
@@ -57,16 +60,7 @@ function missingClient(name: string): (cause: unknown) => never {
 }
 
 async function openModule({ module, options }: StoreModule): Promise<LeaseStore> {
-  let exports: Partial<StoreModuleExports>
-  try {
-    exports = (await import(module)) as Partial<StoreModuleExports>
-  } catch (cause) {
-    throw new TenureError(
-      'TENURE_ERR_STORE_MODULE',
-      `Expected that the store module ${module} can be imported; got "${messageOf(cause)}".`,
-      { cause },
-    )
-  }
+  const exports = await importModule(module)
   if (typeof exports.openLeaseStore !== 'function') {
     throw new TenureError(
       'TENURE_ERR_STORE_MODULE',
@@ -75,4 +69,17 @@ async function openModule({ module, options }: StoreModule): Promise<LeaseStore>
     )
   }
   return exports.openLeaseStore(options)
+}
+
+/** What the module of a store of one's own exports. */
+export async function importModule(module: string): Promise<Partial<StoreModuleExports>> {
+  try {
+    return (await import(module)) as Partial<StoreModuleExports>
+  } catch (cause) {
+    throw new TenureError(
+      'TENURE_ERR_STORE_MODULE',
+      `Expected that the store module ${module} can be imported; got "${messageOf(cause)}".`,
+      { cause },
+    )
+  }
 }

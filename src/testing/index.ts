@@ -1,5 +1,6 @@
 export { FakeClock } from './fake-clock.ts'
 export { leaseStoreCases, type LeaseStoreCase, type LeaseStoreHarness } from './lease-store-kit.ts'
+export { ledgerCases, type LedgerCase, type LedgerHarness } from './ledger-kit.ts'
 export {
   createTestTenure,
   type LossReason,

@@ -1,10 +1,11 @@
 import { createSystemClock } from '../../src/clock.ts'
 import type { LeaseStore } from '../../src/store/lease-store.ts'
+import { MemoryLedgerStore } from '../../src/store/memory/memory-ledger.ts'
 import { Memory, MemoryLeaseStore } from '../../src/store/memory/memory-store.ts'
-import type { LeaseStoreHarness } from '../../src/testing/lease-store-kit.ts'
-import { runKit } from '../support/run-kit.ts'
+import type { LedgerHarness } from '../../src/testing/ledger-kit.ts'
+import { runKit, runLedgerKit } from '../support/run-kit.ts'
 
-async function createHarness(): Promise<LeaseStoreHarness> {
+async function createHarness(): Promise<LedgerHarness> {
   const clock = createSystemClock()
   const memory = new Memory(clock)
   const stores: LeaseStore[] = []
@@ -18,6 +19,7 @@ async function createHarness(): Promise<LeaseStoreHarness> {
   }
   return {
     open,
+    openLedger: async () => new MemoryLedgerStore(memory),
     expire: async (lease) => memory.table.expire(lease),
     deleteRecord: async (lease) => memory.table.deleteRecord(lease),
     restart: left,
@@ -47,5 +49,20 @@ runKit('memory', createHarness, [
   {
     reason: 'there is one process, and thus one clock',
     cases: ["the caller's clock set wrong changes nothing"],
+  },
+])
+
+runLedgerKit('memory', createHarness, [
+  {
+    reason: 'the memory ends with its process, by design',
+    cases: ['the ledger survives a restart of the store'],
+  },
+  {
+    reason: 'a call is over before anybody could interrupt it, and holds no handle',
+    cases: [
+      'a claim whose connection is dropped rejects, and its repetition finds out',
+      'an aborted claim is done as a whole or not at all, and can be repeated',
+      'a call of a ledger closes what it opened, whatever came of it',
+    ],
   },
 ])

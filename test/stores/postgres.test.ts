@@ -5,12 +5,13 @@ import { after, before, describe, test } from 'node:test'
 import pg from 'pg'
 
 import { createSystemClock } from '../../src/clock.ts'
+import { PostgresLedgerStore } from '../../src/store/postgres/postgres-ledger.ts'
 import { PostgresLeaseStore } from '../../src/store/postgres/postgres-store.ts'
-import type { LeaseStoreHarness } from '../../src/testing/lease-store-kit.ts'
+import type { LedgerHarness } from '../../src/testing/ledger-kit.ts'
 import { PgBouncer } from '../support/pgbouncer.ts'
 import { PostgresServer } from '../support/postgres-server.ts'
 import { missing } from '../support/programs.ts'
-import { runKit } from '../support/run-kit.ts'
+import { runKit, runLedgerKit } from '../support/run-kit.ts'
 
 const skip = missing('postgres')
 
@@ -22,6 +23,7 @@ describe('PostgreSQL', { skip }, () => {
   after(() => server.end())
 
   runKit('PostgreSQL', () => createHarness(server, server.port))
+  runLedgerKit('PostgreSQL', () => createHarness(server, server.port))
 
   describe('behind PgBouncer in transaction mode', { skip: missing('pgbouncer') }, () => {
     let pooler: PgBouncer
@@ -54,14 +56,15 @@ describe('PostgreSQL', { skip }, () => {
         ],
       },
     ])
+    runLedgerKit('PgBouncer', () => createHarness(server, pooler.port))
   })
 })
 
-async function createHarness(server: PostgresServer, port: number): Promise<LeaseStoreHarness> {
+async function createHarness(server: PostgresServer, port: number): Promise<LedgerHarness> {
   const database = await server.createDatabase()
   const url = server.url(database, { port })
   const clock = createSystemClock()
-  let stores: PostgresLeaseStore[] = []
+  let stores: { close: () => Promise<void> }[] = []
   const openWithWallClock = async (offsetMs: number): Promise<PostgresLeaseStore> => {
     const shifted = { ...clock, wallMs: () => clock.wallMs() + offsetMs }
     const store = new PostgresLeaseStore({ url, Client: pg.Client, clock: shifted })
@@ -75,6 +78,11 @@ async function createHarness(server: PostgresServer, port: number): Promise<Leas
   return {
     open: () => openWithWallClock(0),
     openWithWallClock,
+    async openLedger() {
+      const ledger = new PostgresLedgerStore({ url, Client: pg.Client })
+      stores.push(ledger)
+      return ledger
+    },
     async expire(lease) {
       const text =
         'UPDATE tenure.tenure_lease SET renewed_ms = renewed_ms - ttl_ms WHERE lease = $1'
@@ -91,7 +99,9 @@ async function createHarness(server: PostgresServer, port: number): Promise<Leas
     },
     async block() {
       const client = await server.connect(database)
-      await client.query('BEGIN; LOCK TABLE tenure.tenure_lease IN ACCESS EXCLUSIVE MODE')
+      await client.query(
+        'BEGIN; LOCK TABLE tenure.tenure_lease, tenure.tenure_token IN ACCESS EXCLUSIVE MODE',
+      )
       return () => client.end()
     },
     dropConnections: async () => void (await server.terminateConnections(database)),

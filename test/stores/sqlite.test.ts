@@ -10,20 +10,27 @@ import { promisify } from 'node:util'
 
 import { createSystemClock } from '../../src/clock.ts'
 import type { LeaseStore } from '../../src/store/lease-store.ts'
+import type { LedgerStore } from '../../src/store/ledger-store.ts'
+import { SqliteLedgerStore } from '../../src/store/sqlite/sqlite-ledger.ts'
 import { SqliteLeaseStore } from '../../src/store/sqlite/sqlite-store.ts'
-import type { LeaseStoreHarness } from '../../src/testing/lease-store-kit.ts'
-import { runKit } from '../support/run-kit.ts'
+import type { LedgerHarness } from '../../src/testing/ledger-kit.ts'
+import { runKit, runLedgerKit } from '../support/run-kit.ts'
 
-async function createHarness(): Promise<LeaseStoreHarness> {
+async function createHarness(): Promise<LedgerHarness> {
   const folder = await mkdtemp(join(tmpdir(), 'tenure-kit-'))
   const path = join(folder, 'tenure.db')
-  let stores: LeaseStore[] = []
+  let stores: { close: () => Promise<void> }[] = []
   const clock = createSystemClock()
 
   const open = async (): Promise<LeaseStore> => {
     const store = new SqliteLeaseStore({ path })
     stores.push(store)
     return store
+  }
+  const openLedger = async (): Promise<LedgerStore> => {
+    const ledger = new SqliteLedgerStore({ path })
+    stores.push(ledger)
+    return ledger
   }
   const asOperator = (sql: string, ...values: (string | number)[]): void => {
     const database = new DatabaseSync(path, { timeout: 5_000 })
@@ -36,6 +43,7 @@ async function createHarness(): Promise<LeaseStoreHarness> {
   }
   return {
     open,
+    openLedger,
     expire: async (lease) =>
       asOperator('UPDATE tenure_lease SET renewed_ms = renewed_ms - ttl_ms WHERE lease = ?', lease),
     deleteRecord: async (lease) => asOperator('DELETE FROM tenure_lease WHERE lease = ?', lease),
@@ -71,10 +79,20 @@ async function createHarness(): Promise<LeaseStoreHarness> {
   }
 }
 
+const cutReason =
+  'there is no connection that somebody else could cut: the library runs in the process'
+
 runKit('SQLite', createHarness, [
   {
-    reason: 'there is no connection that somebody else could cut: the library runs in the process',
+    reason: cutReason,
     cases: ['a connection dropped in mid-call rejects, and the next call connects again'],
+  },
+])
+
+runLedgerKit('SQLite', createHarness, [
+  {
+    reason: cutReason,
+    cases: ['a claim whose connection is dropped rejects, and its repetition finds out'],
   },
 ])
 

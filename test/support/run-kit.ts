@@ -2,24 +2,46 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { leaseStoreCases, type LeaseStoreHarness } from '../../src/testing/lease-store-kit.ts'
+import { ledgerCases, type LedgerHarness } from '../../src/testing/ledger-kit.ts'
+
+/** Cases that are left out, for a written reason. */
+export type Left = readonly { reason: string; cases: readonly string[] }[]
 
 /** Runs the kit on a store. A case may be left out only for a written reason. */
 export function runKit(
   store: string,
   createHarness: () => Promise<LeaseStoreHarness>,
-  left: readonly { reason: string; cases: readonly string[] }[] = [],
+  left: Left = [],
 ): void {
-  const names = new Set(leaseStoreCases.map(({ name }) => name))
+  runCases(`the kit on ${store}`, leaseStoreCases, createHarness, left)
+}
+
+/** Runs the kit of ledgers, likewise. */
+export function runLedgerKit(
+  store: string,
+  createHarness: () => Promise<LedgerHarness>,
+  left: Left = [],
+): void {
+  runCases(`the kit of ledgers on ${store}`, ledgerCases, createHarness, left)
+}
+
+function runCases<Harness extends LeaseStoreHarness>(
+  title: string,
+  cases: readonly { name: string; run: (harness: Harness) => Promise<void> }[],
+  createHarness: () => Promise<Harness>,
+  left: Left,
+): void {
+  const names = new Set(cases.map(({ name }) => name))
   const reasons = new Map<string, string>()
-  for (const { reason, cases } of left) {
+  for (const { reason, cases: leftOut } of left) {
     assert.ok(reason.length > 10, 'a case is left out for a written reason')
-    for (const name of cases) {
+    for (const name of leftOut) {
       assert.ok(names.has(name), `the kit has no case "${name}"`)
       reasons.set(name, reason)
     }
   }
-  describe(`the kit on ${store}`, () => {
-    for (const { name, run } of leaseStoreCases) {
+  describe(title, () => {
+    for (const { name, run } of cases) {
       test(name, { skip: reasons.get(name) ?? false }, async () => {
         const harness = await createHarness()
         try {

@@ -122,9 +122,14 @@ export class LeaseTable {
     const row = this.#rows.get(lease)
     return {
       record: row === undefined ? undefined : this.#recordOf(row),
-      token: this.#tokens.get(lease) ?? 0,
+      token: this.tokenOf(lease),
       terms: (this.#terms.get(lease) ?? []).map((term) => ({ ...term })),
     }
+  }
+
+  /** The last token that was granted for a lease; 0 if none ever was. */
+  tokenOf(lease: string): number {
+    return this.#tokens.get(lease) ?? 0
   }
 
   /** What an operator does who deletes the record by hand. */

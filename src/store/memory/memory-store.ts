@@ -15,16 +15,19 @@ import type {
   ResignRequestReply,
 } from '../lease-store.ts'
 import { LeaseTable, type TableClock } from './lease-table.ts'
+import { LedgerTable } from './ledger-table.ts'
 
 /** One memory: what all stores of the same name in this thread share. */
 export class Memory {
   readonly table: LeaseTable
+  readonly ledger: LedgerTable
   /** What every call is rejected with, while the memory shall be unreachable: for tests. */
   fault: Error | undefined
   readonly #listeners = new Map<string, Set<PushListener>>()
 
   constructor(clock: TableClock) {
     this.table = new LeaseTable(clock)
+    this.ledger = new LedgerTable((lease) => this.table.tokenOf(lease))
   }
 
   /** Tells all who watch the lease, in a turn of their own, as another process would. */

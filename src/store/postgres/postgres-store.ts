@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import type pg from 'pg'
 
 import { createSystemClock, type Clock } from '../../clock.ts'
-import { messageOf, TenureError } from '../../errors.ts'
 import { invariant } from '../../invariant.ts'
 import { redactStoreUrl } from '../../store-url.ts'
 import {
@@ -26,6 +25,7 @@ import {
   type TermRecord,
 } from '../lease-store.ts'
 import { Connection } from './connection.ts'
+import { checkVersion, install, type Installation } from './install.ts'
 import { isMissingSchema } from './postgres-errors.ts'
 import { schemaDefault, schemaNames, schemaSql, schemaVersion, type SchemaNames } from './schema.ts'
 import { ServerClock } from './server-clock.ts'
@@ -51,7 +51,7 @@ export class PostgresLeaseStore implements LeaseStore {
   readonly #connection: Connection
   readonly #schema: string
   readonly #names: SchemaNames
-  readonly #shown: string
+  readonly #installation: Installation
   readonly #clock: Clock
   readonly #serverClock = new ServerClock()
 
@@ -59,11 +59,19 @@ export class PostgresLeaseStore implements LeaseStore {
     const { url, Client } = options
     this.#schema = options.schema ?? schemaDefault
     this.#names = schemaNames(this.#schema)
-    this.#shown = redactStoreUrl(url)
+    const shown = redactStoreUrl(url)
+    this.#installation = {
+      schema: this.#schema,
+      schemaName: this.#names.schema,
+      versionTable: this.#names.version,
+      version: schemaVersion,
+      sql: schemaSql(this.#schema),
+      shown,
+    }
     this.#clock = options.clock ?? createSystemClock()
     this.#connection = new Connection({
       url,
-      shown: this.#shown,
+      shown,
       clock: this.#clock,
       createClient: (config) => new Client(config),
     })
@@ -133,7 +141,7 @@ export class PostgresLeaseStore implements LeaseStore {
       } catch (error) {
         if (!isMissingSchema(error)) throw error
         // Whoever only looks creates nothing.
-        await this.#checkVersion(client)
+        await checkVersion(client, this.#installation)
         return { record: undefined, token: 0, terms: [] }
       }
     }, signal)
@@ -177,7 +185,7 @@ export class PostgresLeaseStore implements LeaseStore {
         if (!isMissingSchema(error)) throw error
         // Where nothing is, nothing is held.
         if (name === this.#names.tryRelease) return {}
-        await this.#createSchema(client)
+        await install(client, this.#installation)
         return call()
       }
     }, signal)
@@ -195,48 +203,6 @@ export class PostgresLeaseStore implements LeaseStore {
     if (reply.now_ms === undefined) return reply
     const gainMs = this.#serverClock.read(reply.now_ms, sentMs, this.#clock.monotonicMs())
     return { ...reply, gainMs }
-  }
-
-  /** Any number of clients may do this at once: they queue at a lock of the database. */
-  async #createSchema(client: pg.Client): Promise<void> {
-    await this.#checkVersion(client)
-    const key = `hashtext(${literal(`tenure:${this.#schema}`)})`
-    try {
-      // One message is one transaction, so that a client that is frozen here holds no lock.
-      await client.query(`SELECT set_config('lock_timeout', '5000', true);
-        SELECT pg_advisory_xact_lock(${key});
-        ${schemaSql(this.#schema)}`)
-    } catch (cause) {
-      throw new TenureError(
-        'TENURE_ERR_STORE_UNUSABLE',
-        `Expected that the tables of Tenure can be created in the schema ${this.#names.schema} at ` +
-          `${this.#shown}; got "${messageOf(cause)}". Likely cause: the role may not create ` +
-          'tables. Let somebody who may run the file docs/stores/postgres.sql, which also grants ' +
-          'what the role needs.',
-        { cause },
-      )
-    }
-  }
-
-  /** Tables of a later version are left alone. */
-  async #checkVersion(client: pg.Client): Promise<void> {
-    const { version } = this.#names
-    const { rows } = await client.query<{ there: boolean }>(
-      'SELECT to_regclass($1) IS NOT NULL AS there',
-      [version],
-    )
-    if (rows[0]?.there !== true) return
-    const found = await client.query<{ version: number }>(
-      `SELECT coalesce(max(version), 0) AS version FROM ${version}`,
-    )
-    const foundVersion = found.rows[0]?.version ?? 0
-    if (foundVersion <= schemaVersion) return
-    throw new TenureError(
-      'TENURE_ERR_STORE_UNUSABLE',
-      `Expected tables of version ${schemaVersion} at most in the schema ${this.#names.schema}; ` +
-        `got version ${foundVersion}: a newer Tenure has used this database. Update Tenure on ` +
-        'this instance.',
-    )
   }
 
   /** The channel of a lease: any name, within the length of an identifier. */
@@ -332,9 +298,4 @@ function renewalOf(payload: string): (PushedRenewal & { readonly nowMs: number }
   if (!numbers.every(Number.isFinite)) return undefined
   const [tokenRead = 0, renewalsRead = 0, ttlMs = 0, nowMs = 0] = numbers
   return { token: tokenRead, renewals: renewalsRead, ttlMs, nowMs }
-}
-
-/** A text as a literal of SQL. */
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
 }

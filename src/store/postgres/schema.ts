@@ -10,7 +10,7 @@ export const schemaDefault = 'tenure'
  * How long a statement of ours waits for a lock of somebody else, in milliseconds. Whoever sent it
  * has given up by then; without a bound the server would keep the waiting statement.
  */
-const lockTimeoutMs = 5_000
+export const lockTimeoutMs = 5_000
 
 /** The names of what is called, quoted. They carry the version: see {@link schemaSql}. */
 export interface SchemaNames {

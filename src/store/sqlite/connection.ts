@@ -3,7 +3,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 
 import { sleep, type Clock } from '../../clock.ts'
 import { messageOf, TenureError } from '../../errors.ts'
-import { createSchema, hasSchema } from './schema.ts'
+import type { Schema } from './schema.ts'
 
 /** How long one call of SQLite may wait for a lock. It blocks its thread meanwhile. */
 export const busyTimeoutMs = 25
@@ -33,14 +33,16 @@ const unusableCauses: Readonly<Record<number, string>> = {
 export class Connection {
   readonly #path: string
   readonly #clock: Clock
+  readonly #schema: Schema
   #database: DatabaseSync | undefined
   #inode = 0
   #statements = new Map<string, StatementSync>()
   #closed = false
 
-  constructor(path: string, clock: Clock) {
+  constructor(path: string, clock: Clock, schema: Schema) {
     this.#path = path
     this.#clock = clock
+    this.#schema = schema
   }
 
   /**
@@ -120,9 +122,9 @@ export class Connection {
       }
       // FULL: a token that was handed out survives a power failure (sqlite.org/pragma.html).
       database.exec('PRAGMA synchronous = FULL')
-      if (!hasSchema(database)) {
+      if (!this.#schema.isThere(database)) {
         database.exec('BEGIN IMMEDIATE')
-        createSchema(database)
+        this.#schema.create(database)
         database.exec('COMMIT')
       }
     } catch (error) {

@@ -46,25 +46,36 @@ INSERT INTO tenure_schema (version)
   SELECT ${schemaVersion} WHERE NOT EXISTS (SELECT 1 FROM tenure_schema);
 `
 
-/** Whether the tables are there; throws if they are of a later version than this code. */
-export function hasSchema(database: DatabaseSync): boolean {
-  const table = database
-    .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'tenure_schema'")
-    .get()
-  if (table === undefined) return false
-  const row = database.prepare('SELECT max(version) AS version FROM tenure_schema').get()
-  const version = Number(row?.['version'] ?? 0)
-  if (version > schemaVersion) {
-    throw new TenureError(
-      'TENURE_ERR_STORE_UNUSABLE',
-      `Expected tables of version ${schemaVersion} at most; got version ${version}: a newer ` +
-        'Tenure has used this file. Update Tenure on this instance.',
-    )
-  }
-  return version === schemaVersion
+/** Some of the tables of a file: whether they are there, and how they are made. */
+export interface Schema {
+  /** Throws if they are of a later version than this code. */
+  isThere(database: DatabaseSync): boolean
+  /** To be called with the write lock held, by any number of clients at once. */
+  create(database: DatabaseSync): void
 }
 
-/** Creates the tables; to be called with the write lock held, by any number of clients at once. */
-export function createSchema(database: DatabaseSync): void {
-  database.exec(tables)
+/** Tables with the table that tells their version. */
+export function versionedSchema(versionTable: string, version: number, sql: string): Schema {
+  return {
+    isThere(database) {
+      const table = database
+        .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
+        .get(versionTable)
+      if (table === undefined) return false
+      const row = database.prepare(`SELECT max(version) AS version FROM ${versionTable}`).get()
+      const found = Number(row?.['version'] ?? 0)
+      if (found > version) {
+        throw new TenureError(
+          'TENURE_ERR_STORE_UNUSABLE',
+          `Expected tables of version ${version} at most; got version ${found} in ` +
+            `${versionTable}: a newer Tenure has used this file. Update Tenure on this instance.`,
+        )
+      }
+      return found === version
+    },
+    create: (database) => database.exec(sql),
+  }
 }
+
+/** The tables of the leases. */
+export const leaseSchema: Schema = versionedSchema('tenure_schema', schemaVersion, tables)

@@ -21,6 +21,7 @@ import {
 } from '../lease-store.ts'
 import { createBootClock, type BootClock } from './boot-clock.ts'
 import { Connection, type Work } from './connection.ts'
+import { leaseSchema } from './schema.ts'
 import { WakeFile } from './wake-file.ts'
 
 type Statements = Parameters<Work<unknown>>[0]
@@ -54,7 +55,7 @@ export class SqliteLeaseStore implements LeaseStore {
   constructor(options: SqliteStoreOptions) {
     this.#clock = options.clock ?? createSystemClock()
     this.#bootClock = options.bootClock ?? createBootClock()
-    this.#connection = new Connection(options.path, this.#clock)
+    this.#connection = new Connection(options.path, this.#clock, leaseSchema)
     this.#wakeFile = new WakeFile(options.path, this.#clock)
   }
 

@@ -1,4 +1,5 @@
 import type { LeaseStore } from '../../store/lease-store.ts'
+import type { LedgerStore } from '../../store/ledger-store.ts'
 
 /**
  * What the kit needs of a store under test, besides the store itself. A fresh harness, with an
@@ -13,7 +14,7 @@ export interface LeaseStoreHarness {
   readonly deleteRecord: (lease: string) => Promise<void>
   /** Closes all clients and starts the store again. */
   readonly restart: () => Promise<void>
-  /** Lets every call of the store hang, until the returned function is called. */
+  /** Lets every call of the store, and of its ledger, hang, until the returned function is called. */
   readonly block: () => Promise<() => Promise<void>>
   /** Cuts all connections that exist. */
   readonly dropConnections: () => Promise<void>
@@ -29,4 +30,16 @@ export interface LeaseStoreHarness {
 export interface LeaseStoreCase {
   readonly name: string
   readonly run: (harness: LeaseStoreHarness) => Promise<void>
+}
+
+/** What the kit of ledgers needs: the store that the ledger lives in, and the ledger itself. */
+export interface LedgerHarness extends LeaseStoreHarness {
+  /** Opens one more client of the ledger of this store. */
+  readonly openLedger: () => Promise<LedgerStore>
+}
+
+/** One case of the kit of ledgers: a fact that holds for every ledger. */
+export interface LedgerCase {
+  readonly name: string
+  readonly run: (harness: LedgerHarness) => Promise<void>
 }

@@ -1,0 +1,83 @@
+import { TenureError } from '../../errors.ts'
+import { checkBatch, checkClaims, checkRecords, checkRegistrations } from '../ledger-checks.ts'
+import type {
+  AbandonReply,
+  AbandonRequest,
+  ClaimReply,
+  ClaimRequest,
+  LedgerJob,
+  LedgerReading,
+  LedgerStore,
+  PruneReply,
+  PruneRequest,
+  ReadJobsRequest,
+  ReadRunsRequest,
+  RecordReply,
+  RecordRequest,
+  RegisterReply,
+  RegisterRequest,
+  SetPausedRequest,
+} from '../ledger-store.ts'
+import type { LedgerTable } from './ledger-table.ts'
+import type { Memory } from './memory-store.ts'
+
+/** The ledger in the memory of one thread: for tests, and for a service of one instance. */
+export class MemoryLedgerStore implements LedgerStore {
+  readonly #memory: Memory
+  #closed = false
+
+  constructor(memory: Memory) {
+    this.#memory = memory
+  }
+
+  async tryRegister(request: RegisterRequest, signal: AbortSignal): Promise<RegisterReply> {
+    checkRegistrations(request)
+    return this.#table(signal).register(request)
+  }
+
+  async tryClaim(request: ClaimRequest, signal: AbortSignal): Promise<ClaimReply> {
+    checkClaims(request)
+    return this.#table(signal).claim(request)
+  }
+
+  async tryRecord(request: RecordRequest, signal: AbortSignal): Promise<RecordReply> {
+    checkRecords(request)
+    return this.#table(signal).record(request)
+  }
+
+  async tryAbandon(request: AbandonRequest, signal: AbortSignal): Promise<AbandonReply> {
+    return this.#table(signal).abandon(request)
+  }
+
+  async tryPrune(request: PruneRequest, signal: AbortSignal): Promise<PruneReply> {
+    return this.#table(signal).prune(request)
+  }
+
+  async trySetPaused(request: SetPausedRequest, signal: AbortSignal): Promise<readonly string[]> {
+    checkBatch(request.jobIds.length, 'jobs')
+    return this.#table(signal).setPaused(request)
+  }
+
+  async readJobs(request: ReadJobsRequest, signal: AbortSignal): Promise<readonly LedgerJob[]> {
+    checkBatch(request.limit, 'jobs')
+    return this.#table(signal).readJobs(request)
+  }
+
+  async readRuns(request: ReadRunsRequest, signal: AbortSignal): Promise<LedgerReading> {
+    checkBatch(request.limit, 'runs')
+    return this.#table(signal).readRuns(request)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+
+  #table(signal: AbortSignal): LedgerTable {
+    signal.throwIfAborted()
+    if (this.#memory.fault !== undefined) throw this.#memory.fault
+    if (this.#closed) {
+      throw new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open store; it was closed.')
+    }
+    return this.#memory.ledger
+  }
+}

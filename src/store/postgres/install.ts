@@ -1,0 +1,73 @@
+import type pg from 'pg'
+
+import { messageOf, TenureError } from '../../errors.ts'
+
+/** Some of the tables of a database, with the table that tells their version. */
+export interface Installation {
+  /** The schema as the store URL names it. */
+  readonly schema: string
+  /** The schema, quoted. */
+  readonly schemaName: string
+  /** The table of the version, quoted. */
+  readonly versionTable: string
+  readonly version: number
+  /** Creates what is missing. */
+  readonly sql: string
+  /** The URL as it may be shown. */
+  readonly shown: string
+}
+
+/** Any number of clients may do this at once: they queue at a lock of the database. */
+export async function install(client: pg.Client, installation: Installation): Promise<void> {
+  const { schema, schemaName, sql, shown } = installation
+  await checkVersion(client, installation)
+  const key = `hashtext(${literal(`tenure:${schema}`)})`
+  try {
+    // One message is one transaction, so that a client that is frozen here holds no lock.
+    await client.query(`SELECT set_config('lock_timeout', '5000', true);
+        SELECT pg_advisory_xact_lock(${key});
+        ${sql}`)
+  } catch (cause) {
+    throw new TenureError(
+      'TENURE_ERR_STORE_UNUSABLE',
+      `Expected that the tables of Tenure can be created in the schema ${schemaName} at ` +
+        `${shown}; got "${messageOf(cause)}". Likely cause: the role may not create ` +
+        'tables. Let somebody who may run the file docs/stores/postgres.sql, which also grants ' +
+        'what the role needs.',
+      { cause },
+    )
+  }
+}
+
+/** Tables of a later version are left alone. */
+export async function checkVersion(
+  client: pg.Client,
+  { versionTable, version, schemaName }: Installation,
+): Promise<void> {
+  if (!(await exists(client, versionTable))) return
+  const { rows } = await client.query<{ version: number }>(
+    `SELECT coalesce(max(version), 0) AS version FROM ${versionTable}`,
+  )
+  const found = rows[0]?.version ?? 0
+  if (found <= version) return
+  throw new TenureError(
+    'TENURE_ERR_STORE_UNUSABLE',
+    `Expected tables of version ${version} at most in the schema ${schemaName}; ` +
+      `got version ${found}: a newer Tenure has used this database. Update Tenure on ` +
+      'this instance.',
+  )
+}
+
+/** Whether a table is there, by its quoted name. */
+export async function exists(client: pg.Client, table: string): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>(
+    'SELECT to_regclass($1) IS NOT NULL AS there',
+    [table],
+  )
+  return rows[0]?.there === true
+}
+
+/** A text as a literal of SQL. */
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}

@@ -1,0 +1,409 @@
+import { ledgerBatchMax, prunedRowsMax } from '../ledger-store.ts'
+import { lockTimeoutMs, schemaNames } from './schema.ts'
+
+/** The version of the ledger's tables; those of a later version are left alone. */
+export const ledgerVersion = 1
+
+/** The names of what is called, quoted. They carry the version: see {@link ledgerSql}. */
+export interface LedgerNames {
+  readonly version: string
+  readonly token: string
+  readonly job: string
+  readonly run: string
+  readonly skip: string
+  readonly begin: string
+  readonly tryRegister: string
+  readonly tryClaim: string
+  readonly tryRecord: string
+  readonly tryAbandon: string
+  readonly tryPrune: string
+  readonly trySetPaused: string
+}
+
+/** The names within one schema of the database. */
+export function ledgerNames(schema: string): LedgerNames {
+  const { schema: quoted, token } = schemaNames(schema)
+  const name = (plain: string): string => `${quoted}.${plain}`
+  return {
+    version: name('tenure_ledger'),
+    token,
+    job: name('tenure_job'),
+    run: name('tenure_run'),
+    skip: name('tenure_skip'),
+    begin: name(`tenure_ledger_begin_${ledgerVersion}`),
+    tryRegister: name(`tenure_try_register_${ledgerVersion}`),
+    tryClaim: name(`tenure_try_claim_${ledgerVersion}`),
+    tryRecord: name(`tenure_try_record_${ledgerVersion}`),
+    tryAbandon: name(`tenure_try_abandon_${ledgerVersion}`),
+    tryPrune: name(`tenure_try_prune_${ledgerVersion}`),
+    trySetPaused: name(`tenure_try_set_paused_${ledgerVersion}`),
+  }
+}
+
+/**
+ * The tables and functions of the ledger, created where they are missing, beside those of the
+ * leases; to be run in one transaction, by one client at a time.
+ *
+ * - `tenure_job`: one row a job, with its cursor.
+ * - `tenure_run`: one row a run. `slot` is empty for a tick, and the run's id for a run by hand: so
+ *   that an attempt at a tick has one row, whoever tries. `outcome` is null while it runs.
+ * - `tenure_skip`: one row for ticks that were skipped together.
+ *
+ * They have a version of their own. That of the leases says whether an older Tenure may use the
+ * schema, and an older Tenure, which knows nothing of these tables, may.
+ *
+ * Each verb is one function, and so one statement, as those of the leases are. It locks the row of
+ * the lease's counter first: no acquisition comes between the comparison of the token and the
+ * commit, and the writers of one ledger queue there, so that they never deadlock.
+ */
+export function ledgerSql(schema: string): string {
+  const names = ledgerNames(schema)
+  return [
+    tables(names),
+    begin(names),
+    tryRegister(names),
+    tryClaim(names),
+    tryRecord(names),
+    tryAbandon(names),
+    tryPrune(names),
+    trySetPaused(names),
+    `INSERT INTO ${names.version} (version)
+  SELECT ${ledgerVersion} WHERE NOT EXISTS (SELECT FROM ${names.version});
+`,
+  ].join('\n')
+}
+
+function tables({ version, job, run, skip }: LedgerNames): string {
+  return `CREATE TABLE IF NOT EXISTS ${version} (version integer NOT NULL);
+CREATE TABLE IF NOT EXISTS ${job} (
+  lease text NOT NULL,
+  job_id text COLLATE "C" NOT NULL,
+  schedule text NOT NULL,
+  anchor_ms double precision NOT NULL,
+  cursor_ms double precision NOT NULL,
+  runs bigint NOT NULL,
+  paused boolean NOT NULL,
+  token bigint NOT NULL,
+  PRIMARY KEY (lease, job_id)
+) WITH (fillfactor = 70);
+CREATE TABLE IF NOT EXISTS ${run} (
+  lease text NOT NULL,
+  job_id text COLLATE "C" NOT NULL,
+  tick_ms double precision NOT NULL,
+  attempt bigint NOT NULL,
+  slot text COLLATE "C" NOT NULL,
+  run_id text NOT NULL,
+  trigger text NOT NULL,
+  token bigint NOT NULL,
+  correlation_id text NOT NULL,
+  rerun boolean NOT NULL,
+  started_at_ms double precision NOT NULL,
+  outcome text,
+  finished_at_ms double precision,
+  error text,
+  abandoned_by bigint,
+  retry_at_ms double precision,
+  PRIMARY KEY (lease, job_id, tick_ms, attempt, slot)
+);
+CREATE INDEX IF NOT EXISTS tenure_run_started ON ${run} (lease, started_at_ms);
+CREATE INDEX IF NOT EXISTS tenure_run_running ON ${run} (lease) WHERE outcome IS NULL;
+CREATE INDEX IF NOT EXISTS tenure_run_abandoned ON ${run} (lease, abandoned_by)
+  WHERE abandoned_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS tenure_run_owed ON ${run} (lease) WHERE retry_at_ms IS NOT NULL;
+CREATE TABLE IF NOT EXISTS ${skip} (
+  lease text NOT NULL,
+  job_id text COLLATE "C" NOT NULL,
+  tick_ms double precision NOT NULL,
+  until_tick_ms double precision NOT NULL,
+  count bigint NOT NULL,
+  reason text NOT NULL,
+  token bigint NOT NULL,
+  PRIMARY KEY (lease, job_id, tick_ms)
+);
+CREATE INDEX IF NOT EXISTS tenure_skip_until ON ${skip} (lease, until_tick_ms);
+`
+}
+
+/** Locks the counter of the lease, and tells the last token that was granted. */
+function begin({ begin: name, token }: LedgerNames): string {
+  return `CREATE OR REPLACE FUNCTION ${name}(p_lease text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  v_granted bigint;
+BEGIN
+  PERFORM set_config('lock_timeout', '${lockTimeoutMs}', true);
+  -- What is acknowledged must survive a crash of the server, whatever the role's setting is.
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'local', true);
+  END IF;
+  SELECT token INTO v_granted FROM ${token} WHERE lease = p_lease FOR UPDATE;
+  RETURN coalesce(v_granted, 0);
+END
+$$;
+`
+}
+
+/**
+ * Lists are given as JSON, of which the server expects a hundred entries, whatever they are: it
+ * would go through a table as a whole for a single claim. Each entry is looked up instead.
+ */
+const planning = 'SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off'
+
+/** A verb that only the last term may use; `declarations` and `body` are PL/pgSQL. */
+function verb(
+  name: string,
+  beginName: string,
+  parameters: string,
+  declarations: string,
+  body: string,
+): string {
+  return `CREATE OR REPLACE FUNCTION ${name}(
+  p_lease text, p_token bigint, ${parameters}
+) RETURNS jsonb LANGUAGE plpgsql ${planning} AS $$
+DECLARE
+  v_granted bigint := ${beginName}(p_lease);
+${declarations}BEGIN
+  IF v_granted <> p_token THEN
+    RETURN jsonb_build_object('kind', 'superseded', 'token', v_granted);
+  END IF;
+${body}END
+$$;
+`
+}
+
+function tryRegister({ tryRegister: name, begin: beginName, job }: LedgerNames): string {
+  const kept = (column: string, otherwise: string): string =>
+    `${column} = CASE WHEN j.schedule = excluded.schedule THEN j.${column} ELSE ${otherwise} END`
+  return verb(
+    name,
+    beginName,
+    'p_jobs jsonb',
+    '',
+    `  INSERT INTO ${job} AS j
+    (lease, job_id, schedule, anchor_ms, cursor_ms, runs, paused, token)
+    SELECT p_lease, r."jobId", r.schedule, r."anchorMs", r."cursorMs", 0, false, p_token
+      FROM jsonb_to_recordset(p_jobs) AS r(
+        "jobId" text, schedule text, "anchorMs" double precision, "cursorMs" double precision)
+    ON CONFLICT (lease, job_id) DO UPDATE SET
+      schedule = excluded.schedule,
+      ${kept('anchor_ms', 'excluded.anchor_ms')},
+      ${kept('cursor_ms', 'excluded.cursor_ms')},
+      ${kept('runs', '0')},
+      token = excluded.token;
+  RETURN jsonb_build_object('kind', 'answered', 'jobs', (
+    SELECT coalesce(jsonb_agg(to_jsonb(j) ORDER BY r.place), '[]')
+      FROM jsonb_array_elements(p_jobs) WITH ORDINALITY AS r(job, place)
+      JOIN ${job} j ON j.lease = p_lease AND j.job_id = r.job->>'jobId'));
+`,
+  )
+}
+
+/** The claims as rows. */
+const claimRows = `ROWS FROM (jsonb_to_recordset(p_claims) AS (
+      "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
+      "correlationId" text, "startedAtMs" double precision, rerun boolean, follows text
+    )) WITH ORDINALITY`
+
+/** That a row of `tenure_run` is the one that a claim or an end is about. */
+function isRunOf(row: string, asked: string): string {
+  return `${row}.lease = p_lease AND ${row}.job_id = ${asked}."jobId"
+      AND ${row}.tick_ms = ${asked}."tickMs" AND ${row}.attempt = ${asked}.attempt
+      AND ${row}.slot = CASE ${asked}.trigger WHEN 'tick' THEN '' ELSE ${asked}."runId" END`
+}
+
+function tryClaim({ tryClaim: name, begin: beginName, job, run }: LedgerNames): string {
+  return verb(
+    name,
+    beginName,
+    'p_claims jsonb',
+    '',
+    `  WITH claimed AS (
+    INSERT INTO ${run} (lease, job_id, tick_ms, attempt, slot, run_id, trigger, token,
+        correlation_id, rerun, started_at_ms)
+      SELECT p_lease, c."jobId", c."tickMs", c.attempt,
+          CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END, c."runId", c.trigger, p_token,
+          c."correlationId", c.rerun, c."startedAtMs"
+        FROM ${claimRows} AS c
+        JOIN ${job} j ON j.lease = p_lease AND j.job_id = c."jobId"
+        WHERE c.trigger <> 'tick' OR c.attempt > 1 OR c."tickMs" > j.cursor_ms
+      ON CONFLICT DO NOTHING
+      RETURNING job_id, tick_ms, attempt, trigger
+  )
+  UPDATE ${job} j SET cursor_ms = greatest(j.cursor_ms, n.tick_ms), runs = j.runs + n.ticks
+    FROM (SELECT job_id, max(tick_ms) AS tick_ms, count(*) AS ticks FROM claimed
+      WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
+    WHERE j.lease = p_lease AND j.job_id = n.job_id;
+  UPDATE ${run} r SET retry_at_ms = NULL
+    FROM ${claimRows} AS c
+    JOIN ${run} mine ON ${isRunOf('mine', 'c')}
+    WHERE c.follows IS NOT NULL AND mine.run_id = c."runId" AND mine.token = p_token
+      AND r.lease = p_lease AND r.job_id = c."jobId" AND r.tick_ms = c."tickMs"
+      AND r.attempt = c.attempt - 1 AND r.run_id = c.follows;
+  RETURN jsonb_build_object('kind', 'answered', 'outcomes', (
+    SELECT coalesce(jsonb_agg(CASE
+        WHEN r.run_id = c."runId" AND r.token = p_token THEN jsonb_build_object('kind', 'claimed')
+        WHEN r.run_id IS NULL AND j.job_id IS NULL
+          THEN jsonb_build_object('kind', 'unregistered')
+        ELSE jsonb_build_object('kind', 'taken', 'by', r.run_id)
+      END ORDER BY c.ordinality), '[]')
+    FROM ${claimRows} AS c
+    LEFT JOIN ${run} r ON ${isRunOf('r', 'c')}
+    LEFT JOIN ${job} j ON j.lease = p_lease AND j.job_id = c."jobId"));
+`,
+  )
+}
+
+const endRows = `ROWS FROM (jsonb_to_recordset(p_ends) AS (
+      "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
+      outcome text, "finishedAtMs" double precision, error text, "retryAtMs" double precision
+    )) WITH ORDINALITY`
+
+const skipRows = `ROWS FROM (jsonb_to_recordset(p_skips) AS (
+      "jobId" text, "tickMs" double precision, "untilTickMs" double precision, count bigint,
+      reason text
+    )) WITH ORDINALITY`
+
+function tryRecord({ tryRecord: name, begin: beginName, job, run, skip }: LedgerNames): string {
+  return verb(
+    name,
+    beginName,
+    'p_ends jsonb, p_skips jsonb',
+    '',
+    `  UPDATE ${run} r SET outcome = e.outcome, finished_at_ms = e."finishedAtMs",
+      error = e.error, retry_at_ms = e."retryAtMs"
+    FROM ${endRows} AS e
+    WHERE ${isRunOf('r', 'e')}
+      AND r.run_id = e."runId" AND r.outcome IS NULL;
+  WITH skipped AS (
+    INSERT INTO ${skip} (lease, job_id, tick_ms, until_tick_ms, count, reason, token)
+      SELECT p_lease, s."jobId", s."tickMs", s."untilTickMs", s.count, s.reason, p_token
+        FROM ${skipRows} AS s
+        JOIN ${job} j ON j.lease = p_lease AND j.job_id = s."jobId"
+        WHERE s."tickMs" > j.cursor_ms
+      ON CONFLICT DO NOTHING
+      RETURNING job_id, until_tick_ms
+  )
+  UPDATE ${job} j SET cursor_ms = greatest(j.cursor_ms, n.until_tick_ms)
+    FROM (SELECT job_id, max(until_tick_ms) AS until_tick_ms FROM skipped GROUP BY job_id) n
+    WHERE j.lease = p_lease AND j.job_id = n.job_id;
+  RETURN jsonb_build_object('kind', 'answered', 'ends', (
+    SELECT coalesce(jsonb_agg(CASE
+        WHEN r.run_id IS NULL THEN jsonb_build_object('kind', 'unknown')
+        WHEN r.outcome = e.outcome AND r.finished_at_ms = e."finishedAtMs"
+          THEN jsonb_build_object('kind', 'recorded')
+        ELSE jsonb_build_object('kind', 'stands', 'outcome', r.outcome)
+      END ORDER BY e.ordinality), '[]')
+    FROM ${endRows} AS e
+    LEFT JOIN ${run} r ON ${isRunOf('r', 'e')}
+      AND r.run_id = e."runId"
+  ), 'skips', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('kind', CASE
+        WHEN (k.until_tick_ms, k.count, k.reason, k.token)
+          = (s."untilTickMs", s.count, s.reason, p_token) THEN 'recorded'
+        WHEN j.job_id IS NULL THEN 'unregistered'
+        ELSE 'taken'
+      END) ORDER BY s.ordinality), '[]')
+    FROM ${skipRows} AS s
+    LEFT JOIN ${skip} k
+      ON k.lease = p_lease AND k.job_id = s."jobId" AND k.tick_ms = s."tickMs"
+    LEFT JOIN ${job} j ON j.lease = p_lease AND j.job_id = s."jobId"));
+`,
+  )
+}
+
+function tryAbandon({ tryAbandon: name, begin: beginName, run }: LedgerNames): string {
+  const runs = (which: string): string => `(
+    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY started_at_ms, tick_ms, attempt), '[]')
+      FROM ${run} r WHERE lease = p_lease AND ${which})`
+  return verb(
+    name,
+    beginName,
+    'p_at_ms double precision',
+    '',
+    `  UPDATE ${run} SET outcome = 'abandoned', finished_at_ms = p_at_ms, abandoned_by = p_token,
+      retry_at_ms = CASE WHEN rerun THEN p_at_ms END
+    WHERE lease = p_lease AND outcome IS NULL AND token <> p_token;
+  RETURN jsonb_build_object('kind', 'answered',
+    'abandoned', ${runs('abandoned_by = p_token')},
+    'owed', ${runs('retry_at_ms IS NOT NULL')});
+`,
+  )
+}
+
+function tryPrune({ tryPrune: name, begin: beginName, job, run, skip }: LedgerNames): string {
+  /** Removes rows, as many as are still to be removed with this call, and counts them. */
+  const remove = (table: string, which: string, indent: string): string =>
+    [
+      `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(`,
+      `  SELECT ctid FROM ${which} LIMIT ${prunedRowsMax} - v_removed));`,
+      'GET DIAGNOSTICS v_rows = ROW_COUNT;',
+      'v_removed := v_removed + v_rows;',
+    ]
+      .map((line) => `${indent}${line}\n`)
+      .join('')
+  const isPrunable = 'outcome IS NOT NULL AND abandoned_by IS DISTINCT FROM p_token'
+  return verb(
+    name,
+    beginName,
+    `p_keep_runs bigint, p_keep_from_ms double precision,
+  p_forget_before_ms double precision, p_after_job_id text`,
+    `  v_removed bigint := 0;
+  v_rows bigint;
+  v_jobs bigint := 0;
+  v_last text := p_after_job_id;
+  v_job_id text;
+`,
+    `${remove(
+      run,
+      `${run}
+    WHERE lease = p_lease AND started_at_ms < p_keep_from_ms AND ${isPrunable}`,
+      '  ',
+    )}${remove(skip, `${skip} WHERE lease = p_lease AND until_tick_ms < p_keep_from_ms`, '  ')}
+  FOR v_job_id IN SELECT job_id FROM ${job}
+    WHERE lease = p_lease AND job_id > coalesce(p_after_job_id, '')
+    ORDER BY job_id LIMIT ${ledgerBatchMax}
+  LOOP
+${remove(
+  run,
+  `(SELECT *, ctid FROM ${run}
+        WHERE lease = p_lease AND job_id = v_job_id
+        ORDER BY tick_ms DESC, attempt DESC, slot DESC OFFSET p_keep_runs) old
+      WHERE ${isPrunable} AND retry_at_ms IS NULL`,
+  '    ',
+)}${remove(
+      skip,
+      `(SELECT ctid FROM ${skip}
+        WHERE lease = p_lease AND job_id = v_job_id
+        ORDER BY tick_ms DESC OFFSET p_keep_runs) old`,
+      '    ',
+    )}    EXIT WHEN v_removed >= ${prunedRowsMax};
+    DELETE FROM ${job} j WHERE lease = p_lease AND job_id = v_job_id AND token <> p_token
+      AND cursor_ms < p_forget_before_ms AND NOT EXISTS (SELECT FROM ${run} r
+        WHERE r.lease = j.lease AND r.job_id = j.job_id AND outcome IS NULL);
+    v_jobs := v_jobs + 1;
+    v_last := v_job_id;
+  END LOOP;
+  RETURN jsonb_build_object('kind', 'answered', 'removed', v_removed,
+    'more', v_removed >= ${prunedRowsMax} OR v_jobs >= ${ledgerBatchMax}, 'last', v_last);
+`,
+  )
+}
+
+function trySetPaused({ trySetPaused: name, begin: beginName, job }: LedgerNames): string {
+  return `CREATE OR REPLACE FUNCTION ${name}(
+  p_lease text, p_job_ids jsonb, p_paused boolean
+) RETURNS jsonb LANGUAGE plpgsql ${planning} AS $$
+DECLARE
+  v_known jsonb;
+BEGIN
+  PERFORM ${beginName}(p_lease);
+  WITH known AS (
+    UPDATE ${job} SET paused = p_paused
+      WHERE lease = p_lease AND job_id IN (SELECT jsonb_array_elements_text(p_job_ids))
+      RETURNING job_id
+  )
+  SELECT coalesce(jsonb_agg(job_id), '[]') INTO v_known FROM known;
+  RETURN v_known;
+END
+$$;
+`
+}

@@ -1,0 +1,252 @@
+import type pg from 'pg'
+
+import { createSystemClock } from '../../clock.ts'
+import { redactStoreUrl } from '../../store-url.ts'
+import {
+  checkBatch,
+  checkClaims,
+  checkRecords,
+  checkRegistrations,
+  storedError,
+} from '../ledger-checks.ts'
+import type {
+  AbandonReply,
+  AbandonRequest,
+  ClaimOutcome,
+  ClaimReply,
+  ClaimRequest,
+  EndOutcome,
+  LedgerAuthor,
+  LedgerJob,
+  LedgerReading,
+  LedgerStore,
+  PruneReply,
+  PruneRequest,
+  ReadJobsRequest,
+  ReadRunsRequest,
+  RecordReply,
+  RecordRequest,
+  RegisterReply,
+  RegisterRequest,
+  SetPausedRequest,
+  SkipOutcome,
+  Superseded,
+} from '../ledger-store.ts'
+import { Connection } from './connection.ts'
+import { checkVersion, exists, install, type Installation } from './install.ts'
+import { jobOf, runOf, skipOf, type JobRow, type RunRow, type SkipRow } from './ledger-rows.ts'
+import { ledgerNames, ledgerSql, ledgerVersion, type LedgerNames } from './ledger-schema.ts'
+import { isMissingSchema } from './postgres-errors.ts'
+import type { PostgresStoreOptions } from './postgres-store.ts'
+import { schemaDefault, schemaNames } from './schema.ts'
+
+type Value = string | number | boolean | undefined
+
+/** How a claim is answered, as JSON shows it. */
+interface ClaimRow {
+  readonly kind: ClaimOutcome['kind']
+  readonly by?: string | null
+}
+
+/** The ledger in the database of the leases, on a connection of its own. */
+export class PostgresLedgerStore implements LedgerStore {
+  readonly #connection: Connection
+  readonly #names: LedgerNames
+  readonly #installation: Installation
+
+  constructor(options: PostgresStoreOptions) {
+    const { url, Client, schema = schemaDefault, clock = createSystemClock() } = options
+    const shown = redactStoreUrl(url)
+    this.#names = ledgerNames(schema)
+    this.#installation = {
+      schema,
+      schemaName: schemaNames(schema).schema,
+      versionTable: this.#names.version,
+      version: ledgerVersion,
+      sql: ledgerSql(schema),
+      shown,
+    }
+    this.#connection = new Connection({
+      url,
+      shown,
+      clock,
+      createClient: (config) => new Client(config),
+    })
+  }
+
+  async tryRegister(request: RegisterRequest, signal: AbortSignal): Promise<RegisterReply> {
+    checkRegistrations(request)
+    const values = [JSON.stringify(request.jobs)]
+    const reply = await this.#write<Answered<{ jobs: readonly JobRow[] }>>(
+      this.#names.tryRegister,
+      request,
+      values,
+      signal,
+    )
+    return reply.kind === 'superseded' ? reply : { ...reply, jobs: reply.jobs.map(jobOf) }
+  }
+
+  async tryClaim(request: ClaimRequest, signal: AbortSignal): Promise<ClaimReply> {
+    checkClaims(request)
+    const values = [JSON.stringify(request.claims)]
+    const reply = await this.#write<Answered<{ outcomes: readonly ClaimRow[] }>>(
+      this.#names.tryClaim,
+      request,
+      values,
+      signal,
+    )
+    if (reply.kind === 'superseded') return reply
+    const outcomes = reply.outcomes.map(({ kind, by }): ClaimOutcome =>
+      kind === 'taken' ? { kind, by: by ?? undefined } : { kind },
+    )
+    return { kind: 'answered', outcomes }
+  }
+
+  async tryRecord(request: RecordRequest, signal: AbortSignal): Promise<RecordReply> {
+    checkRecords(request)
+    const ends = request.ends.map((end) => ({ ...end, error: storedError(end.error) }))
+    const values = [JSON.stringify(ends), JSON.stringify(request.skips)]
+    type Lists = { ends: readonly EndOutcome[]; skips: readonly SkipOutcome[] }
+    return this.#write<Answered<Lists>>(this.#names.tryRecord, request, values, signal)
+  }
+
+  async tryAbandon(request: AbandonRequest, signal: AbortSignal): Promise<AbandonReply> {
+    type Lists = { abandoned: readonly RunRow[]; owed: readonly RunRow[] }
+    const reply = await this.#write<Answered<Lists>>(
+      this.#names.tryAbandon,
+      request,
+      [request.atMs],
+      signal,
+    )
+    if (reply.kind === 'superseded') return reply
+    const { abandoned, owed } = reply
+    return { kind: 'answered', abandoned: abandoned.map(runOf), owed: owed.map(runOf) }
+  }
+
+  async tryPrune(request: PruneRequest, signal: AbortSignal): Promise<PruneReply> {
+    const { keepRuns, keepAgeMs, forgetAgeMs, nowMs, afterJobId } = request
+    type Progress = { removed: number; more: boolean; last: string | null }
+    const reply = await this.#write<Answered<Progress>>(
+      this.#names.tryPrune,
+      request,
+      [keepRuns, nowMs - keepAgeMs, nowMs - forgetAgeMs, afterJobId],
+      signal,
+    )
+    if (reply.kind === 'superseded') return reply
+    const { removed, more, last } = reply
+    return {
+      kind: 'answered',
+      removed,
+      next: more ? { afterJobId: last ?? undefined } : undefined,
+    }
+  }
+
+  async trySetPaused(request: SetPausedRequest, signal: AbortSignal): Promise<readonly string[]> {
+    const { lease, jobIds, paused } = request
+    checkBatch(jobIds.length, 'jobs')
+    const values = [lease, JSON.stringify(jobIds), paused]
+    const reply = await this.#call<string[]>(this.#names.trySetPaused, values, signal)
+    const known = new Set(reply)
+    return jobIds.filter((jobId) => known.has(jobId))
+  }
+
+  async readJobs(request: ReadJobsRequest, signal: AbortSignal): Promise<readonly LedgerJob[]> {
+    const { lease, afterJobId = '', limit } = request
+    checkBatch(limit, 'jobs')
+    const rows = await this.#read<JobRow[]>(
+      `SELECT coalesce(json_agg(to_json(j)), '[]')::text AS reply FROM (
+        SELECT * FROM ${this.#names.job} WHERE lease = $1 AND job_id > $2
+          ORDER BY job_id LIMIT $3) j`,
+      [lease, afterJobId, limit],
+      signal,
+    )
+    return (rows ?? []).map(jobOf)
+  }
+
+  async readRuns(request: ReadRunsRequest, signal: AbortSignal): Promise<LedgerReading> {
+    const { lease, jobId, limit } = request
+    checkBatch(limit, 'runs')
+    const { run, skip } = this.#names
+    // The sum keeps the server from looking for one job along the index of all of them.
+    const [which, plus] =
+      jobId === undefined ? ['lease = $1', ''] : ['lease = $1 AND job_id = $3', ' + 0']
+    const newest = (table: string, order: string): string =>
+      `(SELECT coalesce(json_agg(to_json(t)), '[]') FROM (
+        SELECT * FROM ${table} WHERE ${which} ORDER BY ${order}${plus} DESC LIMIT $2) t)`
+    const reply = await this.#read<{ runs: RunRow[]; skips: SkipRow[] }>(
+      `SELECT json_build_object(
+        'runs', ${newest(run, 'started_at_ms')},
+        'skips', ${newest(skip, 'until_tick_ms')})::text AS reply`,
+      jobId === undefined ? [lease, limit] : [lease, limit, jobId],
+      signal,
+    )
+    const { runs = [], skips = [] } = reply ?? {}
+    return { runs: runs.map(runOf), skips: skips.map(skipOf) }
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+
+  /** Calls a verb of the last term. */
+  async #write<Answer>(
+    name: string,
+    { lease, token }: LedgerAuthor,
+    values: readonly Value[],
+    signal: AbortSignal,
+  ): Promise<Answer | Superseded> {
+    const reply = await this.#call<Answer | Superseded>(name, [lease, token, ...values], signal)
+    return reply ?? { kind: 'superseded', token: 0 }
+  }
+
+  /**
+   * Calls a function of the schema, which is created first where it is missing; not where the
+   * tables of the leases are: there nobody has been granted anything, and the reply is `undefined`.
+   */
+  #call<Reply>(
+    name: string,
+    values: readonly Value[],
+    signal: AbortSignal,
+  ): Promise<Reply | undefined> {
+    const places = values.map((_, index) => `$${index + 1}`)
+    const sql = `SELECT ${name}(${places.join(', ')})::text AS reply`
+    return this.#connection.run(async (client) => {
+      try {
+        return await ask<Reply>(client, sql, values)
+      } catch (error) {
+        if (!isMissingSchema(error)) throw error
+        if (!(await exists(client, this.#names.token))) return undefined
+        await install(client, this.#installation)
+        return ask<Reply>(client, sql, values)
+      }
+    }, signal)
+  }
+
+  /** Reads; `undefined` where there are no tables, which whoever only looks does not create. */
+  #read<Reply>(
+    sql: string,
+    values: readonly Value[],
+    signal: AbortSignal,
+  ): Promise<Reply | undefined> {
+    return this.#connection.run(async (client) => {
+      try {
+        return await ask<Reply>(client, sql, values)
+      } catch (error) {
+        if (!isMissingSchema(error)) throw error
+        await checkVersion(client, this.#installation)
+        return undefined
+      }
+    }, signal)
+  }
+}
+
+type Answered<Lists> = Lists & { readonly kind: 'answered' }
+
+async function ask<Reply>(
+  client: pg.Client,
+  sql: string,
+  values: readonly Value[],
+): Promise<Reply> {
+  const { rows } = await client.query<{ reply: string }>(sql, [...values])
+  return JSON.parse(rows[0]?.reply ?? 'null') as Reply
+}

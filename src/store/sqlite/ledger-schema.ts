@@ -1,0 +1,76 @@
+import { leaseSchema, versionedSchema, type Schema } from './schema.ts'
+
+/** The version of the tables below; those of a later version are left alone. */
+const ledgerVersion = 1
+
+/**
+ * - `tenure_job`: one row a job, with its cursor.
+ * - `tenure_run`: one row a run. `slot` is empty for a tick, and the run's id for a run by hand: so
+ *   that an attempt at a tick has one row, whoever tries. `outcome` is null while it runs.
+ * - `tenure_skip`: one row for ticks that were skipped together.
+ *
+ * They have a version of their own. That of the leases says whether an older Tenure may use the
+ * file, and an older Tenure, which knows nothing of these tables, may.
+ */
+const tables = `
+CREATE TABLE IF NOT EXISTS tenure_ledger (version INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS tenure_job (
+  lease TEXT NOT NULL,
+  job_id TEXT NOT NULL,
+  schedule TEXT NOT NULL,
+  anchor_ms REAL NOT NULL,
+  cursor_ms REAL NOT NULL,
+  runs INTEGER NOT NULL,
+  paused INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  PRIMARY KEY (lease, job_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tenure_run (
+  lease TEXT NOT NULL,
+  job_id TEXT NOT NULL,
+  tick_ms REAL NOT NULL,
+  attempt INTEGER NOT NULL,
+  slot TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  "trigger" TEXT NOT NULL,
+  token INTEGER NOT NULL,
+  correlation_id TEXT NOT NULL,
+  rerun INTEGER NOT NULL,
+  started_at_ms REAL NOT NULL,
+  outcome TEXT,
+  finished_at_ms REAL,
+  error TEXT,
+  abandoned_by INTEGER,
+  retry_at_ms REAL,
+  PRIMARY KEY (lease, job_id, tick_ms, attempt, slot)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tenure_run_started ON tenure_run (lease, started_at_ms);
+CREATE INDEX IF NOT EXISTS tenure_run_running ON tenure_run (lease) WHERE outcome IS NULL;
+CREATE INDEX IF NOT EXISTS tenure_run_abandoned ON tenure_run (lease, abandoned_by)
+  WHERE abandoned_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS tenure_run_owed ON tenure_run (lease) WHERE retry_at_ms IS NOT NULL;
+CREATE TABLE IF NOT EXISTS tenure_skip (
+  lease TEXT NOT NULL,
+  job_id TEXT NOT NULL,
+  tick_ms REAL NOT NULL,
+  until_tick_ms REAL NOT NULL,
+  count INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  token INTEGER NOT NULL,
+  PRIMARY KEY (lease, job_id, tick_ms)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tenure_skip_until ON tenure_skip (lease, until_tick_ms);
+INSERT INTO tenure_ledger (version)
+  SELECT ${ledgerVersion} WHERE NOT EXISTS (SELECT 1 FROM tenure_ledger);
+`
+
+const ownSchema = versionedSchema('tenure_ledger', ledgerVersion, tables)
+
+/** The tables of the ledger, and those of the leases, whose counters it reads. */
+export const ledgerSchema: Schema = {
+  isThere: (database) => leaseSchema.isThere(database) && ownSchema.isThere(database),
+  create(database) {
+    leaseSchema.create(database)
+    ownSchema.create(database)
+  },
+}

@@ -1,0 +1,306 @@
+// Ledgers beside leases: tables that are there already, older and newer Tenures, many processes.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, describe, test, type TestContext } from 'node:test'
+import { promisify } from 'node:util'
+
+import type { AcquireRequest, LedgerStore } from '../../src/index.ts'
+import { openLedger } from '../../src/store/open-ledger.ts'
+import { openStore, type StoreConfig } from '../../src/store/open-store.ts'
+import { parseStoreUrl } from '../../src/store-url.ts'
+import { PostgresServer } from '../support/postgres-server.ts'
+import { missing } from '../support/programs.ts'
+import { createTestStore, type TestStore } from '../support/test-store.ts'
+
+const patience = (): AbortSignal => AbortSignal.timeout(20_000)
+
+const request: AcquireRequest = {
+  lease: 'scheduler',
+  holder: 'a',
+  ttlMs: 20_000,
+  application: 'test',
+  label: undefined,
+  observed: undefined,
+}
+const jobs = [{ jobId: 'nightly', schedule: 'every 1s', anchorMs: 0, cursorMs: 0 }]
+const author = { lease: 'scheduler', token: 1 }
+
+/** What stands in a file of this name among the tables of before. */
+function ofBefore(name: string): string {
+  return readFileSync(new URL(`before-ledger/${name}`, import.meta.url), 'utf8')
+}
+
+async function ledgerOf(t: TestContext, config: StoreConfig): Promise<LedgerStore> {
+  const ledger = await openLedger(config)
+  assert.ok(ledger)
+  t.after(() => ledger.close())
+  return ledger
+}
+
+async function leaseOf(t: TestContext, url: string): ReturnType<typeof openStore> {
+  const store = await openStore(parseStoreUrl(url))
+  t.after(() => store.close())
+  return store
+}
+
+async function register(ledger: LedgerStore): Promise<string> {
+  return (await ledger.tryRegister({ ...author, jobs }, patience())).kind
+}
+
+/** 10 processes make the tables of the ledger, and claim the same ticks. */
+async function race(t: TestContext, store: TestStore): Promise<void> {
+  const lease = store.open()
+  t.after(() => lease.close())
+  await lease.tryAcquire(request, patience())
+  const program = new URL('../support/claim-ticks.ts', import.meta.url).pathname
+  const outputs = await Promise.all(
+    Array.from({ length: 10 }, async (_, i) => {
+      const args = [program, store.url, `claimer-${i}`, '20']
+      return (await promisify(execFile)(process.execPath, args)).stdout
+    }),
+  )
+  const claimed = outputs.flatMap((output) => JSON.parse(output) as number[])
+  const ticks = Array.from({ length: 20 }, (_, i) => i + 1)
+  assert.deepEqual(
+    claimed.toSorted((a, b) => a - b),
+    ticks,
+    outputs.join('\n'),
+  )
+}
+
+describe('a ledger in SQLite', () => {
+  test('10 processes race for its tables and for 20 ticks: each is claimed once', async (t) => {
+    const store = await createTestStore('SQLite')
+    t.after(store.end)
+    await race(t, store)
+  })
+
+  test('a file of before gets its tables, and an older Tenure may go on using it', async (t) => {
+    const store = await createTestStore('SQLite')
+    t.after(store.end)
+    const database = new DatabaseSync(store.path, { timeout: 5_000 })
+    t.after(() => database.close())
+    database.exec(ofBefore('sqlite.sql'))
+    const known = database.prepare('SELECT name, sql FROM sqlite_schema').all()
+    const lease = await leaseOf(t, store.url)
+    assert.deepEqual(await lease.tryAcquire(request, patience()), { kind: 'acquired', token: 1 })
+    const ledger = await ledgerOf(t, parseStoreUrl(store.url))
+    assert.equal(await register(ledger), 'answered')
+    const renewal = { lease: 'scheduler', holder: 'a', token: 1, ttlMs: 20_000 }
+    assert.equal((await lease.tryRenew(renewal, patience())).kind, 'renewed')
+    // What an older Tenure looks at before it uses a file, and what it uses then, is as it was.
+    const version = database.prepare('SELECT max(version) AS version FROM tenure_schema').get()
+    assert.equal(version?.['version'], 1)
+    const now = database.prepare('SELECT name, sql FROM sqlite_schema').all()
+    const names = new Set(known.map(({ name }) => name))
+    assert.deepEqual(
+      now.filter(({ name }) => names.has(name)),
+      known,
+    )
+    assert.ok(now.some(({ name }) => name === 'tenure_run'))
+  })
+
+  test('tables of a later ledger are left alone, and the lease goes on', async (t) => {
+    const store = await createTestStore('SQLite')
+    t.after(store.end)
+    const lease = await leaseOf(t, store.url)
+    await lease.tryAcquire(request, patience())
+    const database = new DatabaseSync(store.path, { timeout: 5_000 })
+    database.exec('CREATE TABLE tenure_ledger (version INTEGER)')
+    database.exec('INSERT INTO tenure_ledger VALUES (99)')
+    database.close()
+    const ledger = await ledgerOf(t, parseStoreUrl(store.url))
+    await assert.rejects(register(ledger), {
+      code: 'TENURE_ERR_STORE_UNUSABLE',
+      message: /version 1 at most; got version 99 in tenure_ledger/,
+    })
+    const renewal = { lease: 'scheduler', holder: 'a', token: 1, ttlMs: 20_000 }
+    assert.equal((await lease.tryRenew(renewal, patience())).kind, 'renewed')
+  })
+
+  test('where the file is gone nothing is created, and nobody is granted anything', async (t) => {
+    const store = await createTestStore('SQLite')
+    t.after(store.end)
+    const ledger = await ledgerOf(t, parseStoreUrl(store.url))
+    assert.equal(await register(ledger), 'superseded')
+    assert.throws(() => new DatabaseSync(store.path, { readOnly: true }))
+    const lease = await leaseOf(t, store.url)
+    await lease.tryAcquire(request, patience())
+    assert.equal(await register(ledger), 'answered')
+    for (const end of ['', '-wal', '-shm']) rmSync(`${store.path}${end}`, { force: true })
+    assert.equal(await register(ledger), 'superseded')
+  })
+})
+
+describe('a ledger in PostgreSQL', { skip: missing('postgres') }, () => {
+  let server: PostgresServer
+  before(async () => {
+    server = await PostgresServer.start()
+  })
+  after(() => server.end())
+
+  test('10 processes race for its tables and for 20 ticks: each is claimed once', async (t) => {
+    const store = await createTestStore('PostgreSQL', server)
+    t.after(store.end)
+    await race(t, store)
+  })
+
+  test('a role without rights goes on leading; the SQL file brings the ledger', async (t) => {
+    const database = await server.createDatabase()
+    await server.sql(`CREATE ROLE clerk LOGIN PASSWORD '${server.password}'`)
+    await server.sql('REVOKE ALL ON SCHEMA public FROM PUBLIC', database)
+    const install = (sql: string): Promise<unknown> =>
+      server.sql(sql.replaceAll(':"role"', 'clerk'), database)
+    await install(ofBefore('postgres.sql'))
+    const url = server.url(database, { user: 'clerk' })
+    const lease = await leaseOf(t, url)
+    assert.deepEqual(await lease.tryAcquire(request, patience()), { kind: 'acquired', token: 1 })
+    const ledger = await ledgerOf(t, parseStoreUrl(url))
+    await assert.rejects(register(ledger), {
+      code: 'TENURE_ERR_STORE_UNUSABLE',
+      message: /permission denied.*docs\/stores\/postgres\.sql/s,
+    })
+    const renewal = { lease: 'scheduler', holder: 'a', token: 1, ttlMs: 20_000 }
+    assert.equal((await lease.tryRenew(renewal, patience())).kind, 'renewed')
+
+    const file = new URL('../../docs/stores/postgres.sql', import.meta.url)
+    await install(readFileSync(file, 'utf8'))
+    await useAll(ledger)
+    assert.equal((await lease.tryRenew(renewal, patience())).kind, 'renewed')
+    // Neither has been changed that an older Tenure calls, nor the version that it looks at.
+    const [row] = await server.sql<{ version: number; old: boolean }>(
+      `SELECT (SELECT max(version) FROM tenure.tenure_schema) AS version,
+        to_regproc('tenure.tenure_try_acquire_1') IS NOT NULL AS old`,
+      database,
+    )
+    assert.deepEqual(row, { version: 1, old: true })
+  })
+
+  test('tables of a later ledger are left alone, and the lease goes on', async (t) => {
+    const database = await server.createDatabase()
+    const lease = await leaseOf(t, server.url(database))
+    await lease.tryAcquire(request, patience())
+    await server.sql(
+      `CREATE TABLE tenure.tenure_ledger (version integer);
+       INSERT INTO tenure.tenure_ledger VALUES (99)`,
+      database,
+    )
+    const ledger = await ledgerOf(t, parseStoreUrl(server.url(database)))
+    const refusal = {
+      code: 'TENURE_ERR_STORE_UNUSABLE',
+      message: /version 1 at most.*got version 99/,
+    }
+    await assert.rejects(register(ledger), refusal)
+    const page = { lease: 'scheduler', afterJobId: undefined, limit: 10 }
+    await assert.rejects(ledger.readJobs(page, patience()), refusal)
+    const renewal = { lease: 'scheduler', holder: 'a', token: 1, ttlMs: 20_000 }
+    assert.equal((await lease.tryRenew(renewal, patience())).kind, 'renewed')
+  })
+
+  test('whoever only looks, or finds no lease, creates nothing', async (t) => {
+    const database = await server.createDatabase()
+    const ledger = await ledgerOf(t, parseStoreUrl(server.url(database)))
+    assert.equal(await register(ledger), 'superseded')
+    const page = { lease: 'scheduler', afterJobId: undefined, limit: 10 }
+    assert.deepEqual(await ledger.readJobs(page, patience()), [])
+    const schemas = await server.sql(`SELECT FROM pg_namespace WHERE nspname = 'tenure'`, database)
+    assert.equal(schemas.length, 0)
+  })
+
+  test('what is acknowledged is durable also where the role asks for less', async (t) => {
+    const database = await server.createDatabase()
+    const url = server.url(database)
+    await (await leaseOf(t, url)).tryAcquire(request, patience())
+    await register(await ledgerOf(t, parseStoreUrl(url)))
+    const client = await server.connect(database)
+    const claim = `SELECT tenure.tenure_try_claim_1('scheduler', 1, '[]')`
+    await client.query(`BEGIN; SET LOCAL synchronous_commit = off; ${claim}`)
+    const { rows } = await client.query('SHOW synchronous_commit')
+    await client.end()
+    assert.deepEqual(rows, [{ synchronous_commit: 'local' }])
+    const tables = await server.sql(
+      `SELECT relname FROM pg_class WHERE relname LIKE 'tenure%' AND relpersistence <> 'p'`,
+      database,
+    )
+    assert.deepEqual(tables, [])
+  })
+})
+
+describe('opening a ledger', () => {
+  test('a memory has one, which knows the tokens of its leases', async (t) => {
+    const config = parseStoreUrl('memory:ledger-test')
+    const store = await leaseOf(t, 'memory:ledger-test')
+    await store.tryAcquire(request, patience())
+    await useAll(await ledgerOf(t, config))
+  })
+
+  test("a store of somebody's own may have one, or none", async (t) => {
+    const moduleOf = (name: string): string =>
+      new URL(`../support/${name}.ts`, import.meta.url).href
+    const own = { module: moduleOf('ledger-module'), options: 'ledger-module-test' }
+    const store = await openStore(own)
+    await store.tryAcquire(request, patience())
+    await useAll(await ledgerOf(t, own))
+    const none = { module: moduleOf('counting-store'), options: {} }
+    assert.equal(await openLedger(none), undefined)
+    await assert.rejects(openLedger({ module: 'file:///nowhere.js', options: {} }), {
+      code: 'TENURE_ERR_STORE_MODULE',
+    })
+  })
+})
+
+/** Calls every verb once. */
+async function useAll(ledger: LedgerStore): Promise<void> {
+  assert.equal(await register(ledger), 'answered')
+  const run = {
+    jobId: 'nightly',
+    tickMs: 10,
+    attempt: 1,
+    runId: 'run',
+    trigger: 'tick',
+    correlationId: 'test',
+    startedAtMs: 10,
+    rerun: false,
+    follows: undefined,
+  } as const
+  const claims = { ...author, claims: [run] }
+  assert.deepEqual(await ledger.tryClaim(claims, patience()), {
+    kind: 'answered',
+    outcomes: [{ kind: 'claimed' }],
+  })
+  const end = { ...run, outcome: 'succeeded', finishedAtMs: 11 } as const
+  const ends = [{ ...end, error: undefined, retryAtMs: undefined }]
+  const skip = {
+    jobId: 'nightly',
+    tickMs: 20,
+    untilTickMs: 20,
+    count: 1,
+    reason: 'overlap',
+  } as const
+  const records = { ...author, ends, skips: [skip] }
+  assert.deepEqual(await ledger.tryRecord(records, patience()), {
+    kind: 'answered',
+    ends: [{ kind: 'recorded' }],
+    skips: [{ kind: 'recorded' }],
+  })
+  assert.deepEqual(await ledger.tryAbandon({ ...author, atMs: 1 }, patience()), {
+    kind: 'answered',
+    abandoned: [],
+    owed: [],
+  })
+  const paused = { lease: 'scheduler', jobIds: ['nightly'], paused: true }
+  assert.deepEqual(await ledger.trySetPaused(paused, patience()), ['nightly'])
+  const bounds = { keepRuns: 0, keepAgeMs: 0, forgetAgeMs: 0, nowMs: 1e6, afterJobId: undefined }
+  assert.deepEqual(await ledger.tryPrune({ ...author, ...bounds }, patience()), {
+    kind: 'answered',
+    removed: 2,
+    next: undefined,
+  })
+  const page = { lease: 'scheduler', afterJobId: undefined, limit: 10 }
+  const [job] = await ledger.readJobs(page, patience())
+  assert.deepEqual(job, { ...jobs[0], cursorMs: 20, runs: 1, paused: true })
+  const newest = { lease: 'scheduler', jobId: undefined, limit: 10 }
+  assert.deepEqual(await ledger.readRuns(newest, patience()), { runs: [], skips: [] })
+}
