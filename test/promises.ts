@@ -76,7 +76,7 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'stores/' }, { file: 'unit/broken-' }],
   },
   {
-    promise: 'A tick starts at most once; of two that believe to lead, one writes',
+    promise: 'The ledger: a tick is claimed once; of two that believe to lead, one writes',
     shownBy: [
       { file: 'stores/', tests: /claimed once|claim the same ticks|believe to lead|lower token/ },
       { file: 'unit/broken-ledgers' },
