@@ -104,6 +104,8 @@ export interface Job extends Due {
   readonly timeoutMs: number | undefined
   /** From where `every` is counted, monotonic. */
   readonly anchorMs: number
+  /** The last tick by the wall clock: however that is set, it is not due again. */
+  lastTickMs: number
   paused: boolean
   lastRun: RunRecord | undefined
 }

@@ -95,6 +95,7 @@ export class Scheduler {
       handler: handler as Handler,
       ...read,
       anchorMs: same ? previous.anchorMs : clock.monotonicMs(),
+      lastTickMs: same ? previous.lastTickMs : -Infinity,
       paused: previous?.paused ?? false,
       lastRun: previous?.lastRun,
       dueMs: 0,
@@ -199,6 +200,7 @@ export class Scheduler {
     const scheduledForMs = Math.round(
       job.timing.kind === 'every' ? clock.wallMs() - dueAgoMs : dueMs,
     )
+    if (job.timing.kind !== 'every') job.lastTickMs = dueMs
     this.#enqueue(job)
     if (job.paused) return
     const scheduledFor = new Date(scheduledForMs).toISOString()
@@ -219,7 +221,9 @@ export class Scheduler {
   #enqueue(job: Job): void {
     this.#dequeue(job)
     const { clock } = this.#parts
-    const nextMs = nextTick(job, job.timing.kind === 'every' ? clock.monotonicMs() : clock.wallMs())
+    const isElapsed = job.timing.kind === 'every'
+    const nowMs = isElapsed ? clock.monotonicMs() : Math.max(clock.wallMs(), job.lastTickMs)
+    const nextMs = nextTick(job, nowMs)
     if (nextMs === undefined) return
     job.dueMs = nextMs
     if (job.timing.kind === 'every') this.#byElapsedTime.add(job)
