@@ -10,6 +10,7 @@ import {
   type Handler,
   type Job,
   type JobRecord,
+  type NextTicks,
   type RunRecord,
 } from './job.ts'
 import { Runner, type RunnerParts, type RunningTerm } from './runner.ts'
@@ -20,6 +21,9 @@ export interface SystemJob {
   record(): JobRecord
   fire(correlationId: string): Promise<RunRecord>
 }
+
+/** How many of the next ticks one may ask for. */
+const nextTicksMax = 1_000
 
 /** The longest wait before the wall clock is looked at again: somebody may set it. */
 const lookMsMax = 10_000
@@ -128,6 +132,27 @@ export class Scheduler {
     return [...system, ...own]
   }
 
+  /** The next ticks of a job from now on, whether or not this instance leads. */
+  nextTicks(id: string, count: number): NextTicks {
+    const job = this.#known(id)
+    if (!Number.isSafeInteger(count) || count < 1 || count > nextTicksMax) {
+      throw new TenureError(
+        'TENURE_ERR_OPTION_TYPE',
+        `Expected \`count\` to be a whole number from 1 to ${nextTicksMax}; got ` +
+          `${describeValue(count)}.`,
+      )
+    }
+    const { timing } = job
+    const { nowMs, toWallMs } = this.#clockOf(job)
+    const atMs: number[] = []
+    let tickMs = nextTick(job, nowMs)
+    while (tickMs !== undefined && atMs.length < count) {
+      atMs.push(Math.round(tickMs + toWallMs))
+      tickMs = nextTick(job, tickMs)
+    }
+    return { timeZone: timing.kind === 'cron' ? timing.timeZone : 'UTC', atMs }
+  }
+
   /** Runs a job now, whatever its schedule says; resolves with the run when it has ended. */
   async runNow(id: string, data: unknown): Promise<RunRecord> {
     const correlation = correlationId() ?? newCorrelationId()
@@ -220,14 +245,19 @@ export class Scheduler {
 
   #enqueue(job: Job): void {
     this.#dequeue(job)
-    const { clock } = this.#parts
-    const isElapsed = job.timing.kind === 'every'
-    const nowMs = isElapsed ? clock.monotonicMs() : Math.max(clock.wallMs(), job.lastTickMs)
-    const nextMs = nextTick(job, nowMs)
+    const nextMs = nextTick(job, this.#clockOf(job).nowMs)
     if (nextMs === undefined) return
     job.dueMs = nextMs
     if (job.timing.kind === 'every') this.#byElapsedTime.add(job)
     else this.#byWallClock.add(job)
+  }
+
+  /** The clock that decides about a job, as far as its ticks are decided, and its way to the other. */
+  #clockOf({ timing, lastTickMs }: Job): { nowMs: number; toWallMs: number } {
+    const { clock } = this.#parts
+    const [monotonicMs, wallMs] = [clock.monotonicMs(), clock.wallMs()]
+    if (timing.kind === 'every') return { nowMs: monotonicMs, toWallMs: wallMs - monotonicMs }
+    return { nowMs: Math.max(wallMs, lastTickMs), toWallMs: 0 }
   }
 
   #dequeue(job: Job): void {
@@ -249,9 +279,8 @@ export class Scheduler {
   }
 
   #recordOf(job: Job): JobRecord {
-    const { clock } = this.#parts
     const due = job.place !== -1 && !job.paused
-    const toWallMs = job.timing.kind === 'every' ? clock.wallMs() - clock.monotonicMs() : 0
+    const { toWallMs } = this.#clockOf(job)
     return {
       id: job.id,
       system: false,
