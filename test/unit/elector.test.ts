@@ -132,7 +132,7 @@ describe('a candidate', () => {
     bench.answer()
     bench.random = 0.5
     bench.elector.push()
-    assert.equal(bench.elector.nextWakeMs, bench.clock.monotonicMs() + 10)
+    assert.equal(bench.elector.nextWakeMs, bench.clock.monotonicMs() + 5)
   })
 
   test('makes a new identity for each acquisition and keeps it over the retries of that one', () => {
