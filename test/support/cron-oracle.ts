@@ -126,7 +126,7 @@ function namesToNumbers(text: string, list: readonly string[], first: number): s
 
 /** An expression as the oracle reads it: what can be asked of a time that a clock shows. */
 interface Reading {
-  matches(shownMs: number): boolean
+  readonly matches: (shownMs: number) => boolean
   readonly namesHours: boolean
   readonly stepMs: number
 }
