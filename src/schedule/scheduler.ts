@@ -2,6 +2,7 @@ import { checkName } from '../check.ts'
 import type { Timer } from '../clock.ts'
 import { correlationId, newCorrelationId } from '../correlation.ts'
 import { describeValue, TenureError } from '../errors.ts'
+import type { CronTimes } from './cron.ts'
 import { DueQueue } from './due-queue.ts'
 import { nextOfInterval } from './interval.ts'
 import {
@@ -252,7 +253,7 @@ export class Scheduler {
     else this.#byWallClock.add(job)
   }
 
-  /** The clock that decides about a job, as far as its ticks are decided, and its way to the other. */
+  /** The clock of a job's ticks, not before the last of them, and what it lacks to the wall clock. */
   #clockOf({ timing, lastTickMs }: Job): { nowMs: number; toWallMs: number } {
     const { clock } = this.#parts
     const [monotonicMs, wallMs] = [clock.monotonicMs(), clock.wallMs()]
@@ -319,7 +320,7 @@ function nextTick({ timing, anchorMs }: Job, nowMs: number): number | undefined 
   }
 }
 
-/** How many ticks of a cron expression are counted one by one after a long block. */
+/** How many ticks of a cron expression are counted one by one after a long block or a jump. */
 const missedTicksMax = 1_000
 
 /** The latest tick that is due, and how many before it were missed. */
@@ -337,6 +338,21 @@ function latestTick(job: Job, nowMs: number): { dueMs: number; missed: number } 
       dueMs = nextMs
       missed++
     }
+    if (missed === missedTicksMax) dueMs = latestBetween(timing.times, dueMs, nowMs)
   }
   return { dueMs, missed }
+}
+
+/** The latest tick up to `nowMs`, which is `tickMs` or one after it: found by halving. */
+function latestBetween(times: CronTimes, tickMs: number, nowMs: number): number {
+  let latestMs = tickMs
+  let noneAfterMs = nowMs
+  // Ticks are whole seconds.
+  while (noneAfterMs - latestMs >= 1_000) {
+    const middleMs = (latestMs + noneAfterMs) / 2
+    const nextMs = times.nextMs(middleMs)
+    if (nextMs !== undefined && nextMs <= nowMs) latestMs = nextMs
+    else noneAfterMs = middleMs
+  }
+  return latestMs
 }

@@ -98,9 +98,10 @@ describe('any cron expression', () => {
     })
     .map(({ zone, yearMs, aroundMs, isNear }) => {
       const clock = timeZoneOf(zone)
-      for (let day = 0; day < (isNear ? 366 : 0); day++) {
-        const startMs = yearMs + day * dayMs
-        const change = clock.changeWithin(startMs, startMs + dayMs)
+      // In steps in which none of these zones has changed its clock twice.
+      for (let step = 0; step < (isNear ? 37 : 0); step++) {
+        const startMs = yearMs + step * 10 * dayMs
+        const change = clock.changeWithin(startMs, startMs + 10 * dayMs)
         if (change !== undefined) return { zone, afterMs: change.atMs + aroundMs }
       }
       return { zone, afterMs: yearMs }

@@ -133,6 +133,22 @@ describe('a wall clock that jumps ahead', () => {
     assert.deepEqual(bench.ran, bench.at('01T05:00', '01T06:00'))
   })
 
+  test('runs the latest tick also where there are too many to be counted', async () => {
+    for (const [cron, latest] of [
+      ['* * * * * *', '09T05:30:01'],
+      ['*/2 * 4 * * *', '09T04:59:58'],
+      ['* * * * *', '09T05:30:00'],
+    ] as const) {
+      const bench = new ClockBench()
+      bench.schedule({ cron })
+      bench.setWall('09T05:30')
+      // It looks at the clock when it has expected a tick, or after ten seconds.
+      bench.clock.advance(bench.clock.untilNextTimerMs ?? 0)
+      assert.deepEqual(bench.ran, [`2026-01-${latest}.000Z`], cron)
+      assert.equal(bench.skipped[0]?.['missed'], 1_000)
+    }
+  })
+
   test('over a single tick runs it, and nothing was missed', async () => {
     const bench = new ClockBench()
     bench.schedule({ cron: '0 3 * * *' })
