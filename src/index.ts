@@ -35,6 +35,7 @@ export type {
   Handler,
   JobOptions,
   JobRecord,
+  NextTicks,
   Run,
   RunOutcome,
   RunRecord,

@@ -28,7 +28,14 @@ import {
   type TenureOptions,
 } from './options.ts'
 import type { HeartbeatRegistration } from './register-heartbeat.ts'
-import type { Handler, JobOptions, JobRecord, RunRecord, Schedule } from './schedule/job.ts'
+import type {
+  Handler,
+  JobOptions,
+  JobRecord,
+  NextTicks,
+  RunRecord,
+  Schedule,
+} from './schedule/job.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 import type { EndReason } from './store/lease-store.ts'
@@ -291,6 +298,22 @@ export class Tenure {
   /** All jobs with their last and next runs, the heartbeat's first. */
   jobs(): JobRecord[] {
     return this.#scheduler.records()
+  }
+
+  /**
+   * The next ticks of a job, by its schedule alone: whether or not this instance leads, or has been
+   * started.
+   *
+   * @param count how many, from 1 to 1000
+   * @throws TenureError `TENURE_ERR_JOB_UNKNOWN`, `TENURE_ERR_OPTION_TYPE`
+   *
+   * @example
+   * ```ts
+   * for (const ms of tenure.nextTicks('nightly', 3).atMs) console.log(new Date(ms))
+   * ```
+   */
+  nextTicks(id: string, count: number = 5): NextTicks {
+    return this.#scheduler.nextTicks(id, count)
   }
 
   /**

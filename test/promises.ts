@@ -99,6 +99,10 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'unit/scheduler' }, { file: 'unit/due-queue' }, { file: 'tenure/' }],
   },
   {
+    promise: 'Cron expressions are due by one written rule, in all time zones',
+    shownBy: [{ file: 'unit/cron' }],
+  },
+  {
     promise: 'Bad input gets a clear error, and no secret is ever shown',
     shownBy: [
       { file: 'unit/options' },

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createSystemClock } from '../clock.ts'
 import { TenureError, type ErrorCode } from '../index.ts'
 import { parseFlags, UsageError } from './flags.ts'
+import { jobsSubcommand } from './jobs.ts'
 import { print } from './output.ts'
 import { resignSubcommand } from './resign.ts'
 import { runSubcommand } from './run.ts'
@@ -16,6 +17,7 @@ import { watchSubcommand } from './watch.ts'
 const subcommands: readonly Subcommand[] = [
   runSubcommand,
   serveSubcommand,
+  jobsSubcommand,
   statusSubcommand,
   watchSubcommand,
   resignSubcommand,

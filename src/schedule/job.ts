@@ -87,10 +87,18 @@ export interface JobRecord {
   readonly nextTickAtMs: number | undefined
 }
 
+/** The next ticks of a job: plain data. */
+export interface NextTicks {
+  /** The time zone of its cron expression; `'UTC'` for the other schedules. */
+  readonly timeZone: string
+  /** Milliseconds since 1970; fewer than were asked for where the job is due no more after them. */
+  readonly atMs: readonly number[]
+}
+
 /** When a job is due, on the clock that decides about it. */
 export type Timing =
   | { readonly kind: 'every'; readonly everyMs: number }
-  | { readonly kind: 'cron'; readonly times: CronTimes }
+  | { readonly kind: 'cron'; readonly times: CronTimes; readonly timeZone: string }
   | { readonly kind: 'at'; readonly atMs: number }
 
 /** A job in the scheduler. `dueMs` is monotonic for `every`, and of the wall clock for the rest. */
@@ -104,6 +112,8 @@ export interface Job extends Due {
   readonly timeoutMs: number | undefined
   /** From where `every` is counted, monotonic. */
   readonly anchorMs: number
+  /** The last tick by the wall clock: however that is set, it is not due again. */
+  lastTickMs: number
   paused: boolean
   lastRun: RunRecord | undefined
 }
@@ -163,7 +173,9 @@ export function readSchedule(
           `Expected \`cron\` to be due some day; got ${describeValue(cron)}, which never is.`,
         )
       }
-      return { timing: { kind, times }, description: `cron ${String(cron)} (${String(timeZone)})` }
+      const zone = String(timeZone)
+      const description = `cron ${String(cron)} (${zone})`
+      return { timing: { kind, times, timeZone: zone }, description }
     }
     default: {
       const atMs = readInstantOf(at)

@@ -2,6 +2,7 @@ import { checkName } from '../check.ts'
 import type { Timer } from '../clock.ts'
 import { correlationId, newCorrelationId } from '../correlation.ts'
 import { describeValue, TenureError } from '../errors.ts'
+import type { CronTimes } from './cron.ts'
 import { DueQueue } from './due-queue.ts'
 import { nextOfInterval } from './interval.ts'
 import {
@@ -10,6 +11,7 @@ import {
   type Handler,
   type Job,
   type JobRecord,
+  type NextTicks,
   type RunRecord,
 } from './job.ts'
 import { Runner, type RunnerParts, type RunningTerm } from './runner.ts'
@@ -20,6 +22,9 @@ export interface SystemJob {
   record(): JobRecord
   fire(correlationId: string): Promise<RunRecord>
 }
+
+/** How many of the next ticks one may ask for. */
+const nextTicksMax = 1_000
 
 /** The longest wait before the wall clock is looked at again: somebody may set it. */
 const lookMsMax = 10_000
@@ -95,6 +100,7 @@ export class Scheduler {
       handler: handler as Handler,
       ...read,
       anchorMs: same ? previous.anchorMs : clock.monotonicMs(),
+      lastTickMs: same ? previous.lastTickMs : -Infinity,
       paused: previous?.paused ?? false,
       lastRun: previous?.lastRun,
       dueMs: 0,
@@ -125,6 +131,27 @@ export class Scheduler {
     const system = [...this.#systemJobs.values()].map((job) => job.record())
     const own = [...this.#jobs.values()].map((job) => this.#recordOf(job))
     return [...system, ...own]
+  }
+
+  /** The next ticks of a job from now on, whether or not this instance leads. */
+  nextTicks(id: string, count: number): NextTicks {
+    const job = this.#known(id)
+    if (!Number.isSafeInteger(count) || count < 1 || count > nextTicksMax) {
+      throw new TenureError(
+        'TENURE_ERR_OPTION_TYPE',
+        `Expected \`count\` to be a whole number from 1 to ${nextTicksMax}; got ` +
+          `${describeValue(count)}.`,
+      )
+    }
+    const { timing } = job
+    const { nowMs, toWallMs } = this.#clockOf(job)
+    const atMs: number[] = []
+    let tickMs = nextTick(job, nowMs)
+    while (tickMs !== undefined && atMs.length < count) {
+      atMs.push(Math.round(tickMs + toWallMs))
+      tickMs = nextTick(job, tickMs)
+    }
+    return { timeZone: timing.kind === 'cron' ? timing.timeZone : 'UTC', atMs }
   }
 
   /** Runs a job now, whatever its schedule says; resolves with the run when it has ended. */
@@ -199,6 +226,7 @@ export class Scheduler {
     const scheduledForMs = Math.round(
       job.timing.kind === 'every' ? clock.wallMs() - dueAgoMs : dueMs,
     )
+    if (job.timing.kind !== 'every') job.lastTickMs = dueMs
     this.#enqueue(job)
     if (job.paused) return
     const scheduledFor = new Date(scheduledForMs).toISOString()
@@ -218,12 +246,19 @@ export class Scheduler {
 
   #enqueue(job: Job): void {
     this.#dequeue(job)
-    const { clock } = this.#parts
-    const nextMs = nextTick(job, job.timing.kind === 'every' ? clock.monotonicMs() : clock.wallMs())
+    const nextMs = nextTick(job, this.#clockOf(job).nowMs)
     if (nextMs === undefined) return
     job.dueMs = nextMs
     if (job.timing.kind === 'every') this.#byElapsedTime.add(job)
     else this.#byWallClock.add(job)
+  }
+
+  /** The clock of a job's ticks, not before the last of them, and what it lacks to the wall clock. */
+  #clockOf({ timing, lastTickMs }: Job): { nowMs: number; toWallMs: number } {
+    const { clock } = this.#parts
+    const [monotonicMs, wallMs] = [clock.monotonicMs(), clock.wallMs()]
+    if (timing.kind === 'every') return { nowMs: monotonicMs, toWallMs: wallMs - monotonicMs }
+    return { nowMs: Math.max(wallMs, lastTickMs), toWallMs: 0 }
   }
 
   #dequeue(job: Job): void {
@@ -245,9 +280,8 @@ export class Scheduler {
   }
 
   #recordOf(job: Job): JobRecord {
-    const { clock } = this.#parts
     const due = job.place !== -1 && !job.paused
-    const toWallMs = job.timing.kind === 'every' ? clock.wallMs() - clock.monotonicMs() : 0
+    const { toWallMs } = this.#clockOf(job)
     return {
       id: job.id,
       system: false,
@@ -286,7 +320,7 @@ function nextTick({ timing, anchorMs }: Job, nowMs: number): number | undefined 
   }
 }
 
-/** How many ticks of a cron expression are counted one by one after a long block. */
+/** How many ticks of a cron expression are counted one by one after a long block or a jump. */
 const missedTicksMax = 1_000
 
 /** The latest tick that is due, and how many before it were missed. */
@@ -304,6 +338,21 @@ function latestTick(job: Job, nowMs: number): { dueMs: number; missed: number } 
       dueMs = nextMs
       missed++
     }
+    if (missed === missedTicksMax) dueMs = latestBetween(timing.times, dueMs, nowMs)
   }
   return { dueMs, missed }
+}
+
+/** The latest tick up to `nowMs`, which is `tickMs` or one after it: found by halving. */
+function latestBetween(times: CronTimes, tickMs: number, nowMs: number): number {
+  let latestMs = tickMs
+  let noneAfterMs = nowMs
+  // Ticks are whole seconds.
+  while (noneAfterMs - latestMs >= 1_000) {
+    const middleMs = (latestMs + noneAfterMs) / 2
+    const nextMs = times.nextMs(middleMs)
+    if (nextMs !== undefined && nextMs <= nowMs) latestMs = nextMs
+    else noneAfterMs = middleMs
+  }
+  return latestMs
 }

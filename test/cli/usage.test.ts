@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
+import { jobsSubcommand } from '../../src/cli/jobs.ts'
 import { resignSubcommand } from '../../src/cli/resign.ts'
 import { runSubcommand } from '../../src/cli/run.ts'
 import { serveSubcommand } from '../../src/cli/serve.ts'
@@ -15,6 +16,7 @@ import { ownFolder } from '../support/fastify-app.ts'
 const subcommands = [
   runSubcommand,
   serveSubcommand,
+  jobsSubcommand,
   statusSubcommand,
   watchSubcommand,
   resignSubcommand,
@@ -94,7 +96,7 @@ describe('tenure --help', { concurrency: 2 }, () => {
 
 describe('wrong usage', { concurrency: 2 }, () => {
   const wrong: readonly (readonly [args: string, says: RegExp])[] = [
-    ['', /Expected a command out of \[run, serve, status, watch, resign\]; got nothing/],
+    ['', /Expected a command out of \[run, serve, jobs, status, watch, resign\]; got nothing/],
     ['stats', /Expected a command out of .*; got stats\. See tenure --help/],
     ['--foo', /Expected a command out of .*; got --foo/],
     ['status --foo', /one of the flags \[--store, .*\]; got --foo\. See tenure status --help/],
@@ -119,6 +121,13 @@ describe('wrong usage', { concurrency: 2 }, () => {
     ['serve nosuch.ts', /Expected the jobs file to exist; got .*nosuch\.ts/],
     ['serve --port 70000 a.ts', /Expected --port to be a whole number from 0 to 65535; got 70000/],
     ['serve a.ts b.ts', /Expected tenure serve \[jobs-file\] \[flags\]; got b\.ts besides/],
+    ['jobs', /Expected a jobs file, or one out of \[tenure\.jobs\.ts, .*\] in this folder; got/],
+    ['jobs nosuch.ts', /Expected the jobs file to exist; got .*nosuch\.ts/],
+    ['jobs a.ts b.ts', /Expected tenure jobs \[jobs-file\] \[flags\]; got b\.ts besides/],
+    ['jobs --next 0', /Expected --next to be a whole number from 1 to 1000; got 0/],
+    ['jobs --next 1001', /Expected --next to be a whole number from 1 to 1000; got 1001/],
+    ['jobs --next ten', /Expected --next to be a whole number from 1 to 1000; got ten/],
+    ['jobs --next', /Expected --next to be followed by its NUMBER; got nothing/],
     ['resign --wait soon', /Expected `--wait` to be a duration: .*; got "soon" \(string\)/],
     ['resign --cool-down 5', /Expected `--cool-down` to be a duration/],
   ]

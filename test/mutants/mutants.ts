@@ -223,6 +223,42 @@ export const mutants: readonly Mutant[] = [
     to: '',
   },
   {
+    what: 'a clock that is set back runs a tick twice',
+    file: 'src/schedule/scheduler.ts',
+    from: 'nowMs: Math.max(wallMs, lastTickMs)',
+    to: 'nowMs: wallMs',
+  },
+  {
+    what: 'a job that a deploy schedules again forgets its last tick',
+    file: 'src/schedule/scheduler.ts',
+    from: 'lastTickMs: same ? previous.lastTickMs : -Infinity',
+    to: 'lastTickMs: -Infinity',
+  },
+  {
+    what: 'a time that the clock skips is lost',
+    file: 'src/schedule/cron.ts',
+    from: 'if (!namesHours) localMs =',
+    to: 'if (!namesHours || change.offsetMs > change.offsetBeforeMs) localMs =',
+  },
+  {
+    what: 'a time that occurs twice runs twice',
+    file: 'src/schedule/cron.ts',
+    from: 'if (!namesHours) localMs =',
+    to: 'if (!namesHours || change.offsetMs < change.offsetBeforeMs) localMs =',
+  },
+  {
+    what: 'a scheduler that starts in a repeated hour runs its times again',
+    file: 'src/schedule/cron.ts',
+    from: 'namesHours ? reachedLocalMs(zone, afterMs) : afterMs + offsetMs',
+    to: 'afterMs + offsetMs',
+  },
+  {
+    what: 'a job that is due in each hour stands still in a repeated one',
+    file: 'src/schedule/cron.ts',
+    from: 'const namesHours = !pattern.hour.every(Boolean)',
+    to: 'const namesHours = true',
+  },
+  {
     what: "a server's clock that was stepped forward is believed",
     file: 'src/store/postgres/server-clock.ts',
     from: 'if (gainMs > ttlMs * 0.01 + 500)',

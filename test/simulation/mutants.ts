@@ -102,6 +102,16 @@ export const notShown: Readonly<Record<string, string>> = {
   'a wish to resign of another term is obeyed': 'the table of leases hands out no such wish',
   'a renewal is made by name only':
     'no holder has two terms; one without any check is in the table',
+  'a clock that is set back runs a tick twice':
+    'the jobs of the simulated service have intervals, which no wall clock decides',
+  'a job that a deploy schedules again forgets its last tick': 'the same: its jobs have intervals',
+  'a time that the clock skips is lost':
+    'no time zone is simulated; the table of cron cases shows it',
+  'a time that occurs twice runs twice': 'the same: no time zone is simulated',
+  'a scheduler that starts in a repeated hour runs its times again':
+    'the same: no time zone is simulated',
+  'a job that is due in each hour stands still in a repeated one':
+    'the same: no time zone is simulated',
   "a server's clock that was stepped forward is believed":
     'the simulated store is not the client of PostgreSQL, which has this rule',
 }

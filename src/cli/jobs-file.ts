@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-import type { Tenure } from '../../index.ts'
-import { UsageError } from '../flags.ts'
+import type { Tenure } from '../index.ts'
+import { UsageError } from './flags.ts'
 
 /** The names that are looked for, in this order, where none is given. */
 export const jobsFileNames = [
