@@ -116,7 +116,14 @@ export function describeValue(value: unknown): string {
   return `${(value as number | bigint | boolean | symbol).toString()} (${typeof value})`
 }
 
-/** The message of anything that was thrown, also where it is no `Error`. */
+/**
+ * The message of anything that was thrown, also where it is no `Error`. Never throws: what a handler
+ * throws may be made to be looked at by nobody.
+ */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : describeValue(error)
+  try {
+    return error instanceof Error ? String(error.message) : describeValue(error)
+  } catch {
+    return 'something that throws when it is looked at'
+  }
 }

@@ -83,6 +83,7 @@ class JobsBench {
   term: { leads: boolean; readonly work: Work } | undefined
   readonly scheduler = new Scheduler({
     clock: this.clock,
+    random: () => 0.5,
     log: () => {},
     loggerWith: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
     onRun: (event, run) => void (event === 'run:finished' && this.records.push(run)),
