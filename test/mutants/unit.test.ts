@@ -9,7 +9,17 @@ import { after, before, describe, test } from 'node:test'
 import { mutants } from './mutants.ts'
 import { createVariant } from './variant.ts'
 
-const suites = ['elector', 'cell', 'heart-parts', 'scheduler', 'server-clock', 'stores/memory']
+const suites = [
+  'elector',
+  'cell',
+  'heart-parts',
+  'scheduler',
+  'job-options',
+  'changing-jobs',
+  'handlers',
+  'server-clock',
+  'stores/memory',
+]
 
 let folder = ''
 
