@@ -88,8 +88,18 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'chaos/' }],
   },
   {
-    promise: 'Jobs run on the leader only, at most one at a time, whatever they do',
-    shownBy: [{ file: 'unit/scheduler' }, { file: 'unit/due-queue' }, { file: 'tenure/' }],
+    promise: 'Jobs run on the leader only, one at a time unless told otherwise, whatever they do',
+    shownBy: [
+      { file: 'unit/scheduler' },
+      { file: 'unit/due-queue' },
+      { file: 'unit/handlers' },
+      { file: 'processes/handlers' },
+      { file: 'tenure/' },
+    ],
+  },
+  {
+    promise: 'Each option of a job does what it says; changing one never moves a tick',
+    shownBy: [{ file: 'unit/job-options' }, { file: 'unit/changing-jobs' }],
   },
   {
     promise: 'Bad input gets a clear error, and no secret is ever shown',
@@ -99,6 +109,7 @@ export const promises: readonly Promised[] = [
       { file: 'unit/duration' },
       { file: 'fuzz/', tests: /accepted|refused|never shows/ },
       { file: 'unit/scheduler', tests: /what is wrong with a job/ },
+      { file: 'unit/job-options', tests: /is named, and nothing is scheduled/ },
     ],
   },
   {

@@ -115,10 +115,10 @@ export class Dispatcher {
 
   // ---- ticks and runs ----
 
-  /** Runs a tick that is due, or has it wait, or skips it. */
-  due(job: Job, scheduledForMs: number): void {
+  /** Runs a tick that is due in a term that leads, or has it wait, or skips it. */
+  due(job: Job, term: RunningTerm, scheduledForMs: number): void {
     const tick: Tick = { jobId: job.id, scheduledForMs, correlationId: newCorrelationId() }
-    if (this.#hasPlace(job)) return this.#attempt(this.#take(job.id), job, tick, 1)
+    if (this.#hasPlace(job)) return this.#attempt(this.#take(job.id), job, term, tick, 1)
     const lane = this.#laneOf(job.id)
     // Of two that wait the latest is as good as both.
     const other = job.queues ? lane.queued : tick
@@ -150,15 +150,22 @@ export class Dispatcher {
   }
 
   /** Here the run of a tick begins, which has its place: each of its attempts. */
-  #attempt(lane: Lane, job: Job, tick: Tick, attempt: number): void {
-    const term = this.#term
-    if (!term?.leads) {
-      this.#skip(tick, 'term-ended', attempt)
-      return this.#leave(job.id, lane)
-    }
+  #attempt(lane: Lane, job: Job, term: RunningTerm, tick: Tick, attempt: number): void {
     const { scheduledForMs, correlationId } = tick
     const how = { trigger: 'tick', scheduledForMs, attempt, data: job.data, correlationId } as const
     void this.#run(lane, job, term, how)
+  }
+
+  /** Runs a tick that has waited, and has its place, if it still may run. */
+  #attemptLate(lane: Lane, tick: Tick, attempt: number): void {
+    const { jobOf, isPaused } = this.#parts
+    const job = jobOf(tick.jobId)
+    invariant(job !== undefined, 'what waits of a job goes with it')
+    const term = this.#term
+    const paused = isPaused(job)
+    if (term?.leads && !paused) return this.#attempt(lane, job, term, tick, attempt)
+    this.#skip(tick, paused ? 'paused' : 'term-ended', attempt)
+    this.#leave(tick.jobId, lane)
   }
 
   #run(lane: Lane, job: Job, term: RunningTerm, how: HowRun): Promise<RunRecord> {
@@ -180,35 +187,26 @@ export class Dispatcher {
       tick: { jobId, scheduledForMs, correlationId },
       attempt,
       atMs: clock.monotonicMs() + delayMs,
-      timer: setLongTimer(clock, delayMs, () => this.#retry(lane, retry)),
+      timer: setLongTimer(clock, delayMs, () => {
+        lane.retries.delete(retry)
+        this.#attemptLate(lane, retry.tick, attempt)
+      }),
     }
     lane.retries.add(retry)
     log('run_retry', { jobId, correlationId, token, attempt, retryMs: delayMs })
   }
 
-  #retry(lane: Lane, retry: WaitingRetry): void {
-    const { tick, attempt } = retry
-    const { jobOf, isPaused } = this.#parts
-    lane.retries.delete(retry)
-    const job = jobOf(tick.jobId)
-    invariant(job !== undefined, 'the retries of a job go with it')
-    if (!isPaused(job)) return this.#attempt(lane, job, tick, attempt)
-    this.#skip(tick, 'paused', attempt)
-    this.#leave(tick.jobId, lane)
-  }
-
   /** Gives a place back, and has the tick that waits for one run. */
   #leave(jobId: string, lane: Lane): void {
-    const { jobOf, isPaused, onIdle } = this.#parts
+    const { jobOf, onIdle } = this.#parts
     lane.taken--
     const job = jobOf(jobId)
     const { queued } = lane
     if (queued !== undefined && job !== undefined && this.#hasPlace(job)) {
       lane.queued = undefined
-      if (!isPaused(job)) return this.#attempt(this.#take(jobId), job, queued, 1)
-      this.#skip(queued, 'paused')
+      return this.#attemptLate(this.#take(jobId), queued, 1)
     }
-    if (lane.taken > 0 || lane.queued !== undefined) return
+    if (lane.taken > 0 || queued !== undefined) return
     this.#lanes.delete(jobId)
     onIdle(jobId)
   }

@@ -202,15 +202,16 @@ export class Scheduler {
         const job = queue.first
         if (job === undefined || job.dueMs > nowMs) break
         // Trust may run out between two jobs that are due together.
-        if (!this.#term?.leads) return
-        this.#tick(job)
+        const term = this.#term
+        if (!term?.leads) return
+        this.#tick(job, term)
       }
     }
     this.#setTimer()
   }
 
   /** One job is due, perhaps more than once since it was looked at: the latest tick is run. */
-  #tick(job: Job): void {
+  #tick(job: Job, term: RunningTerm): void {
     const { log, clock } = this.#parts
     const { tickMs, missed } = latestTick(job, clock)
     const scheduledForMs = toWallMs(job.on, tickMs, clock)
@@ -218,7 +219,7 @@ export class Scheduler {
     if (!this.#isPaused(job)) {
       const scheduledFor = new Date(scheduledForMs).toISOString()
       if (missed > 0) log('run_skipped', { jobId: job.id, reason: 'late', missed, scheduledFor })
-      this.#dispatcher.due(job, scheduledForMs)
+      this.#dispatcher.due(job, term, scheduledForMs)
     }
     // A handler may have removed or replaced its own job, or ended the term.
     if (this.#term !== undefined && this.#jobs.get(job.id) === job) this.#enqueue(job)

@@ -213,8 +213,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a run starts though the term leads no more',
     file: 'src/schedule/scheduler.ts',
-    from: 'if (!this.#term?.leads) return',
-    to: 'if (this.#term === undefined) return',
+    from: 'if (!term?.leads) return',
+    to: 'if (term === undefined) return',
   },
   {
     what: 'runs of a job overlap',
@@ -225,8 +225,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a retry starts though the term leads no more',
     file: 'src/schedule/dispatcher.ts',
-    from: '    if (!term?.leads) {\n      this.#skip',
-    to: '    if (term === undefined) {\n      this.#skip',
+    from: 'if (term?.leads && !paused)',
+    to: 'if (term !== undefined && !paused)',
   },
   {
     what: 'a tick of one term is tried again in the next',
@@ -285,8 +285,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a paused job runs what has waited',
     file: 'src/schedule/dispatcher.ts',
-    from: 'if (!isPaused(job)) return this.#attempt(this.#take(jobId)',
-    to: 'if (job.id !== "") return this.#attempt(this.#take(jobId)',
+    from: 'if (term?.leads && !paused)',
+    to: 'if (term?.leads)',
   },
   {
     what: 'jitter passes the next tick',

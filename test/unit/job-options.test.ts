@@ -177,7 +177,7 @@ describe('jitter', () => {
 })
 
 describe('overlap', () => {
-  test("'queue' has one tick wait, the latest, and skips the others", async () => {
+  test('that queues has one tick wait, the latest, and skips the others', async () => {
     const bench = new SchedulerBench().lead()
     const runs = new Runs()
     bench.schedule('a', { every: '1s' }, runs.handler, { overlap: 'queue' })
@@ -199,7 +199,7 @@ describe('overlap', () => {
     assert.equal(runs.started, 3)
   })
 
-  test('{ allow } runs so many at once, and skips what is beyond', async () => {
+  test('that is allowed runs so many at once, and skips what is beyond', async () => {
     const bench = new SchedulerBench().lead()
     const runs = new Runs()
     bench.schedule('a', { every: '1s' }, runs.handler, { overlap: { allow: 3 } })
@@ -485,6 +485,7 @@ describe('a run that ignores its timeout', () => {
     bench.schedule('a', { every: '1h' }, never, { timeout: '1s', timeoutGrace: 0 })
     const run = bench.scheduler.runNow('a', undefined)
     await bench.pass(1_000)
+    assert.equal(bench.lost.length, 1)
     assert.equal((await run).outcome, 'lost')
   })
 })
