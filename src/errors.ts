@@ -122,7 +122,8 @@ export function describeValue(value: unknown): string {
  */
 export function messageOf(error: unknown): string {
   try {
-    return error instanceof Error ? String(error.message) : describeValue(error)
+    const message: unknown = error instanceof Error ? error.message : undefined
+    return typeof message === 'string' ? message : describeValue(error)
   } catch {
     return 'something that throws when it is looked at'
   }

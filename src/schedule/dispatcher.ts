@@ -163,8 +163,10 @@ export class Dispatcher {
     invariant(job !== undefined, 'what waits of a job goes with it')
     const term = this.#term
     const paused = isPaused(job)
-    if (term?.leads && !paused) return this.#attempt(lane, job, term, tick, attempt)
-    this.#skip(tick, paused ? 'paused' : 'term-ended', attempt)
+    // The job may have been replaced by one with fewer places since this one was taken.
+    const fits = lane.taken <= job.places
+    if (term?.leads && !paused && fits) return this.#attempt(lane, job, term, tick, attempt)
+    this.#skip(tick, paused ? 'paused' : fits ? 'term-ended' : 'overlap', attempt)
     this.#leave(tick.jobId, lane)
   }
 

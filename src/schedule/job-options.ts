@@ -70,8 +70,7 @@ function readOverlap(overlap: unknown): { places: number; queues: boolean } {
   if (overlap === undefined || typeof overlap === 'string') {
     return { places: 1, queues: checkChoice(overlap, 'overlap', ['skip', 'queue']) === 'queue' }
   }
-  const allow: unknown = (overlap as { allow?: unknown } | null)?.allow
-  if (allow === undefined) {
+  if (typeof overlap !== 'object' || overlap === null || !('allow' in overlap)) {
     throw new TenureError(
       'TENURE_ERR_OPTION_TYPE',
       "Expected `overlap` to be 'skip', 'queue' or { allow }, such as { allow: 3 }; got " +
@@ -79,7 +78,7 @@ function readOverlap(overlap: unknown): { places: number; queues: boolean } {
     )
   }
   checkKeys(overlap, 'overlap', ['allow'])
-  return { places: checkCount(allow, 'overlap.allow', placesMax), queues: false }
+  return { places: checkCount(overlap.allow, 'overlap.allow', placesMax), queues: false }
 }
 
 function readRetry(retry: unknown): Retry {

@@ -272,7 +272,7 @@ function readInterval(
   if (mode !== undefined && mode !== 'fixed-rate' && mode !== 'after-finish') {
     throw new TenureError(
       'TENURE_ERR_SCHEDULE',
-      "Expected `mode` to be 'fixed-rate' or 'after-finish'; got " + `${describeValue(mode)}.`,
+      `Expected \`mode\` to be 'fixed-rate' or 'after-finish'; got ${describeValue(mode)}.`,
     )
   }
   const afterFinish = mode === 'after-finish'

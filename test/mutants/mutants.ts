@@ -225,8 +225,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a retry starts though the term leads no more',
     file: 'src/schedule/dispatcher.ts',
-    from: 'if (term?.leads && !paused)',
-    to: 'if (term !== undefined && !paused)',
+    from: 'if (term?.leads && !paused',
+    to: 'if (term !== undefined && !paused',
   },
   {
     what: 'a tick of one term is tried again in the next',
@@ -265,6 +265,12 @@ export const mutants: readonly Mutant[] = [
     to: '    lane.retries.add(retry)\n    lane.taken--\n',
   },
   {
+    what: 'a retry starts beside more runs than its job allows now',
+    file: 'src/schedule/dispatcher.ts',
+    from: 'const fits = lane.taken <= job.places',
+    to: 'const fits = lane.taken > 0',
+  },
+  {
     what: 'a tick that has to wait starts beside the run',
     file: 'src/schedule/dispatcher.ts',
     from: 'if (this.#hasPlace(job)) return this.#attempt(',
@@ -285,8 +291,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a paused job runs what has waited',
     file: 'src/schedule/dispatcher.ts',
-    from: 'if (term?.leads && !paused)',
-    to: 'if (term?.leads)',
+    from: 'term?.leads && !paused &&',
+    to: 'term?.leads &&',
   },
   {
     what: 'jitter passes the next tick',

@@ -103,6 +103,7 @@ const optionRules = [
   'a tick is tried again without end',
   'the delay before a retry has no bound',
   'a retry gives its place to the next tick',
+  'a retry starts beside more runs than its job allows now',
   'a tick that has to wait starts beside the run',
   'a tick that waits starts beside the runs that go on',
   'more than the latest tick waits',

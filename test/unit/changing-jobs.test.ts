@@ -166,6 +166,25 @@ describe('scheduling a job again', () => {
     assert.equal(ends.length, 3)
   })
 
+  test('to fewer places gives a retry up that would be one too many', async () => {
+    const bench = new SchedulerBench().lead()
+    const ends: ((error: Error) => void)[] = []
+    const going = (): Promise<never> => new Promise((_resolve, reject) => void ends.push(reject))
+    const retry = { attempts: 3, backoff: 0 }
+    bench.schedule('a', { every: '1s' }, going, { overlap: { allow: 3 }, retry })
+    await bench.pass(2_000)
+    bench.schedule('a', { every: '1s' }, going, { retry })
+    ends[0]?.(new Error('failed'))
+    await bench.pass(0)
+    await bench.pass(0)
+    assert.equal(ends.length, 2)
+    assert.deepEqual(bench.skips, ['overlap'])
+    ends[1]?.(new Error('failed'))
+    await bench.pass(0)
+    await bench.pass(0)
+    assert.equal(ends.length, 3, 'this one is alone')
+  })
+
   test('by another schedule gives up what waits; a job that was removed starts anew', async () => {
     const bench = new SchedulerBench().lead()
     const fail = (): Promise<never> => Promise.reject(new Error('failed'))

@@ -79,6 +79,7 @@ const cases: readonly Case[] = [
   {
     name: 'returns what must not be awaited',
     handler: () => ({
+      // oxlint-disable-next-line unicorn/no-thenable
       get then(): never {
         throw new Error('no then')
       },
