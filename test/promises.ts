@@ -88,7 +88,7 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'chaos/' }],
   },
   {
-    promise: 'Jobs run on the leader only, one at a time unless told otherwise, whatever they do',
+    promise: 'Jobs run on the leader only, overlap only if told to, whatever they do',
     shownBy: [
       { file: 'unit/scheduler' },
       { file: 'unit/due-queue' },
