@@ -42,6 +42,22 @@ export interface Clock extends InstantSource {
 /** What `setTimeout` takes; above it, Node.js fires after 1 ms. */
 export const timerDelayMsMax: number = 2 ** 31 - 1
 
+/** Calls back after `delayMs`, once, however long that is. */
+export function setLongTimer(clock: Clock, delayMs: number, callback: () => void): Timer {
+  const dueMs = clock.monotonicMs() + delayMs
+  let timer: Timer
+  const wait = (leftMs: number): void => {
+    timer = clock.setTimer(Math.min(leftMs, timerDelayMsMax), () => {
+      // Timers of Node.js come up to a millisecond early: that is no reason to set another.
+      const stillMs = dueMs - clock.monotonicMs()
+      if (stillMs < 1) callback()
+      else wait(stillMs)
+    })
+  }
+  wait(delayMs)
+  return { cancel: () => timer.cancel() }
+}
+
 /** The three clocks of this moment, as plain numbers. */
 export function readInstant(clock: InstantSource): Instant {
   return {

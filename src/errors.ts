@@ -66,7 +66,7 @@ export const errorCodes: Readonly<Record<ErrorCode, string>> = {
   TENURE_ERR_JOB_EXISTS: "A job with this id exists and `onConflict` is `'error'`.",
   TENURE_ERR_JOB_UNKNOWN: 'No job with this id.',
   TENURE_ERR_JOB_SYSTEM: "The job is Tenure's own and cannot be changed.",
-  TENURE_ERR_JOB_RUNNING: 'The job is running already and its runs do not overlap.',
+  TENURE_ERR_JOB_RUNNING: 'The job has as many runs going on as its `overlap` allows.',
   TENURE_ERR_RUN_TIMEOUT: 'Reason of an abort signal: the run took longer than its `timeout`.',
   TENURE_ERR_INVARIANT: 'A fact that Tenure relies on did not hold: a defect.',
 }
@@ -116,7 +116,15 @@ export function describeValue(value: unknown): string {
   return `${(value as number | bigint | boolean | symbol).toString()} (${typeof value})`
 }
 
-/** The message of anything that was thrown, also where it is no `Error`. */
+/**
+ * The message of anything that was thrown, also where it is no `Error`. Never throws: what a handler
+ * throws may be made to be looked at by nobody.
+ */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : describeValue(error)
+  try {
+    const message: unknown = error instanceof Error ? error.message : undefined
+    return typeof message === 'string' ? message : describeValue(error)
+  } catch {
+    return 'something that throws when it is looked at'
+  }
 }

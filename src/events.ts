@@ -61,6 +61,8 @@ export type LogEventName =
   | 'run_finished'
   | 'run_failed'
   | 'run_timeout'
+  | 'run_lost'
+  | 'run_retry'
   | 'run_skipped'
   | 'while_leader_failed'
   | 'listener_failed'
@@ -202,28 +204,47 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
   },
   run_started: {
     level: 'debug',
-    fields: ['jobId', 'runId', 'correlationId', 'token', 'scheduledFor'],
+    fields: ['jobId', 'runId', 'correlationId', 'token', 'attempt', 'scheduledFor'],
     when: 'A run of a job starts.',
   },
   run_finished: {
     level: 'debug',
-    fields: ['jobId', 'runId', 'correlationId', 'token', 'outcome', 'durationMs'],
-    when: 'A run of a job succeeded, or was aborted with its term.',
+    fields: ['jobId', 'runId', 'correlationId', 'token', 'attempt', 'outcome', 'durationMs'],
+    when: 'A run of a job ended otherwise than by failing: see `outcome`.',
   },
   run_failed: {
     level: 'error',
-    fields: ['jobId', 'runId', 'correlationId', 'token', 'outcome', 'durationMs', 'error'],
+    fields: [
+      'jobId',
+      'runId',
+      'correlationId',
+      'token',
+      'attempt',
+      'outcome',
+      'durationMs',
+      'error',
+    ],
     when: 'The handler of a job threw or rejected; the schedule goes on.',
   },
   run_timeout: {
     level: 'error',
-    fields: ['jobId', 'runId', 'correlationId', 'token', 'timeoutMs'],
+    fields: ['jobId', 'runId', 'correlationId', 'token', 'attempt', 'timeoutMs'],
     when: "A run reached the job's `timeout`; its signal is aborted.",
+  },
+  run_lost: {
+    level: 'error',
+    fields: ['jobId', 'runId', 'correlationId', 'token', 'attempt', 'timeoutGraceMs', 'message'],
+    when: 'A run goes on `timeoutGrace` after its `timeout`; it still counts as running.',
+  },
+  run_retry: {
+    level: 'info',
+    fields: ['jobId', 'correlationId', 'token', 'attempt', 'retryMs'],
+    when: 'A run failed, and its tick is tried again after `retryMs`, as this attempt.',
   },
   run_skipped: {
     level: 'info',
     fields: ['jobId', 'reason', 'scheduledFor'],
-    when: 'A tick was not run: the previous run goes on, or later ticks were due as well.',
+    when: 'A tick, or the retry of one, was not run, for this `reason`.',
   },
   while_leader_failed: {
     level: 'error',

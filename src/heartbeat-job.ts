@@ -100,6 +100,7 @@ export class HeartbeatJob implements SystemJob {
       running: this.#fired.size > 0,
       lastRun: this.#lastRun,
       nextTickAtMs: this.nextAtMs,
+      retryAtMs: undefined,
     }
   }
 
@@ -117,10 +118,12 @@ export class HeartbeatJob implements SystemJob {
       jobId: this.id,
       trigger: this.#fired.has(correlationId) ? 'manual' : 'tick',
       scheduledForMs: startedAtMs,
+      attempt: 1,
       startedAtMs,
       finishedAtMs: atMs,
       outcome: outcomes[outcome],
       error: outcome === 'renewed' ? undefined : outcome,
+      progress: undefined,
       fencingToken: token,
       correlationId,
     }

@@ -36,10 +36,14 @@ export type {
   JobOptions,
   JobRecord,
   NextTicks,
+  Overlap,
+  RetryOptions,
   Run,
   RunOutcome,
+  RunProgress,
   RunRecord,
   Schedule,
+  ScheduleBounds,
 } from './schedule/job.ts'
 export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 export type * from './store/lease-store.ts'

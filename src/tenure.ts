@@ -50,6 +50,8 @@ export interface TenureEvents {
   /** The term is over, for this reason; its token is `term.fencingToken`. */
   'term:lost': { readonly term: Term; readonly reason: EndReason }
   'run:started': { readonly run: RunRecord }
+  /** The run ignores its signal, and goes on `timeoutGrace` after its `timeout`. */
+  'run:lost': { readonly run: RunRecord }
   /** The run has ended, as `run.outcome` says. */
   'run:finished': { readonly run: RunRecord }
 }
@@ -87,11 +89,13 @@ export interface TenureParts {
   readonly clock: Clock
   readonly process: ExitingProcess
   readonly runHeart: RunHeart
+  /** From 0 to below 1: for the jitter of jobs. */
+  readonly random: () => number
 }
 
 /** The parts of a Tenure of this process, with a clock that may be another than the machine's. */
 export function systemParts(clock: Clock): TenureParts {
-  return { clock, process, runHeart }
+  return { clock, process, runHeart, random: Math.random }
 }
 
 /** One instance's part in a lease: made by {@link createTenure}. */
@@ -137,6 +141,7 @@ export class Tenure {
     )
     this.#scheduler = new Scheduler({
       clock,
+      random: parts.random,
       log: (event, fields) => log.write(event, fields),
       loggerWith: (fields) => log.loggerWith(fields),
       onRun: (event, run) => this.#emitter.emit(event, { run }),
@@ -285,8 +290,21 @@ export class Tenure {
   }
 
   /**
-   * Runs a job now, on this instance, which has to lead; also the heartbeat's. Resolves with the
-   * run when it has ended, however it ended.
+   * Lets the ticks of all jobs pass without a run, on this instance, also of those that are scheduled
+   * later. The heartbeat goes on.
+   */
+  async pauseAll(): Promise<void> {
+    this.#scheduler.setAllPaused(true)
+  }
+
+  /** Takes `pauseAll` back. A job that was paused by itself stays paused. */
+  async resumeAll(): Promise<void> {
+    this.#scheduler.setAllPaused(false)
+  }
+
+  /**
+   * Runs a job now, once, on this instance, which has to lead; also the heartbeat's, and one that is
+   * paused. Resolves with the run when it has ended, however it ended, or is lost.
    *
    * @param data instead of the job's own
    * @throws TenureError `TENURE_ERR_NOT_LEADER`, `TENURE_ERR_JOB_UNKNOWN`, `TENURE_ERR_JOB_RUNNING`

@@ -95,8 +95,18 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'chaos/' }],
   },
   {
-    promise: 'Jobs run on the leader only, at most one at a time, whatever they do',
-    shownBy: [{ file: 'unit/scheduler' }, { file: 'unit/due-queue' }, { file: 'tenure/' }],
+    promise: 'Jobs run on the leader only, overlap only if told to, whatever they do',
+    shownBy: [
+      { file: 'unit/scheduler' },
+      { file: 'unit/due-queue' },
+      { file: 'unit/handlers' },
+      { file: 'processes/handlers' },
+      { file: 'tenure/' },
+    ],
+  },
+  {
+    promise: 'Each option of a job does what it says; changing one never moves a tick',
+    shownBy: [{ file: 'unit/job-options' }, { file: 'unit/changing-jobs' }],
   },
   {
     promise: 'Cron expressions are due by one written rule, in all time zones',
@@ -110,6 +120,7 @@ export const promises: readonly Promised[] = [
       { file: 'unit/duration' },
       { file: 'fuzz/', tests: /accepted|refused|never shows/ },
       { file: 'unit/scheduler', tests: /what is wrong with a job/ },
+      { file: 'unit/job-options', tests: /is named, and nothing is scheduled/ },
     ],
   },
   {

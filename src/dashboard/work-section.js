@@ -39,6 +39,20 @@ export function createWorkSection() {
 }
 
 /**
+ * How a run ended, or how far it is, and which attempt at its tick it is, where it is not the
+ * first.
+ *
+ * @param {NonNullable<Job['lastRun']>} run
+ */
+function outcomeOf({ outcome, attempt, progress, finishedAtMs }) {
+  const far =
+    progress === undefined || finishedAtMs !== undefined
+      ? ''
+      : ` ${Math.floor(progress.fraction * 100)} %`
+  return `${outcome}${far}${attempt > 1 ? `, attempt ${attempt}` : ''}`
+}
+
+/**
  * @param {() => View | undefined} currentView
  * @returns {import('./dom.js').Row<Job>}
  */
@@ -56,14 +70,16 @@ function createJob(currentView) {
       element('td', {}, outcome, last),
       next,
     ),
-    update({ id: jobId, schedule: words, lastRun, nextTickAtMs, paused, system }) {
+    update({ id: jobId, schedule: words, lastRun, nextTickAtMs, retryAtMs, paused, system }) {
       const nowMs = currentView()?.nowMs ?? 0
       setIdentifier(id, jobId)
       setText(schedule, `${words}${system ? ', of Tenure itself' : ''}`)
-      setText(outcome, lastRun?.outcome ?? '-')
+      setText(outcome, lastRun === undefined ? '-' : outcomeOf(lastRun))
       setAttribute(outcome, 'data-outcome', lastRun?.outcome)
+      setAttribute(outcome, 'title', lastRun?.error ?? lastRun?.progress?.note)
       setText(last, lastRun === undefined ? '' : formatDistance(lastRun.startedAtMs, nowMs))
-      setText(next, paused ? 'paused' : nextOf(nextTickAtMs, nowMs))
+      const retry = retryAtMs === undefined ? '' : `, retry ${nextOf(retryAtMs, nowMs)}`
+      setText(next, paused ? 'paused' : `${nextOf(nextTickAtMs, nowMs)}${retry}`)
     },
   }
 }
@@ -105,9 +121,9 @@ function createRun(currentView) {
       if (view === undefined) return
       setIdentifier(job, run.jobId)
       chip.update(run.instance, view.palette)
-      setText(outcome, run.outcome)
+      setText(outcome, outcomeOf(run))
       setAttribute(outcome, 'data-outcome', run.outcome)
-      setAttribute(outcome, 'title', run.error)
+      setAttribute(outcome, 'title', run.error ?? run.progress?.note)
       const { finishedAtMs, startedAtMs } = run
       setText(took, finishedAtMs === undefined ? '-' : formatSpan(finishedAtMs - startedAtMs))
       setText(at, formatClock(startedAtMs, view.nowMs))

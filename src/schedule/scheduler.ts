@@ -2,11 +2,10 @@ import { checkName } from '../check.ts'
 import type { Timer } from '../clock.ts'
 import { correlationId, newCorrelationId } from '../correlation.ts'
 import { describeValue, TenureError } from '../errors.ts'
-import type { CronTimes } from './cron.ts'
+import { Dispatcher } from './dispatcher.ts'
 import { DueQueue } from './due-queue.ts'
-import { nextOfInterval } from './interval.ts'
+import { readJobOptions } from './job-options.ts'
 import {
-  readJobOptions,
   readSchedule,
   type Handler,
   type Job,
@@ -15,6 +14,7 @@ import {
   type RunRecord,
 } from './job.ts'
 import { Runner, type RunnerParts, type RunningTerm } from './runner.ts'
+import { delayOf, latestTick, nextTick, ticksFrom, toWallMs } from './timing.ts'
 
 /** A job of Tenure's own that runs elsewhere, and is shown and fired like any other. */
 export interface SystemJob {
@@ -38,17 +38,26 @@ export class Scheduler {
   readonly #runner: Runner
   readonly #jobs = new Map<string, Job>()
   readonly #systemJobs = new Map<string, SystemJob>()
-  readonly #byElapsedTime = new DueQueue<Job>()
-  readonly #byWallClock = new DueQueue<Job>()
+  readonly #queues = { monotonic: new DueQueue<Job>(), wall: new DueQueue<Job>() }
+  readonly #dispatcher: Dispatcher
+  #allPaused = false
   #term: RunningTerm | undefined
   #timer: Timer | undefined
 
   constructor(parts: RunnerParts) {
     this.#parts = parts
-    this.#runner = new Runner(parts, (run) => {
+    this.#runner = new Runner(parts, (run, starts) => {
       const job = this.#jobs.get(run.jobId)
-      if (job !== undefined) job.lastRun = run
+      if (job === undefined) return
+      // Where several run at once, an older one has more to tell after a younger one has started.
+      if (starts || job.lastRun === undefined || job.lastRun.id === run.id) job.lastRun = run
     })
+    const hooks = {
+      jobOf: (id: string) => this.#jobs.get(id),
+      isPaused: (job: Job) => this.#isPaused(job),
+      onIdle: (id: string) => this.#idle(id),
+    }
+    this.#dispatcher = new Dispatcher({ ...parts, ...hooks }, this.#runner)
   }
 
   /** The last runs, the newest first. */
@@ -61,6 +70,7 @@ export class Scheduler {
   /** Ticks are run from here on, as long as the term leads. */
   begin(term: RunningTerm): void {
     this.#term = term
+    this.#dispatcher.begin(term)
     for (const job of this.#jobs.values()) this.#enqueue(job)
     this.#setTimer()
   }
@@ -69,6 +79,7 @@ export class Scheduler {
   end(): void {
     this.#term = undefined
     this.#timer?.cancel()
+    this.#dispatcher.end()
     for (const job of this.#jobs.values()) this.#dequeue(job)
   }
 
@@ -79,8 +90,8 @@ export class Scheduler {
     const { clock } = this.#parts
     const jobId = checkName(id, 'id', 'TENURE_ERR_JOB_ID')
     if (this.#systemJobs.has(jobId)) throw reservedError(jobId)
-    const { onConflict, ...read } = readJobOptions(options)
     const { timing, description } = readSchedule(schedule, clock.wallMs())
+    const { settings, onConflict } = readJobOptions(options, timing)
     if (typeof handler !== 'function') {
       throw new TenureError(
         'TENURE_ERR_OPTION_TYPE',
@@ -90,25 +101,46 @@ export class Scheduler {
     const previous = this.#jobs.get(jobId)
     if (previous !== undefined && onConflict === 'keep') return
     if (previous !== undefined && onConflict === 'error') throw existsError(jobId)
-    if (previous !== undefined) this.#dequeue(previous)
+    const startAtMs = timing.kind === 'every' ? timing.startAtMs : undefined
+    this.#put(
+      {
+        id: jobId,
+        timing,
+        description,
+        handler: handler as Handler,
+        ...settings,
+        anchorMs: startAtMs === undefined ? clock.monotonicMs() : undefined,
+        paused: previous?.paused ?? false,
+        lastRun: previous?.lastRun,
+        on: 'monotonic',
+        tickMs: 0,
+        lastTickMs: -Infinity,
+        dueMs: 0,
+        place: -1,
+      },
+      previous,
+    )
+  }
+
+  /** Puts a job in the place of the previous one: see "Changing a job" in `docs/scheduling.md`. */
+  #put(job: Job, previous: Job | undefined): void {
+    const same = previous?.description === job.description
+    if (previous !== undefined && !same) this.#dispatcher.drop(job.id, 'replaced')
+    this.#jobs.set(job.id, job)
     // Deploys schedule the same jobs again and again: that must not put off their next tick.
-    const same = previous?.description === description
-    const job: Job = {
-      id: jobId,
-      timing,
-      description,
-      handler: handler as Handler,
-      ...read,
-      anchorMs: same ? previous.anchorMs : clock.monotonicMs(),
-      lastTickMs: same ? previous.lastTickMs : -Infinity,
-      paused: previous?.paused ?? false,
-      lastRun: previous?.lastRun,
-      dueMs: 0,
-      place: -1,
+    if (same) {
+      const { anchorMs, lastTickMs } = previous
+      Object.assign(job, { anchorMs, lastTickMs })
     }
-    this.#jobs.set(jobId, job)
+    const isDue = previous !== undefined && previous.place !== -1
+    if (previous !== undefined) this.#dequeue(previous)
     if (this.#term === undefined) return
-    this.#enqueue(job)
+    if (same && isDue) {
+      const { on, tickMs, dueMs, jitterMs } = previous
+      const delayMs = jitterMs === job.jitterMs ? dueMs - tickMs : this.#delayOf(job, tickMs)
+      Object.assign(job, { on, tickMs, dueMs: tickMs + delayMs })
+      this.#queues[on].add(job)
+    } else this.#enqueue(job)
     this.#setTimer()
   }
 
@@ -119,12 +151,18 @@ export class Scheduler {
 
   remove(id: string): void {
     const job = this.#known(id)
+    this.#dispatcher.drop(id, 'removed')
     this.#dequeue(job)
     this.#jobs.delete(id)
   }
 
   setPaused(id: string, paused: boolean): void {
     this.#known(id).paused = paused
+  }
+
+  /** Pauses all jobs, also those that are scheduled later; one that is paused by itself stays so. */
+  setAllPaused(paused: boolean): void {
+    this.#allPaused = paused
   }
 
   records(): JobRecord[] {
@@ -144,13 +182,7 @@ export class Scheduler {
       )
     }
     const { timing } = job
-    const { nowMs, toWallMs } = this.#clockOf(job)
-    const atMs: number[] = []
-    let tickMs = nextTick(job, nowMs)
-    while (tickMs !== undefined && atMs.length < count) {
-      atMs.push(Math.round(tickMs + toWallMs))
-      tickMs = nextTick(job, tickMs)
-    }
+    const atMs = ticksFrom(job, this.#parts.clock, count)
     return { timeZone: timing.kind === 'cron' ? timing.timeZone : 'UTC', atMs }
   }
 
@@ -167,21 +199,9 @@ export class Scheduler {
       )
     }
     if (system !== undefined) return system.fire(correlation)
-    if (job === undefined || this.#runner.isRunning(id)) {
-      throw new TenureError(
-        'TENURE_ERR_JOB_RUNNING',
-        `Expected that the job ${JSON.stringify(id)} is not running; it is, and its runs do not ` +
-          'overlap.',
-      )
-    }
-    const nowMs = this.#parts.clock.wallMs()
+    if (job === undefined) throw reservedError(id)
     const given = data === undefined ? job.data : data
-    return this.#runner.run(job, term, {
-      trigger: 'manual',
-      scheduledForMs: nowMs,
-      data: given,
-      correlationId: correlation,
-    })
+    return this.#dispatcher.runNow(job, term, given, correlation)
   }
 
   // ---- ticks ----
@@ -189,8 +209,8 @@ export class Scheduler {
   #setTimer(): void {
     this.#timer?.cancel()
     const { clock } = this.#parts
-    const elapsed = this.#byElapsedTime.first
-    const wall = this.#byWallClock.first
+    const elapsed = this.#queues.monotonic.first
+    const wall = this.#queues.wall.first
     const delayMs = Math.min(
       elapsed === undefined ? Infinity : elapsed.dueMs - clock.monotonicMs(),
       wall === undefined ? Infinity : wall.dueMs - clock.wallMs(),
@@ -203,67 +223,68 @@ export class Scheduler {
   #runDue(): void {
     const { clock } = this.#parts
     const queues = [
-      { queue: this.#byElapsedTime, nowMs: clock.monotonicMs() },
-      { queue: this.#byWallClock, nowMs: clock.wallMs() },
+      { queue: this.#queues.monotonic, nowMs: clock.monotonicMs() },
+      { queue: this.#queues.wall, nowMs: clock.wallMs() },
     ]
     for (const { queue, nowMs } of queues) {
       for (;;) {
         const job = queue.first
         if (job === undefined || job.dueMs > nowMs) break
         // Trust may run out between two jobs that are due together.
-        if (!this.#term?.leads) return
-        this.#tick(job, nowMs)
+        const term = this.#term
+        if (!term?.leads) return
+        this.#tick(job, term)
       }
     }
     this.#setTimer()
   }
 
   /** One job is due, perhaps more than once since it was looked at: the latest tick is run. */
-  #tick(job: Job, nowMs: number): void {
-    const { dueMs, missed } = latestTick(job, nowMs)
-    const { clock, log } = this.#parts
-    const dueAgoMs = nowMs - dueMs
-    const scheduledForMs = Math.round(
-      job.timing.kind === 'every' ? clock.wallMs() - dueAgoMs : dueMs,
-    )
-    if (job.timing.kind !== 'every') job.lastTickMs = dueMs
-    this.#enqueue(job)
-    if (job.paused) return
-    const scheduledFor = new Date(scheduledForMs).toISOString()
-    if (missed > 0) log('run_skipped', { jobId: job.id, reason: 'late', missed, scheduledFor })
-    if (this.#runner.isRunning(job.id)) {
-      return log('run_skipped', { jobId: job.id, reason: 'overlap', scheduledFor })
+  #tick(job: Job, term: RunningTerm): void {
+    const { log, clock } = this.#parts
+    const { tickMs, missed } = latestTick(job, clock)
+    const scheduledForMs = toWallMs(job.on, tickMs, clock)
+    if (job.on === 'wall') job.lastTickMs = tickMs
+    this.#dequeue(job)
+    if (!this.#isPaused(job)) {
+      const scheduledFor = new Date(scheduledForMs).toISOString()
+      if (missed > 0) log('run_skipped', { jobId: job.id, reason: 'late', missed, scheduledFor })
+      this.#dispatcher.due(job, term, scheduledForMs)
     }
-    const term = this.#term
-    if (term === undefined) return
-    void this.#runner.run(job, term, {
-      trigger: 'tick',
-      scheduledForMs,
-      data: job.data,
-      correlationId: newCorrelationId(),
-    })
+    // A handler may have removed or replaced its own job, or ended the term.
+    if (this.#term !== undefined && this.#jobs.get(job.id) === job) this.#enqueue(job)
+  }
+
+  /** Nothing of a job goes on any more: a fixed delay is counted from here. */
+  #idle(id: string): void {
+    const { clock } = this.#parts
+    const job = this.#jobs.get(id)
+    if (job?.timing.kind !== 'every' || !job.timing.afterFinish) return
+    const { startAtMs } = job.timing
+    if (startAtMs === undefined || startAtMs <= clock.wallMs()) job.anchorMs = clock.monotonicMs()
+    if (this.#term === undefined) return
+    this.#enqueue(job)
+    this.#setTimer()
   }
 
   #enqueue(job: Job): void {
     this.#dequeue(job)
-    const nextMs = nextTick(job, this.#clockOf(job).nowMs)
-    if (nextMs === undefined) return
-    job.dueMs = nextMs
-    if (job.timing.kind === 'every') this.#byElapsedTime.add(job)
-    else this.#byWallClock.add(job)
+    const { timing } = job
+    const waitsForEnd = timing.kind === 'every' && timing.afterFinish
+    if (waitsForEnd && this.#dispatcher.isBusy(job.id)) return
+    const next = nextTick(job, this.#parts.clock)
+    if (next === undefined) return
+    const { on, tickMs, anchorMs } = next
+    Object.assign(job, { on, tickMs, anchorMs, dueMs: tickMs + this.#delayOf(job, tickMs) })
+    this.#queues[on].add(job)
   }
 
-  /** The clock of a job's ticks, not before the last of them, and what it lacks to the wall clock. */
-  #clockOf({ timing, lastTickMs }: Job): { nowMs: number; toWallMs: number } {
-    const { clock } = this.#parts
-    const [monotonicMs, wallMs] = [clock.monotonicMs(), clock.wallMs()]
-    if (timing.kind === 'every') return { nowMs: monotonicMs, toWallMs: wallMs - monotonicMs }
-    return { nowMs: Math.max(wallMs, lastTickMs), toWallMs: 0 }
+  #delayOf({ timing, jitterMs }: Job, tickMs: number): number {
+    return delayOf(timing, tickMs, jitterMs, this.#parts.random)
   }
 
   #dequeue(job: Job): void {
-    if (job.timing.kind === 'every') this.#byElapsedTime.remove(job)
-    else this.#byWallClock.remove(job)
+    this.#queues[job.on].remove(job)
   }
 
   // ---- looking things up ----
@@ -279,17 +300,22 @@ export class Scheduler {
     )
   }
 
+  #isPaused(job: Job): boolean {
+    return this.#allPaused || job.paused
+  }
+
   #recordOf(job: Job): JobRecord {
-    const due = job.place !== -1 && !job.paused
-    const { toWallMs } = this.#clockOf(job)
+    const paused = this.#isPaused(job)
+    const due = job.place !== -1 && !paused
     return {
       id: job.id,
       system: false,
       schedule: job.description,
-      paused: job.paused,
+      paused,
       running: this.#runner.isRunning(job.id),
       lastRun: job.lastRun,
-      nextTickAtMs: due ? Math.round(job.dueMs + toWallMs) : undefined,
+      nextTickAtMs: due ? toWallMs(job.on, job.dueMs, this.#parts.clock) : undefined,
+      retryAtMs: this.#dispatcher.retryAtMs(job.id),
     }
   }
 }
@@ -306,53 +332,4 @@ function existsError(id: string): TenureError {
     'TENURE_ERR_JOB_EXISTS',
     `Expected no job with the id ${JSON.stringify(id)}; there is one, and \`onConflict\` is 'error'.`,
   )
-}
-
-/** The first tick after `nowMs`, on the clock of the job's timing. */
-function nextTick({ timing, anchorMs }: Job, nowMs: number): number | undefined {
-  switch (timing.kind) {
-    case 'every':
-      return nextOfInterval(anchorMs, timing.everyMs, nowMs)
-    case 'cron':
-      return timing.times.nextMs(nowMs)
-    case 'at':
-      return timing.atMs > nowMs ? timing.atMs : undefined
-  }
-}
-
-/** How many ticks of a cron expression are counted one by one after a long block or a jump. */
-const missedTicksMax = 1_000
-
-/** The latest tick that is due, and how many before it were missed. */
-function latestTick(job: Job, nowMs: number): { dueMs: number; missed: number } {
-  const { timing } = job
-  let { dueMs } = job
-  let missed = 0
-  if (timing.kind === 'every') {
-    missed = Math.floor((nowMs - dueMs) / timing.everyMs)
-    dueMs += missed * timing.everyMs
-  } else if (timing.kind === 'cron') {
-    while (missed < missedTicksMax) {
-      const nextMs = timing.times.nextMs(dueMs)
-      if (nextMs === undefined || nextMs > nowMs) break
-      dueMs = nextMs
-      missed++
-    }
-    if (missed === missedTicksMax) dueMs = latestBetween(timing.times, dueMs, nowMs)
-  }
-  return { dueMs, missed }
-}
-
-/** The latest tick up to `nowMs`, which is `tickMs` or one after it: found by halving. */
-function latestBetween(times: CronTimes, tickMs: number, nowMs: number): number {
-  let latestMs = tickMs
-  let noneAfterMs = nowMs
-  // Ticks are whole seconds.
-  while (noneAfterMs - latestMs >= 1_000) {
-    const middleMs = (latestMs + noneAfterMs) / 2
-    const nextMs = times.nextMs(middleMs)
-    if (nextMs !== undefined && nextMs <= nowMs) latestMs = nextMs
-    else noneAfterMs = middleMs
-  }
-  return latestMs
 }

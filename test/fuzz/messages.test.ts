@@ -278,6 +278,7 @@ class TenureBench {
     this.tenure = new Tenure(options, {
       clock,
       process: { on: () => {}, off: () => {} },
+      random: () => 0,
       runHeart: (_config, _clock, hear) => {
         const heart = new FakeHeart(clock, hear)
         this.hearts.push(heart)

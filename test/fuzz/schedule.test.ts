@@ -275,23 +275,25 @@ describe('any value', () => {
   test('for a schedule is refused with its code, or one of the three kinds', () => {
     const value = fc.oneof(
       fc.anything({ withDate: true, withBigInt: true }),
-      fc.constantFrom('5s', 10, 9.99, '0s'),
+      fc.constantFrom('5s', 10, 9.99, '0s', 'after-finish', '* * * * *', '2026-06-01T00:00:00Z'),
     )
     const schedule = fc.oneof(
       fc.dictionary(
-        fc.constantFrom('every', 'cron', 'at', 'timeZone', 'mode', '__proto__'),
+        fc.constantFrom('every', 'cron', 'at', 'timeZone', 'mode', 'startAt', 'endAt', '__proto__'),
         value,
-        { maxKeys: 2 },
+        { maxKeys: 3 },
       ),
       value,
     )
     const property = fc.property(schedule, (schedule) => {
       const timing = read(schedule)
       if (timing === undefined) return
-      assert.equal(Object.keys(schedule as object)[0], timing.kind)
+      assert.ok(timing.kind in (schedule as object))
       if (timing.kind === 'every')
         assert.ok(timing.everyMs >= 10 && Number.isFinite(timing.everyMs))
-      if (timing.kind === 'at') assert.ok(Number.isFinite(timing.atMs))
+      if (timing.kind === 'at') return assert.ok(Number.isFinite(timing.atMs))
+      const { startAtMs = -Infinity, endAtMs = Infinity } = timing
+      assert.ok(startAtMs <= endAtMs)
     })
     fc.assert(property, { numRuns: 3_000 })
   })

@@ -16,6 +16,9 @@ const suites = [
   'scheduler',
   'scheduler-clock',
   'cron',
+  'job-options',
+  'changing-jobs',
+  'handlers',
   'server-clock',
   'stores/memory',
 ]

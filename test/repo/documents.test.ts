@@ -82,27 +82,32 @@ describe('the documents', () => {
     assert.ok(rows.has('logger'))
   })
 
-  test('classic-heartbeat.md names tests that exist', () => {
-    const text = read('docs/classic-heartbeat.md')
-    const shown = text.matchAll(
-      /(?:'([^'|]+(?:'[a-z][^'|]*)*)'|"([^"|]+)")[^('"|]*\(([a-z]+\/[a-z-]+)\)/g,
-    )
-    let names = 0
-    for (const [, single, double, file] of shown) {
-      const name = single ?? double ?? ''
-      const path = `test/${file}.test.ts`
-      const code = file?.startsWith('stores/')
-        ? globSync('src/testing/kit/*.ts', { cwd: root }).map(read).join('\n')
-        : read(path)
-      const parts = name
-        .split('…')
-        .map((part) => part.trim())
-        .filter(Boolean)
-      for (const part of parts) assert.ok(code.includes(part), `${name} (${file})`)
-      names++
-    }
-    assert.ok(names >= 30, `${names} names were found`)
-  })
+  for (const [document, least] of [
+    ['classic-heartbeat.md', 30],
+    ['scheduling.md', 15],
+  ] as const) {
+    test(`${document} names tests that exist`, () => {
+      const text = read(`docs/${document}`)
+      const shown = text.matchAll(
+        /(?:'([^'|]+(?:'[a-z][^'|]*)*)'|"([^"|]+)")[^('"|]*\(([a-z]+\/[a-z-]+)\)/g,
+      )
+      let names = 0
+      for (const [, single, double, file] of shown) {
+        const name = single ?? double ?? ''
+        const path = `test/${file}.test.ts`
+        const code = file?.startsWith('stores/')
+          ? globSync('src/testing/kit/*.ts', { cwd: root }).map(read).join('\n')
+          : read(path)
+        const parts = name
+          .split('…')
+          .map((part) => part.trim())
+          .filter(Boolean)
+        for (const part of parts) assert.ok(code.includes(part), `${name} (${file})`)
+        names++
+      }
+      assert.ok(names >= least, `${names} names were found`)
+    })
+  }
 
   test('links lead somewhere', () => {
     for (const document of documents) {

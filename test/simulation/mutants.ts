@@ -94,6 +94,34 @@ const more: readonly Mutant[] = [
   },
 ]
 
+/** Rules of the options of jobs. */
+const optionRules = [
+  'a retry starts though the term leads no more',
+  'a tick of one term is tried again in the next',
+  'what waits outlasts its term',
+  'work that was told to stop is tried again',
+  'a tick is tried again without end',
+  'the delay before a retry has no bound',
+  'a retry gives its place to the next tick',
+  'a retry starts beside more runs than its job allows now',
+  'a tick that has to wait starts beside the run',
+  'a tick that waits starts beside the runs that go on',
+  'more than the latest tick waits',
+  'a paused job runs what has waited',
+  'jitter passes the next tick',
+  'jitter moves the ticks',
+  'a fixed delay is counted while its run goes on',
+  'a job that is scheduled again loses its next tick',
+  'another schedule keeps what waits of the last',
+  'a tick comes after `endAt`',
+  'a run that ignores its timeout is never called lost',
+  'a run that is lost leaves its place while it goes on',
+  'a run that was lost ends as if it had not been',
+  'what a handler throws is looked at without care',
+]
+const noOptions =
+  'the jobs of the simulated application have no such options, or do nothing of the kind'
+
 /** Those of the unit tests that many instances do not show, each with the reason. */
 export const notShown: Readonly<Record<string, string>> = {
   'an attempt may last beyond the hard fence': 'the elector gives it up there all the same',
@@ -114,6 +142,7 @@ export const notShown: Readonly<Record<string, string>> = {
     'the same: no time zone is simulated',
   "a server's clock that was stepped forward is believed":
     'the simulated store is not the client of PostgreSQL, which has this rule',
+  ...Object.fromEntries(optionRules.map((what) => [what, noOptions])),
 }
 
 /** The broken variants that the simulator has to catch. */

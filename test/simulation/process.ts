@@ -77,11 +77,13 @@ export class SimProcess {
     this.main = new SimThread(world, machine, random.fork('main'))
     const line = (fields: object, event: string): void => this.#line(fields, event)
     const logger = { debug: line, info: line, warn: line, error: line }
+    const jitter = random.fork('jitter')
     this.tenure = new Tenure(
       { ...parts.options, logger },
       {
         clock: this.main.clock,
         runHeart: this.#runHeart,
+        random: () => jitter.next(),
         process: {
           on: (_event, listener) => this.#exitListeners.add(listener),
           off: (_event, listener) => this.#exitListeners.delete(listener),

@@ -7,10 +7,14 @@ import pg from 'pg'
 import {
   createTenure,
   withCorrelationId,
+  type Run,
   type TenureOptions,
   type WitnessStatus,
 } from '../../src/index.ts'
 import { blocks, type BlockName } from './blocks.ts'
+
+/** What a handler does that its process has to bear. */
+export type Misbehaviour = 'exit' | 'exit while another runs' | 'throw in an abort listener'
 
 /** What the test tells the instance to do. */
 export type InstanceCommand =
@@ -26,14 +30,17 @@ export type InstanceCommand =
   | { readonly do: 'exhaust pool'; readonly url: string }
   | { readonly do: 'run'; readonly jobId: string; readonly correlationId: string }
   | { readonly do: 'witness' }
+  /** Runs a job whose handler does this, and goes on after an uncaught exception, or does not. */
+  | { readonly do: 'misbehave'; readonly how: Misbehaviour; readonly survives: boolean }
   /** Starts a command that lives for long, and whether it ends with this process. */
   | { readonly do: 'spawn'; readonly detached: boolean; readonly guarded: boolean }
 
 /** What the instance tells the test. Times are monotonic, common to all processes. */
 export type InstanceMessage =
-  | { readonly said: 'started' | 'stopped' | 'resigned' | 'exhausted' }
+  | { readonly said: 'started' | 'stopped' | 'resigned' | 'exhausted' | 'caught' }
   | ({ readonly said: 'witness' } & WitnessStatus)
   | { readonly said: 'spawned'; readonly pid: number }
+  | { readonly said: 'ended'; readonly outcome: string }
   | { readonly said: 'wall clock'; readonly wallMs: number }
   | { readonly said: 'acquired'; readonly token: number; readonly atMs: number }
   | {
@@ -149,6 +156,26 @@ function spawnSleeper(detached: boolean, guarded: boolean): void {
   say({ said: 'spawned', pid })
 }
 
+/** Schedules a job that misbehaves, and runs it at once. */
+async function misbehave(how: Misbehaviour, survives: boolean): Promise<void> {
+  if (survives) process.on('uncaughtException', () => say({ said: 'caught' }))
+  const handler = async (run: Run): Promise<void> => {
+    if (how === 'exit') process.exit(0)
+    if (how === 'exit while another runs') setImmediate(() => process.exit(0))
+    await new Promise((_resolve, reject) => {
+      run.signal.addEventListener('abort', () => {
+        throw new Error('thrown in an abort listener')
+      })
+      run.signal.addEventListener('abort', () => reject(run.signal.reason as Error))
+    })
+  }
+  await tenure.schedule('other', { every: '1h' }, () => new Promise(() => {}))
+  if (how === 'exit while another runs') void tenure.runNow('other')
+  await tenure.schedule('bad', { every: '1h' }, handler, { timeout: '50ms' })
+  const { outcome } = await tenure.runNow('bad')
+  say({ said: 'ended', outcome })
+}
+
 process.on('message', (command: InstanceCommand) => {
   switch (command.do) {
     case 'block':
@@ -193,6 +220,8 @@ process.on('message', (command: InstanceCommand) => {
       return void exhaustPool(command.url)
     case 'witness':
       return void tenure.status().then(({ witness }) => say({ said: 'witness', ...witness }))
+    case 'misbehave':
+      return void misbehave(command.how, command.survives)
     case 'spawn':
       return spawnSleeper(command.detached, command.guarded)
     case 'await freeze':

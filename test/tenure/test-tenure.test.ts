@@ -13,6 +13,11 @@ import {
   type TestTenure,
   type TestTenureOptions,
 } from '../../src/testing/index.ts'
+import { faultOfLine } from '../support/check-line.ts'
+
+const AsyncFunction = (async () => {}).constructor as new (
+  ...texts: string[]
+) => (tenure: TestTenure) => Promise<void>
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -364,6 +369,102 @@ describe('a term lost on purpose', () => {
     assert.equal(runs[0]?.correlationId, 'request-1')
     assert.equal(runs[0]?.fencingToken, 1)
     assert.equal(runs[0]?.data, 7)
+    await tenure.stop()
+  })
+})
+
+describe('the jobs of a test Tenure', () => {
+  test('have no jitter, so that their ticks come when the schedule says', async () => {
+    const { tenure } = await leading()
+    const at: number[] = []
+    const startedMs = tenure.now.getTime()
+    const handler = (): void => void at.push(tenure.now.getTime() - startedMs)
+    await tenure.schedule('job', { every: '1m' }, handler, { jitter: '59s' })
+    await tenure.advance('3m')
+    assert.deepEqual(at, [60_000, 120_000, 180_000])
+    await tenure.stop()
+  })
+
+  test('can all be paused, but for the heartbeat, and resumed', async () => {
+    const { tenure, outcomes } = await leading()
+    await tenure.schedule('one', { every: '1s' }, () => {})
+    await tenure.pauseAll()
+    await tenure.schedule('two', { every: '1s' }, () => {})
+    await tenure.advance('1m')
+    assert.deepEqual(outcomes, [])
+    assert.equal(tenure.isLeader, true)
+    assert.deepEqual(
+      tenure.jobs().map(({ paused }) => paused),
+      [false, true, true],
+    )
+    await tenure.resumeAll()
+    await tenure.advance('1s')
+    assert.deepEqual(outcomes, ['succeeded', 'succeeded'])
+    await tenure.stop()
+  })
+
+  test('that are lost are told, logged, and shown in the status', async () => {
+    const lines: { event: string; fields: object }[] = []
+    const error = (fields: object, event: string): void => void lines.push({ event, fields })
+    const { tenure, outcomes } = await leading({ logger: { ...silent, error } })
+    const told: string[] = []
+    tenure.on('run:lost', ({ run }) => void told.push(run.outcome))
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const options = { timeout: '1s', timeoutGrace: '2s' } as const
+    await tenure.schedule('deaf', { every: '1h' }, () => promise, options)
+    const run = tenure.runNow('deaf')
+    await tenure.advance('3s')
+    assert.equal((await run).outcome, 'lost')
+    assert.deepEqual([told, outcomes], [['lost'], []])
+    assert.deepEqual(
+      lines.map(({ event, fields }) => [event, faultOfLine(event, 'error', fields as never)]),
+      [
+        ['run_timeout', undefined],
+        ['run_lost', undefined],
+      ],
+    )
+    const { recentRuns, jobs } = await tenure.status()
+    assert.equal(recentRuns[0]?.outcome, 'lost')
+    assert.equal(jobs[1]?.running, true)
+    resolve()
+    await tenure.idle()
+    assert.deepEqual(outcomes, ['lost'])
+    await tenure.stop()
+  })
+
+  test('log each line of theirs with its level and its fields', async () => {
+    const faults: unknown[] = []
+    const seen = new Set<string>()
+    const at = (level: string) => (fields: object, event: string) => {
+      seen.add(event)
+      faults.push(faultOfLine(event, level, fields as never))
+    }
+    const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+    const { tenure } = await leading({ logger })
+    const fail = (): never => {
+      throw new Error('failed on purpose')
+    }
+    await tenure.schedule('fails', { every: '5s' }, fail, { retry: { attempts: 9, backoff: '4s' } })
+    await tenure.advance('20s')
+    for (const event of ['run_started', 'run_failed', 'run_retry', 'run_skipped']) {
+      assert.ok(seen.has(event), event)
+    }
+    assert.deepEqual([...new Set(faults)], [undefined])
+    await tenure.stop()
+  })
+
+  test('are those of the example in docs/scheduling.md, which runs as it stands', async () => {
+    const text = await readFile(new URL('../../docs/scheduling.md', import.meta.url), 'utf8')
+    const example = /```js\n([\s\S]*?)```/.exec(text)?.[1] ?? ''
+    // A module can neither be given a test Tenure nor be run from a text without a file.
+    const body = example.replace(/^import .*$/m, '').replace(/^const tenure = .*$/m, '')
+    assert.notEqual(body.length, example.length)
+    const { tenure, outcomes } = await leading({ now: new Date('2026-06-01T03:59:00Z') })
+    await new AsyncFunction('tenure', body)(tenure)
+    await tenure.advance('2m')
+    assert.deepEqual(outcomes, ['succeeded'])
+    const progress = tenure.jobs().find(({ id }) => id === 'import-prices')?.lastRun?.progress
+    assert.deepEqual(progress, { fraction: 1, note: 'page 40 of 40' })
     await tenure.stop()
   })
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import type { ElectorSettings } from '../../src/lease/elector-port.ts'
+import { pushJitterMsMax } from '../../src/lease/candidacy.ts'
 import { LeaseTable } from '../../src/store/memory/lease-table.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { ElectorBench, shortSet } from '../support/elector-bench.ts'
@@ -132,7 +133,7 @@ describe('a candidate', () => {
     bench.answer()
     bench.random = 0.5
     bench.elector.push()
-    assert.equal(bench.elector.nextWakeMs, bench.clock.monotonicMs() + 5)
+    assert.equal(bench.elector.nextWakeMs, bench.clock.monotonicMs() + pushJitterMsMax / 2)
   })
 
   test('makes a new identity for each acquisition and keeps it over the retries of that one', () => {

@@ -4,56 +4,8 @@ import { describe, test } from 'node:test'
 
 import { createSystemClock } from '../../src/clock.ts'
 import { correlationId, withCorrelationId } from '../../src/correlation.ts'
-import type { LogEventName, RunLogger } from '../../src/events.ts'
-import { createFence } from '../../src/fencing/fence.ts'
 import type { Run, RunRecord } from '../../src/schedule/job.ts'
-import { Scheduler } from '../../src/schedule/scheduler.ts'
-import { Work } from '../../src/schedule/work.ts'
-import { FakeClock } from '../../src/testing/fake-clock.ts'
-
-const fence = createFence({ lease: 'scheduler', fencingToken: 7, assertTrusted: () => {} })
-
-const silent: RunLogger = { debug() {}, info() {}, warn() {}, error() {} }
-
-/** A scheduler on a fake clock, with a term that leads until it is told otherwise. */
-class SchedulerBench {
-  readonly clock = new FakeClock()
-  readonly lines: { event: LogEventName; fields: Record<string, unknown> }[] = []
-  readonly runs: RunRecord[] = []
-  readonly term = { fencingToken: 7, fence, leads: true, work: new Work() }
-  readonly scheduler = new Scheduler({
-    clock: this.clock,
-    log: (event, fields) => void this.lines.push({ event, fields: { ...fields } }),
-    loggerWith: () => silent,
-    onRun: (event, run) => void (event === 'run:finished' && this.runs.push(run)),
-  })
-
-  lead(): this {
-    this.scheduler.begin(this.term)
-    return this
-  }
-
-  schedule(id: string, schedule: unknown, handler: unknown = () => {}, options: object = {}): void {
-    this.scheduler.schedule(id, schedule, handler, options)
-  }
-
-  /** Lets time pass, and what is due then run as far as it can without time. */
-  async pass(ms: number): Promise<void> {
-    const steps = ms > 10_000 ? 1 : Math.max(1, Math.ceil(ms / 250))
-    for (let step = 0; step < steps; step++) {
-      this.clock.advance(ms / steps)
-      await settle()
-    }
-  }
-
-  logged(event: LogEventName): Record<string, unknown>[] {
-    return this.lines.filter((line) => line.event === event).map(({ fields }) => fields)
-  }
-}
-
-async function settle(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve))
-}
+import { SchedulerBench, settle } from '../support/scheduler-bench.ts'
 
 describe('ticks', () => {
   test('an interval is run at a fixed rate, counted from when it was scheduled', async () => {
@@ -265,7 +217,6 @@ describe('jobs', () => {
       ['a', {}, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
       ['a', { every: '1s', cron: '* * * * *' }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
       ['a', { every: '1s', timeZone: 'UTC' }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
-      ['a', { every: '1s', mode: 'after-finish' }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
       ['a', { every: '1 second' }, () => {}, {}, 'TENURE_ERR_DURATION'],
       ['a', { every: 5 }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
       ['a', { cron: '* * * *' }, () => {}, {}, 'TENURE_ERR_SCHEDULE'],
@@ -285,9 +236,8 @@ describe('jobs', () => {
       ['a', every, undefined, {}, 'TENURE_ERR_OPTION_TYPE'],
       ['a', every, () => {}, undefined, 'TENURE_ERR_OPTION_TYPE'],
       ['a', every, () => {}, { timeout: 'soon' }, 'TENURE_ERR_DURATION'],
-      ['a', every, () => {}, { overlap: 'queue' }, 'TENURE_ERR_OPTION_TYPE'],
       ['a', every, () => {}, { onConflict: 'ignore' }, 'TENURE_ERR_OPTION_TYPE'],
-      ['a', every, () => {}, { retry: 3 }, 'TENURE_ERR_OPTION_UNKNOWN'],
+      ['a', every, () => {}, { maxRuns: 3 }, 'TENURE_ERR_OPTION_UNKNOWN'],
     ]
     for (const [id, schedule, handler, options, code] of wrong) {
       const call = (): void => bench.scheduler.schedule(id, schedule, handler, options)
