@@ -26,7 +26,7 @@ class ClockBench {
       void (event === 'run_skipped' && this.skipped.push({ ...fields })),
     loggerWith: () => silent,
     onRun: () => {},
-      random: () => 0,
+    random: () => 0,
   })
 
   constructor() {
