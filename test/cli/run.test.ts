@@ -218,6 +218,8 @@ describe('tenure run', { concurrency: 3 }, () => {
     await until('three levels write', () =>
       [0, 1, 2].every((depth) => readWriterLog(log).some((line) => line.depth === depth)),
     )
+    // Before that its group is not known to the witness, and the lease has to expire.
+    await cli.said('command_started')
     cli.process.kill('SIGKILL')
     // A lease that has expired is still shown.
     await until('the lease is released', async () => (await status()).lease === undefined)

@@ -89,6 +89,9 @@ async function runs(folder: string, args: string[], env: NodeJS.ProcessEnv = {})
   return stdout + stderr
 }
 
+/** Other tests may use all processors at the same time. */
+const patience = '--testTimeout=60000'
+
 const manifest = JSON.stringify({ type: 'module', private: true })
 const withModules = { NODE_OPTIONS: '--experimental-vm-modules' }
 const jestConfig = JSON.stringify({ transform: {}, testEnvironment: 'node' })
@@ -117,7 +120,7 @@ describe('a run that starts and stops a Tenure exits by itself', { concurrency: 
       ...documented("import { test } from 'vitest'"),
     }
     return inProject(files, async (folder) => {
-      const output = await runs(folder, [bin('vitest'), 'run', '--root', folder])
+      const output = await runs(folder, [bin('vitest'), 'run', '--root', folder, patience])
       assert.match(output, /3 passed/)
       assert.doesNotMatch(output, /close timed out|hanging/i)
     })
@@ -132,7 +135,7 @@ describe('a run that starts and stops a Tenure exits by itself', { concurrency: 
         ...documented(''),
       },
       async (folder) => {
-        const output = await runs(folder, [bin('jest'), '--rootDir', folder], withModules)
+        const output = await runs(folder, [bin('jest'), '--rootDir', folder, patience], withModules)
         assert.match(output, /Tests: +3 passed/)
         assert.doesNotMatch(output, /did not exit/)
       },
@@ -159,7 +162,7 @@ test('leads, and its time passes', async () => {
       'job.test.js': code,
     }
     return inProject(files, async (folder) => {
-      const output = await runs(folder, [bin('jest'), '--rootDir', folder], withModules)
+      const output = await runs(folder, [bin('jest'), '--rootDir', folder, patience], withModules)
       assert.match(output, /Tests: +1 passed/)
       assert.doesNotMatch(output, /did not exit/)
     })

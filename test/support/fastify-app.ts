@@ -49,7 +49,7 @@ export const silentLogger: Logger = {
 /** A folder that is removed after the test. */
 export function ownFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'tenure-fastify-'))
-  atEnd(t, () => rmSync(folder, { recursive: true, force: true }))
+  atEnd(t, () => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }))
   return folder
 }
 

@@ -153,7 +153,7 @@ export async function startSqliteResource(): Promise<FencedResource> {
     tokens: async (lease) => tokensOnSqlite(observer, lease),
     async end() {
       for (const database of databases) database.close()
-      rmSync(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
     },
   }
 }

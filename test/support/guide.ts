@@ -208,7 +208,7 @@ export class GuideProject {
       child.stderr?.destroy()
     }
     await Promise.all(this.started.map(({ exited }) => exited))
-    rmSync(this.folder, { recursive: true, force: true })
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20 })
   }
 
   #link(name: string, target: string): void {

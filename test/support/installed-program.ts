@@ -45,6 +45,6 @@ export class InstalledProgram {
   async end(): Promise<void> {
     this.process.kill('SIGKILL')
     await this.exited
-    rmSync(this.folder, { recursive: true, force: true })
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20 })
   }
 }

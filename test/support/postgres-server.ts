@@ -176,7 +176,7 @@ export class PostgresServer {
   /** Ends the server and removes all that it has written. */
   async end(): Promise<void> {
     await this.down('immediate')
-    rmSync(this.folder, { recursive: true, force: true })
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20 })
   }
 
   /** Has the server read its settings again. */

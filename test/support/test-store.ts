@@ -54,7 +54,7 @@ export async function createTestStore(
   server?: PostgresServer,
 ): Promise<TestStore> {
   const folder = mkdtempSync(join(tmpdir(), 'tenure-test-'))
-  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true })
+  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
   if (name === 'SQLite') {
     const path = join(folder, 'tenure.db')
     const open = (): LeaseStore => new SqliteLeaseStore({ path })
