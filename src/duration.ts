@@ -54,6 +54,11 @@ export function parseDuration(value: unknown, name: string): number {
   return ms
 }
 
+/** The duration in milliseconds, or `fallbackMs` where none is given. See {@link parseDuration}. */
+export function durationOr(fallbackMs: number, value: unknown, name: string): number {
+  return value === undefined ? fallbackMs : parseDuration(value, name)
+}
+
 function toMs(value: unknown): number | undefined {
   if (typeof value === 'number') return value
   if (typeof value !== 'string') return undefined

@@ -71,8 +71,9 @@ function countOf(text: string | undefined): number {
 }
 
 function jsonOf({ id, schedule, paused }: JobRecord, { timeZone, atMs }: NextTicks): string {
+  const localOf = clockOf(timeZone)
   const ticks = atMs.map((ms) => ({
-    local: localOf(ms, timeZone),
+    local: localOf(ms),
     utc: new Date(ms).toISOString(),
   }))
   return JSON.stringify({ id, schedule, timeZone, paused, ticks })
@@ -80,16 +81,17 @@ function jsonOf({ id, schedule, paused }: JobRecord, { timeZone, atMs }: NextTic
 
 function textOf(job: JobRecord, { timeZone, atMs }: NextTicks, paint: Paint): string {
   const title = `${paint('bold', plainText(job.id))}  ${plainText(job.schedule)}`
+  const localOf = clockOf(timeZone)
   const lines = atMs.map((ms) => {
     const utc = new Date(ms).toISOString().replace('.000', '')
-    return timeZone === 'UTC' ? `  ${utc}` : `  ${localOf(ms, timeZone)}  ${paint('dim', utc)}`
+    return timeZone === 'UTC' ? `  ${utc}` : `  ${localOf(ms)}  ${paint('dim', utc)}`
   })
   const none = atMs.length === 0 ? ['  never due again'] : []
   return [`${title}${job.paused ? '  paused' : ''}`, ...lines, ...none].join('\n')
 }
 
-/** An instant as a clock in that time zone shows it: `Mon 2026-03-30 03:00:00 GMT+02:00`. */
-function localOf(atMs: number, timeZone: string): string {
+/** How a clock in a time zone shows an instant: `Mon 2026-03-30 03:00:00 GMT+02:00`. */
+function clockOf(timeZone: string): (atMs: number) => string {
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone,
     calendar: 'gregory',
@@ -104,9 +106,11 @@ function localOf(atMs: number, timeZone: string): string {
     second: '2-digit',
     timeZoneName: 'longOffset',
   })
-  const part = Object.fromEntries(
-    format.formatToParts(atMs).map(({ type, value }) => [type, value]),
-  )
-  const day = `${part['weekday']} ${part['year']}-${part['month']}-${part['day']}`
-  return `${day} ${part['hour']}:${part['minute']}:${part['second']} ${part['timeZoneName']}`
+  return (atMs) => {
+    const part = Object.fromEntries(
+      format.formatToParts(atMs).map(({ type, value }) => [type, value]),
+    )
+    const day = `${part['weekday']} ${part['year']}-${part['month']}-${part['day']}`
+    return `${day} ${part['hour']}:${part['minute']}:${part['second']} ${part['timeZoneName']}`
+  }
 }

@@ -115,7 +115,7 @@ export class Witness {
 
   /** Starts it, where it can be; it is ready for lines at once. */
   start(): void {
-    const absence = this.#impossibility() ?? this.#faultOfConfig()
+    const absence = this.#impossibility()
     if (absence === undefined) this.#spawn()
     else this.#absent(absence)
   }
@@ -157,17 +157,15 @@ export class Witness {
     return faultOfEntry(witnessUrl(), 'tenure/witness')?.message
   }
 
-  /** Options of a store of one's own may be shared with a thread, but not with a process. */
-  #faultOfConfig(): string | undefined {
-    try {
-      this.#config()
-      return undefined
-    } catch (error) {
-      return `The options of its store cannot be sent to another process: ${messageOf(error)}`
-    }
-  }
-
   #spawn(): void {
+    let config: string
+    try {
+      config = this.#config()
+    } catch (error) {
+      // Options of a store of one's own may be shared with a thread, but not with a process.
+      const why = `The options of its store cannot be sent to another process: ${messageOf(error)}`
+      return this.#absent(why)
+    }
     let child: ChildProcess
     try {
       child = this.#spawnChild()
@@ -191,7 +189,7 @@ export class Witness {
     }
     // Node.js would destroy it as soon as the child ends, while the heart may be about to write.
     child.stdin = null
-    configPipe?.end(`${this.#config()}\n`, () => configPipe.destroy())
+    configPipe?.end(`${config}\n`, () => configPipe.destroy())
     child.unref()
     this.#child = child
     this.#pipe = pipe
@@ -247,12 +245,17 @@ export class Witness {
   #restartLater(): void {
     const { clock, log } = this.#parts
     if (clock.monotonicMs() - this.#startedMs > restartMs.longest) this.#restarts = 0
-    const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, restartMs.longest)
     const message =
       'The witness has ended before this process. Until it runs again, a lease is not released ' +
       'when this process is killed: it expires.'
-    log('witness_died', { message, retryMs })
-    this.#restartTimer = clock.setTimer(retryMs, () => this.#spawn())
+    log('witness_died', { message, retryMs: this.#spawnLater() })
+  }
+
+  /** Starts it again after a time that doubles, which it returns. */
+  #spawnLater(): number {
+    const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, restartMs.longest)
+    this.#restartTimer = this.#parts.clock.setTimer(retryMs, () => this.#spawn())
+    return retryMs
   }
 
   #failed(error: unknown): void {
@@ -260,9 +263,7 @@ export class Witness {
     const { code } = error as { code?: unknown }
     const hint = code === 'ENOENT' ? " `witness: 'warm'` needs no shell." : ''
     this.#absent(`It cannot be started: ${messageOf(error)}.${hint}`)
-    if (!passingCodes.has(code)) return
-    const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, restartMs.longest)
-    this.#restartTimer = this.#parts.clock.setTimer(retryMs, () => this.#spawn())
+    if (passingCodes.has(code)) this.#spawnLater()
   }
 
   #absent(why: string): void {

@@ -1,5 +1,5 @@
 import { checkChoice, checkKeys } from '../check.ts'
-import { formatDuration, parseDuration } from '../duration.ts'
+import { durationOr, formatDuration, parseDuration } from '../duration.ts'
 import { describeValue, TenureError } from '../errors.ts'
 import type { Timing } from './job.ts'
 
@@ -122,10 +122,6 @@ function checkCount(value: unknown, name: string, max: number): number {
     'TENURE_ERR_OPTION_TYPE',
     `Expected \`${name}\` to be a whole number from 1 to ${max}; got ${describeValue(value)}.`,
   )
-}
-
-function durationOr(fallbackMs: number, value: unknown, name: string): number {
-  return value === undefined ? fallbackMs : parseDuration(value, name)
 }
 
 function relationError(expected: string): TenureError {

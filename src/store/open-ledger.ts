@@ -1,5 +1,5 @@
 import type { LedgerStore } from './ledger-store.ts'
-import { importModule, missingClient, type StoreConfig } from './open-store.ts'
+import { importModule, postgresOptions, type StoreConfig } from './open-store.ts'
 
 /**
  * Opens the ledger that lives where the leases of a store do, on a connection of its own. Nothing
@@ -26,10 +26,7 @@ export async function openLedger(config: StoreConfig): Promise<LedgerStore | und
     }
     case 'postgres': {
       const { PostgresLedgerStore } = await import('./postgres/postgres-ledger.ts')
-      // Written so that a bundler takes it for optional, as it is.
-      const { default: pg } = await import('pg').catch(missingClient('pg'))
-      const { url, schema } = config
-      return new PostgresLedgerStore({ url, ...(schema && { schema }), Client: pg.Client })
+      return new PostgresLedgerStore(await postgresOptions(config))
     }
   }
 }

@@ -2,6 +2,7 @@ import { messageOf, TenureError } from '../errors.ts'
 import type { StoreLocation } from '../store-url.ts'
 import type { LeaseStore } from './lease-store.ts'
 import type { LedgerStore } from './ledger-store.ts'
+import type { PostgresStoreOptions } from './postgres/postgres-store.ts'
 
 /** A store of somebody's own: a module that can be imported, and plain data to open it with. */
 export interface StoreModule {
@@ -39,16 +40,23 @@ export async function openStore(config: StoreConfig): Promise<LeaseStore> {
     }
     case 'postgres': {
       const { PostgresLeaseStore } = await import('./postgres/postgres-store.ts')
-      // Written so that a bundler takes it for optional, as it is.
-      const { default: pg } = await import('pg').catch(missingClient('pg'))
-      const { url, schema } = config
-      return new PostgresLeaseStore({ url, ...(schema && { schema }), Client: pg.Client })
+      return new PostgresLeaseStore(await postgresOptions(config))
     }
   }
 }
 
+/** What both the leases and the ledger of a PostgreSQL database are opened with. */
+export async function postgresOptions({
+  url,
+  schema,
+}: StoreLocation & { scheme: 'postgres' }): Promise<PostgresStoreOptions> {
+  // Written so that a bundler takes it for optional, as it is.
+  const { default: pg } = await import('pg').catch(missingClient('pg'))
+  return { url, ...(schema && { schema }), Client: pg.Client }
+}
+
 /** The client of a store is an optional peer: only who uses the store installs it. */
-export function missingClient(name: string): (cause: unknown) => never {
+function missingClient(name: string): (cause: unknown) => never {
   return (cause) => {
     throw new TenureError(
       'TENURE_ERR_STORE_MODULE',

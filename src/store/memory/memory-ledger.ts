@@ -1,4 +1,3 @@
-import { TenureError } from '../../errors.ts'
 import { checkBatch, checkClaims, checkRecords, checkRegistrations } from '../ledger-checks.ts'
 import type {
   AbandonReply,
@@ -73,11 +72,7 @@ export class MemoryLedgerStore implements LedgerStore {
   }
 
   #table(signal: AbortSignal): LedgerTable {
-    signal.throwIfAborted()
-    if (this.#memory.fault !== undefined) throw this.#memory.fault
-    if (this.#closed) {
-      throw new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open store; it was closed.')
-    }
+    this.#memory.check(signal, this.#closed)
     return this.#memory.ledger
   }
 }

@@ -30,6 +30,14 @@ export class Memory {
     this.ledger = new LedgerTable((lease) => this.table.tokenOf(lease))
   }
 
+  /** Throws what a call is rejected with, of a client that may have been closed. */
+  check(signal: AbortSignal, isClosed: boolean): void {
+    signal.throwIfAborted()
+    if (this.fault !== undefined) throw this.fault
+    if (!isClosed) return
+    throw new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open store; it was closed.')
+  }
+
   /** Tells all who watch the lease, in a turn of their own, as another process would. */
   push(lease: string): void {
     for (const listener of this.#listeners.get(lease) ?? []) {
@@ -119,11 +127,7 @@ export class MemoryLeaseStore implements LeaseStore {
   }
 
   #table(signal: AbortSignal): LeaseTable {
-    signal.throwIfAborted()
-    if (this.#memory.fault !== undefined) throw this.#memory.fault
-    if (this.#closed) {
-      throw new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open store; it was closed.')
-    }
+    this.#memory.check(signal, this.#closed)
     return this.#memory.table
   }
 }
