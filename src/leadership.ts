@@ -1,6 +1,7 @@
 import type { Clock, Timer } from './clock.ts'
 import type { LogEventName } from './events.ts'
 import type { Cell } from './heart/cell.ts'
+import { Patience } from './patience.ts'
 import { LiveTerm, termEndedError, type Term } from './live-term.ts'
 import type { Command, Report } from './heart/messages.ts'
 import type { Settings } from './options.ts'
@@ -38,6 +39,8 @@ export class Leadership {
   /** Why the term ends, once the heart has said so. */
   #reason: EndReason | undefined
   #drainMs: number | undefined
+  /** With what drains now. */
+  #patience: Patience | undefined
   #timer: Timer | undefined
   /** Trust has run out, and only the heart's own word is waited for. */
   #awaitsLastWord = false
@@ -110,9 +113,13 @@ export class Leadership {
 
   // ---- what the application wants ----
 
-  /** How long the term that ends next may take to drain, instead of the setting. */
+  /**
+   * How long the term that ends next may take to drain, instead of the setting. One that drains
+   * already takes no longer than that from now on.
+   */
   set drainMs(drainMs: number) {
     this.#drainMs = drainMs
+    this.#patience?.shorten(drainMs)
   }
 
   /** Calls a function once in each term from now on, until the returned function is called. */
@@ -146,14 +153,15 @@ export class Leadership {
    */
   async #drain(term: LiveTerm, reason: EndReason | undefined): Promise<void> {
     const { drainMs, stopGraceMs } = this.#parts.settings()
-    const { send, log } = this.#parts
+    const { clock, send, log } = this.#parts
     const { fencingToken: token, work } = term
     const onPurpose = reason === 'resigned' || reason === 'stopped'
     const patienceMs = onPurpose ? (this.#drainMs ?? drainMs) : 0
-    let complete = await this.#idleWithin(term, patienceMs)
+    this.#patience = new Patience(clock, patienceMs)
+    let complete = await this.#patience.awaits(work.whenIdle())
     if (!complete) {
       this.#abortWork(term, reason)
-      complete = await this.#idleWithin(term, stopGraceMs)
+      complete = await new Patience(clock, stopGraceMs).awaits(work.whenIdle())
     }
     if (!complete) {
       const message =
@@ -165,16 +173,6 @@ export class Leadership {
       await work.whenIdle()
     }
     send({ kind: 'drained', token, complete: true })
-  }
-
-  #idleWithin(term: LiveTerm, patienceMs: number): Promise<boolean> {
-    return new Promise((resolve) => {
-      const timer = this.#parts.clock.setTimer(patienceMs, () => resolve(false))
-      void term.work.whenIdle().then(() => {
-        timer.cancel()
-        resolve(true)
-      })
-    })
   }
 
   #abortWork({ fencingToken, work }: LiveTerm, reason: EndReason | undefined): void {

@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 
 import { checkKeys } from './check.ts'
 import { createSystemClock, type Clock } from './clock.ts'
-import { parseDuration, type Duration } from './duration.ts'
+import { durationOr, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
 import { Emitter } from './events.ts'
 import { errorOfRecord, type Report } from './heart/messages.ts'
@@ -493,7 +493,8 @@ export class Tenure {
    * released, and nothing of this Tenure is left: no thread, timer or handle. Work that outlasts
    * even its abort keeps the lease from being released; then it expires, or the process ends.
    *
-   * Calling it again, or without `start()`, is fine.
+   * Calling it again, or without `start()`, is fine. Of a term that ends already, because it was
+   * resigned, what runs may end within the shorter of the two drains.
    */
   stop(options: { drain?: Duration } = {}): Promise<void> {
     checkKeys(options, 'options', ['drain'])
@@ -595,8 +596,4 @@ export class Tenure {
       case 'stopped':
     }
   }
-}
-
-function durationOr(fallbackMs: number, given: Duration | undefined, name: string): number {
-  return given === undefined ? fallbackMs : parseDuration(given, name)
 }

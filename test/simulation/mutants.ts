@@ -92,6 +92,12 @@ const more: readonly Mutant[] = [
     from: 'onPulse: () => this.#leadership.look(),',
     to: 'onPulse: () => {},',
   },
+  {
+    what: 'a stop does not cut short the drain of a term that was resigned before',
+    file: 'src/leadership.ts',
+    from: '    this.#patience?.shorten(drainMs)\n',
+    to: '',
+  },
 ]
 
 /** Rules of the options of jobs. */
@@ -198,4 +204,5 @@ export const caughtBy: Readonly<Record<string, number>> = {
   'what drains is not stopped before its trust has run out': 3,
   'the last word of a heart is waited for anew at each sign of life': 30,
   'only timers stop work, however late a suspension makes them': 17,
+  'a stop does not cut short the drain of a term that was resigned before': 50003054,
 }

@@ -29,4 +29,8 @@ export const keptSeeds: readonly KeptSeed[] = [
     seed: 451,
     found: 'beside a heart in the main thread, work was told only when timers were due',
   },
+  {
+    seed: 50003054,
+    found: 'a stop did not cut short the drain of a term that was resigned before',
+  },
 ]

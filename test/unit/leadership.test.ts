@@ -1,22 +1,34 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 
 import { readInstant } from '../../src/clock.ts'
 import { Cell } from '../../src/heart/cell.ts'
+import type { Command } from '../../src/heart/messages.ts'
 import { Leadership } from '../../src/leadership.ts'
 import { resolveRunning } from '../../src/options.ts'
 import type { EndReason } from '../../src/store/lease-store.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 
-/** A leadership in its first term, and the reasons for which its terms have ended. */
-function leading(): { leadership: Leadership; reasons: EndReason[] } {
+interface Leading {
+  readonly clock: FakeClock
+  readonly leadership: Leadership
+  /** What the heart was told. */
+  readonly sent: Command[]
+  /** Why its terms have ended. */
+  readonly reasons: EndReason[]
+}
+
+/** A leadership in its first term. */
+function leading(): Leading {
   const clock = new FakeClock()
+  const sent: Command[] = []
   const reasons: EndReason[] = []
   const settings = { ...resolveRunning({}, {}), lease: 'scheduler' }
   const leadership = new Leadership({
     clock,
     settings: () => settings as ReturnType<ConstructorParameters<typeof Leadership>[0]['settings']>,
-    send() {},
+    send: (command) => sent.push(command),
     log() {},
     onBegin() {},
     onSoftStop() {},
@@ -27,7 +39,7 @@ function leading(): { leadership: Leadership; reasons: EndReason[] } {
   const times = { ttlMs: 20_000, stopGraceMs: 2_000, safetyMarginMs: 1_000 }
   cell.open(1, readInstant(clock), times)
   leadership.acquired(cell, { kind: 'acquired', token: 1, holder: 'a:1:1' })
-  return { leadership, reasons }
+  return { clock, leadership, sent, reasons }
 }
 
 describe('a term whose heart is gone', () => {
@@ -43,5 +55,54 @@ describe('a term whose heart is gone', () => {
     leadership.abandon()
     assert.deepEqual(reasons, ['stopped'])
     assert.equal(leadership.term, undefined)
+  })
+})
+
+/** Lets time pass in steps of a second, with all that follows from each. */
+async function pass(clock: FakeClock, ms: number): Promise<void> {
+  for (let leftMs = ms; leftMs > 0; leftMs -= 1_000) {
+    clock.advance(Math.min(leftMs, 1_000))
+    await setImmediate()
+  }
+}
+
+describe('a term that is resigned with a drain of 12 s', () => {
+  /** When its work is aborted, if this is asked for 5 s later, in milliseconds from its end on. */
+  async function abortedAfterMs(drainMs: number): Promise<number | undefined> {
+    const { clock, leadership } = leading()
+    const { term } = leadership
+    assert.ok(term)
+    const beganMs = clock.monotonicMs()
+    let abortedMs: number | undefined
+    const abort = (): void => void (abortedMs ??= clock.monotonicMs() - beganMs)
+    term.work.add({ name: 'stubborn', abort }, new Promise(() => {}))
+    leadership.drainMs = 12_000
+    leadership.ending({ kind: 'ending', token: 1, reason: 'resigned' })
+    await pass(clock, 5_000)
+    leadership.drainMs = drainMs
+    await pass(clock, 10_000)
+    return abortedMs
+  }
+
+  test('and then stopped with a drain of 1 s, has aborted its work 6 s after its end began', async () => {
+    assert.equal(await abortedAfterMs(1_000), 6_000)
+  })
+
+  test('and then stopped with one of 30 s, keeps to its own', async () => {
+    assert.equal(await abortedAfterMs(30_000), 12_000)
+  })
+
+  test('has still its whole grace where the drain is cut short', async () => {
+    const { clock, leadership, sent } = leading()
+    leadership.term?.work.add({ name: 'stubborn', abort() {} }, new Promise(() => {}))
+    leadership.drainMs = 12_000
+    leadership.ending({ kind: 'ending', token: 1, reason: 'resigned' })
+    leadership.drainMs = 1_000
+    await pass(clock, 1_000)
+    leadership.drainMs = 0
+    await pass(clock, 1_999)
+    assert.deepEqual(sent, [])
+    await pass(clock, 1)
+    assert.deepEqual(sent, [{ kind: 'drained', token: 1, complete: false }])
   })
 })
