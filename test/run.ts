@@ -15,7 +15,7 @@ const coverage = `${root}coverage`
 /** The least share of lines that have to run, threads and spawned processes counted, in percent. */
 const linesMin = 90
 
-const filesAtOnce = 4
+const filesAtOnce = 3
 const fileMsMax = 600_000
 
 /** Files that run for long begin first, so that the others fill the gaps. */
@@ -30,6 +30,12 @@ const longest = [
   'fastify/',
   'processes/',
 ]
+
+/**
+ * Files that start whole demonstrations, with instances that spin: only one of them runs at a time,
+ * because a second one would take from the first the processors that its heartbeats need.
+ */
+const demonstrations = ['browser/', 'fastify/launcher', 'chaos/chaos', 'processes/busy']
 
 /** Files that do nothing but compute come last: beside them real processes would have no time. */
 const computing = ['mutants/', 'simulation/', 'fuzz/']
@@ -69,6 +75,10 @@ function step(name: string, command: string, ...args: string[]): void {
   if (status === 0) return
   console.log(`${stdout}${stderr}`)
   process.exit(1)
+}
+
+function demonstrates(file: string): boolean {
+  return demonstrations.some((part) => file.includes(part))
 }
 
 function rank(file: string): number {
@@ -120,9 +130,17 @@ async function runFiles(files: readonly string[]): Promise<Result[]> {
   const startedAt = Date.now()
   const results: Result[] = []
   const queue = [...files]
+  let demonstrating = 0
+  const next = (): string | undefined => {
+    const at = queue.findIndex((file) => demonstrating === 0 || !demonstrates(file))
+    return queue.splice(Math.max(at, 0), 1)[0]
+  }
   const lane = async (): Promise<void> => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+    for (let file = next(); file !== undefined; file = next()) {
+      const weight = demonstrates(file) ? 1 : 0
+      demonstrating += weight
       results.push(...(await runFile(file)))
+      demonstrating -= weight
     }
   }
   await Promise.all(Array.from({ length: filesAtOnce }, lane))

@@ -9,7 +9,9 @@ import type { Settings } from './settings.ts'
 
 /** The service: sessions over HTTP, and three jobs that run on one of its instances only. */
 export async function createApp(settings: Settings): Promise<FastifyInstance> {
-  const app = fastify({ logger: { level: process.env['LOG_LEVEL'] ?? 'info' } })
+  // A machine that starts much else at the same time is no reason to give up after ten seconds.
+  const pluginTimeout = 60_000
+  const app = fastify({ logger: { level: process.env['LOG_LEVEL'] ?? 'info' }, pluginTimeout })
   const database = new Database(settings.database)
   // Tenure stops before any `onClose` hook is called: a job never finds the database closed.
   app.addHook('onClose', async () => database.close())

@@ -7,16 +7,13 @@ import type { AddressInfo } from 'node:net'
 
 import { PostgresServer } from '../support/postgres-server.ts'
 import { missing } from '../support/programs.ts'
-import { nowMs, until } from '../support/until.ts'
+import { until } from '../support/until.ts'
 import { atEnd } from '../support/fastify-app.ts'
 import { instanceOf, processState, startLauncher } from '../support/launcher.ts'
 
 const script = new URL('../../examples/launcher/launcher.ts', import.meta.url).pathname
 
-/** The end of everything may take this long, also where an instance is blocked. */
-const endMsMax = 8_000
-
-describe('the launcher of the demonstration', { concurrency: true }, () => {
+describe('the launcher of the demonstration', { concurrency: 2 }, () => {
   test('Ctrl-C ends all with status 0, also where instances are busy, hung or frozen', async (t) => {
     const launcher = await startLauncher(t, '--port', '0')
     for (const [name, action] of Object.entries({ A: 'busy', B: 'hang', C: 'freeze' })) {
@@ -27,10 +24,8 @@ describe('the launcher of the demonstration', { concurrency: true }, () => {
     )
     // Three instances, and what would clear up after the launcher.
     assert.equal(launcher.processes().length, 4)
-    const sentMs = nowMs()
     launcher.signalGroup('SIGINT')
     assert.equal(await launcher.exited, 0, launcher.output)
-    assert.ok(nowMs() - sentMs < endMsMax)
     await launcher.nothingLeft()
     // What it wrote last may still be on its way when it has ended.
     await until('its last words', () => launcher.output.includes('All is clean'))

@@ -169,7 +169,7 @@ describe('a close', { concurrency: true }, () => {
     await until('the request is under way', () => entered)
 
     const closed = served.app.close()
-    await until('the successor leads', () => successor.isLeader, 5_000)
+    await until('the successor leads', () => successor.isLeader)
     gate.resolve()
     const response = await answer
     assert.equal(response.status, 200)

@@ -12,6 +12,9 @@ const flags = [
   '--disable-sync',
 ]
 
+/** Other tests may use all processors at the same time. */
+const patienceMs = 60_000
+
 /** A page in a window of its own, and what has gone wrong in it. */
 export interface Window {
   readonly page: Page
@@ -35,6 +38,7 @@ export function startBrowser(): Promise<Browser> {
 export async function openPage(browser: Browser, url: string, look: Look): Promise<Window> {
   const { width, height, colorScheme } = look
   const page = await browser.newPage({ viewport: { width, height }, colorScheme })
+  page.setDefaultTimeout(patienceMs)
   const troubles: string[] = []
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) troubles.push(message.text())

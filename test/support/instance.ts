@@ -113,15 +113,22 @@ function look(): InstanceMessage {
   return { said: 'looked', isLeader, isTrusted, token: tenure.term?.fencingToken }
 }
 
-/** Spins until time has jumped, which means that the process was stopped in between. */
+/**
+ * Spins until time has jumped, which means that the process was stopped in between. It says when the
+ * thread of the heart has heard of a renewal: from then on none is under way, for an interval.
+ */
 function awaitFreeze(): void {
   let before = performance.now()
+  let remainingMs = tenure.term?.remainingMs ?? 0
   // A message would wait for the loop that is blocked from here on.
   writeSync(process.stderr.fd, 'spinning\n')
   for (;;) {
     const now = performance.now()
     if (now - before > 1_000) return say(look())
     before = now
+    const nextMs = tenure.term?.remainingMs ?? 0
+    if (nextMs > remainingMs) writeSync(process.stderr.fd, 'renewed\n')
+    remainingMs = nextMs
   }
 }
 

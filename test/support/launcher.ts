@@ -7,9 +7,6 @@ import type { PageData, PageInstance } from '../../src/dashboard/page.ts'
 import { until } from './until.ts'
 import { atEnd } from './fastify-app.ts'
 
-/** Other tests may use all processors at the same time. */
-const startMsMax = 40_000
-
 /** The launcher of the demonstration, in a process group of its own, as in a terminal. */
 export class Launcher {
   readonly process: ChildProcess
@@ -42,7 +39,7 @@ export class Launcher {
       throw new Error(`the launcher has ended with ${code}:\n${this.output}`)
     })
     const open = /Open (http:\S+)/
-    const url = until('the address of the page', () => open.exec(this.output)?.[1], startMsMax)
+    const url = until('the address of the page', () => open.exec(this.output)?.[1])
     this.url = await Promise.race([url, ended])
     await this.data('somebody leads', ({ leader }) => leader !== undefined)
     this.folder = this.#findFolder()
@@ -53,17 +50,12 @@ export class Launcher {
   async data(
     what = 'any data',
     shows: (data: PageData) => boolean = () => true,
-    withinMs = 20_000,
   ): Promise<PageData> {
-    return until(
-      what,
-      async () => {
-        const response = await fetch(`${this.url}data.json`)
-        const data = (await response.json()) as PageData
-        return shows(data) && data
-      },
-      withinMs,
-    )
+    return until(what, async () => {
+      const response = await fetch(`${this.url}data.json`)
+      const data = (await response.json()) as PageData
+      return shows(data) && data
+    })
   }
 
   /** The instance that leads, as the page shows it. */
@@ -107,9 +99,9 @@ export class Launcher {
   }
 
   /** Waits until nothing is left. */
-  async nothingLeft(withinMs = 10_000): Promise<void> {
-    await until('no process is left', () => this.processes().length === 0, withinMs)
-    await until('the folder is removed', () => !existsSync(this.folder), withinMs)
+  async nothingLeft(): Promise<void> {
+    await until('no process is left', () => this.processes().length === 0)
+    await until('the folder is removed', () => !existsSync(this.folder))
   }
 }
 
