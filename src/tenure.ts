@@ -530,7 +530,7 @@ export class Tenure {
     try {
       await this.#ready.promise
     } catch (error) {
-      await heart.stop(0)
+      await heart.stop(() => 0)
       uncount()
       this.#heart = undefined
       this.#starting = undefined
@@ -550,12 +550,14 @@ export class Tenure {
     this.#whileLeaderEnds.clear()
     const heart = this.#heart
     if (heart !== undefined) {
-      const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.settings
       this.#leadership.drainMs = drainMs
-      // An undrained term lasts until its hard fence, which is less than a ttl away: the one that
-      // was in force when it was renewed.
-      const lastsMs = Math.max(ttlMs, this.term?.remainingMs ?? 0)
-      const stopped = heart.stop(drainMs + stopGraceMs + lastsMs + 2 * attemptTimeoutMs)
+      const stopped = heart.stop(() => {
+        const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.settings
+        // An undrained term lasts until its hard fence, which is less than a ttl away: the one that
+        // was in force when it was renewed.
+        const lastsMs = Math.max(ttlMs, this.term?.remainingMs ?? 0)
+        return drainMs + stopGraceMs + lastsMs + 2 * attemptTimeoutMs
+      })
       const undrained = this.#undrained.promise.then(() => heart.keepAlive(false))
       await Promise.race([stopped.then(() => this.#leadership.abandon()), undrained])
     }

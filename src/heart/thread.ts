@@ -54,9 +54,13 @@ export class HeartThread {
   #hears = false
   #keepsAlive = true
   #stopping = false
+  /** How long a stop may take, by the settings; asked for again when they change meanwhile. */
+  #patienceMs: (() => number) | undefined
+  #patienceMsMax = 0
   #wasReady = false
   #restarts = 0
   #restartTimer: Timer | undefined
+  #killTimer: Timer | undefined
   #pulseTimer: Timer | undefined
   readonly #over = Promise.withResolvers<void>()
   readonly #onExit = (code: number): void => this.#exit(code)
@@ -108,6 +112,7 @@ export class HeartThread {
   reconfigure(options: ReconfigurableOptions): void {
     this.#config = { ...this.#config, options }
     this.send({ kind: 'reconfigure', options })
+    this.#askPatience()
   }
 
   /** Whether the heart keeps the process alive; it does until it is told otherwise. */
@@ -119,21 +124,37 @@ export class HeartThread {
   /**
    * Stops the heart: a leader's term has to be drained meanwhile. Resolves when nothing of it is
    * left; one that does not stop within `patienceMs` is ended without a word.
+   *
+   * @param patienceMs by the settings in force: they may change while the heart stops
    */
-  async stop(patienceMs: number): Promise<void> {
+  async stop(patienceMs: () => number): Promise<void> {
     this.#stopping = true
     this.#restartTimer?.cancel()
     const heart = this.#heart
     if (heart !== undefined) {
       heart.send({ kind: 'stop' })
-      const timer = this.#parts.clock.setTimer(patienceMs, () => heart.kill())
+      this.#patienceMs = patienceMs
+      this.#askPatience()
+      this.#killLater(heart, this.#parts.clock.monotonicMs())
       await heart.over
-      timer.cancel()
+      this.#killTimer?.cancel()
     }
     await this.#witness?.stop()
     this.#pulseTimer?.cancel()
     this.#parts.process.off('exit', this.#onExit)
     this.#over.resolve()
+  }
+
+  /** What was begun under longer times may take as long as those allow. */
+  #askPatience(): void {
+    this.#patienceMsMax = Math.max(this.#patienceMsMax, this.#patienceMs?.() ?? 0)
+  }
+
+  #killLater(heart: RunningHeart, sinceMs: number): void {
+    const { clock } = this.#parts
+    const leftMs = sinceMs + this.#patienceMsMax - clock.monotonicMs()
+    if (leftMs <= 0) return heart.kill()
+    this.#killTimer = clock.setTimer(leftMs, () => this.#killLater(heart, sinceMs))
   }
 
   #run(): void {

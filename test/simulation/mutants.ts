@@ -98,6 +98,12 @@ const more: readonly Mutant[] = [
     from: '    this.#patience?.shorten(drainMs)\n',
     to: '',
   },
+  {
+    what: 'a stop allows for the times at its begin only',
+    file: 'src/heart/thread.ts',
+    from: "    this.send({ kind: 'reconfigure', options })\n    this.#askPatience()\n",
+    to: "    this.send({ kind: 'reconfigure', options })\n",
+  },
 ]
 
 /** Rules of the options of jobs. */
@@ -205,4 +211,5 @@ export const caughtBy: Readonly<Record<string, number>> = {
   'the last word of a heart is waited for anew at each sign of life': 30,
   'only timers stop work, however late a suspension makes them': 17,
   'a stop does not cut short the drain of a term that was resigned before': 50003054,
+  'a stop allows for the times at its begin only': 50013610,
 }

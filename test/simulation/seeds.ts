@@ -33,4 +33,8 @@ export const keptSeeds: readonly KeptSeed[] = [
     seed: 50003054,
     found: 'a stop did not cut short the drain of a term that was resigned before',
   },
+  {
+    seed: 50013610,
+    found: 'longer times that came during a stop were longer than the stop allowed for',
+  },
 ]
