@@ -152,9 +152,11 @@ export class HeartThread {
 
   #killLater(heart: RunningHeart, sinceMs: number): void {
     const { clock } = this.#parts
-    const leftMs = sinceMs + this.#patienceMsMax - clock.monotonicMs()
-    if (leftMs <= 0) return heart.kill()
-    this.#killTimer = clock.setTimer(leftMs, () => this.#killLater(heart, sinceMs))
+    const leftMs = (): number => sinceMs + this.#patienceMsMax - clock.monotonicMs()
+    this.#killTimer = clock.setTimer(leftMs(), () => {
+      if (leftMs() > 0) this.#killLater(heart, sinceMs)
+      else heart.kill()
+    })
   }
 
   #run(): void {
