@@ -39,11 +39,15 @@ function* runsOf({ facts, scenario }: Recording): Generator<{
     if (call.token === undefined || times === undefined) continue
     const { ttl, stopGrace, safetyMargin } = times
     const trust = { ttlMs: ttl, stopGraceMs: stopGrace, safetyMarginMs: safetyMargin }
-    trusts.set(`${call.who} ${call.token}`, {
-      sentBootMs: call.sentBootMs,
-      softStopMs: softStopAfterMs(trust),
-      hardFenceMs: hardFenceAfterMs(trust),
-    })
+    const key = `${call.who} ${call.token}`
+    const { sentBootMs } = call
+    const softStopMs = softStopAfterMs(trust)
+    const hardFenceMs = hardFenceAfterMs(trust)
+    // A shorter ttl does not take back what was granted before: the store keeps the later expiry.
+    const before = trusts.get(key)
+    const beforeMs = before === undefined ? -Infinity : before.sentBootMs + before.hardFenceMs
+    if (sentBootMs + hardFenceMs < beforeMs) continue
+    trusts.set(key, { sentBootMs, softStopMs, hardFenceMs })
   }
 }
 
