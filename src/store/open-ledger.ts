@@ -1,5 +1,6 @@
 import type { LedgerStore } from './ledger-store.ts'
-import { importModule, postgresOptions, type StoreConfig } from './open-store.ts'
+import { importModule, type StoreConfig } from './open-store.ts'
+import { postgresOptions } from './postgres/postgres-options.ts'
 
 /**
  * Opens the ledger that lives where the leases of a store do, on a connection of its own. Nothing

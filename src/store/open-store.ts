@@ -2,7 +2,7 @@ import { messageOf, TenureError } from '../errors.ts'
 import type { StoreLocation } from '../store-url.ts'
 import type { LeaseStore } from './lease-store.ts'
 import type { LedgerStore } from './ledger-store.ts'
-import type { PostgresStoreOptions } from './postgres/postgres-store.ts'
+import { postgresOptions } from './postgres/postgres-options.ts'
 
 /** A store of somebody's own: a module that can be imported, and plain data to open it with. */
 export interface StoreModule {
@@ -42,28 +42,6 @@ export async function openStore(config: StoreConfig): Promise<LeaseStore> {
       const { PostgresLeaseStore } = await import('./postgres/postgres-store.ts')
       return new PostgresLeaseStore(await postgresOptions(config))
     }
-  }
-}
-
-/** What both the leases and the ledger of a PostgreSQL database are opened with. */
-export async function postgresOptions({
-  url,
-  schema,
-}: StoreLocation & { scheme: 'postgres' }): Promise<PostgresStoreOptions> {
-  // Written so that a bundler takes it for optional, as it is.
-  const { default: pg } = await import('pg').catch(missingClient('pg'))
-  return { url, ...(schema && { schema }), Client: pg.Client }
-}
-
-/** The client of a store is an optional peer: only who uses the store installs it. */
-function missingClient(name: string): (cause: unknown) => never {
-  return (cause) => {
-    throw new TenureError(
-      'TENURE_ERR_STORE_MODULE',
-      `Expected that the package \`${name}\` is installed, which this store needs; got ` +
-        `"${messageOf(cause)}". Run: npm install ${name}`,
-      { cause },
-    )
   }
 }
 
