@@ -39,10 +39,16 @@ function* runsOf({ facts, scenario }: Recording): Generator<{
     if (call.token === undefined || times === undefined) continue
     const { ttl, stopGrace, safetyMargin } = times
     const trust = { ttlMs: ttl, stopGraceMs: stopGrace, safetyMarginMs: safetyMargin }
-    trusts.set(`${call.who} ${call.token}`, {
-      sentBootMs: call.sentBootMs,
-      softStopMs: softStopAfterMs(trust),
-      hardFenceMs: hardFenceAfterMs(trust),
+    const key = `${call.who} ${call.token}`
+    const { sentBootMs } = call
+    // What the store acknowledged before, it keeps, also if the ttl is shorter now.
+    const before = trusts.get(key)
+    const leftMs = (ms: number | undefined): number =>
+      before === undefined || ms === undefined ? 0 : before.sentBootMs + ms - sentBootMs
+    trusts.set(key, {
+      sentBootMs,
+      softStopMs: Math.max(softStopAfterMs(trust), leftMs(before?.softStopMs)),
+      hardFenceMs: Math.max(hardFenceAfterMs(trust), leftMs(before?.hardFenceMs)),
     })
   }
 }
