@@ -3,6 +3,7 @@ import type { EndReason } from '../store/lease-store.ts'
 import {
   elapsedMs,
   hardFenceAfterMs,
+  keepingTrust,
   softStopAfterMs,
   type TermPace,
   type TermTimes,
@@ -25,7 +26,7 @@ export class Holding {
   readonly token: number
   /** s: when the last renewal that succeeded was sent. */
   since: Instant
-  /** What was sent with it. */
+  /** What was sent with it; with longer trust, if more was left of a renewal before. */
   times: TermTimes
   /** Failed attempts since then. */
   failures = 0
@@ -84,8 +85,8 @@ export class Holding {
 
   /** A renewal that was sent at `since` has succeeded. */
   renewed(since: Instant, times: TermTimes): void {
+    this.times = keepingTrust({ since, times }, this)
     this.since = since
-    this.times = times
     this.failures = 0
     this.correlationId = undefined
     this.nextRenewalMs = since.monotonicMs + times.heartbeatMs

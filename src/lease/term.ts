@@ -41,6 +41,28 @@ export function hardFenceAfterMs(times: TrustTimes): number {
 }
 
 /**
+ * The times of a renewal that has succeeded, with what was trusted before it where that lasts
+ * longer: the store keeps what it acknowledged, so that a shorter ttl takes nothing back. Otherwise
+ * one whose reply is late could put the end of trust into the past, and leave no time to stop work.
+ */
+export function keepingTrust(
+  renewal: { readonly since: Instant; readonly times: TermTimes },
+  before: { readonly since: Instant; readonly times: TrustTimes },
+): TermTimes {
+  const { since, times } = renewal
+  const betweenMs = elapsedMs(before.since, {
+    monotonicMs: () => since.monotonicMs,
+    wallMs: () => since.wallMs,
+    uptimeMs: () => since.uptimeMs,
+  })
+  const laterOf = (afterMs: (times: TrustTimes) => number): number =>
+    Math.max(afterMs(times), afterMs(before.times) - betweenMs)
+  const hardFenceMs = laterOf(hardFenceAfterMs)
+  const stopGraceMs = hardFenceMs - laterOf(softStopAfterMs)
+  return { ...times, ttlMs: hardFenceMs + times.safetyMarginMs, stopGraceMs }
+}
+
+/**
  * The time since an instant, suspended time included.
  *
  * The monotonic clock of Linux stands still while the machine is suspended (clock_gettime(2),

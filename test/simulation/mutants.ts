@@ -104,6 +104,12 @@ const more: readonly Mutant[] = [
     from: "    this.send({ kind: 'reconfigure', options })\n    this.#askPatience()\n",
     to: "    this.send({ kind: 'reconfigure', options })\n",
   },
+  {
+    what: 'a renewal with a shorter ttl takes trust back',
+    file: 'src/lease/holding.ts',
+    from: 'this.times = keepingTrust({ since, times }, this)',
+    to: 'this.times = times',
+  },
 ]
 
 /** Rules of the options of jobs. */
@@ -212,4 +218,5 @@ export const caughtBy: Readonly<Record<string, number>> = {
   'only timers stop work, however late a suspension makes them': 17,
   'a stop does not cut short the drain of a term that was resigned before': 50003054,
   'a stop allows for the times at its begin only': 50013610,
+  'a renewal with a shorter ttl takes trust back': 60004079,
 }

@@ -357,6 +357,20 @@ describe('a leader', () => {
     assertHeldWhileTrusted(bench)
   })
 
+  test('a late reply to a renewal with a shorter ttl leaves what is trusted', () => {
+    const bench = new ElectorBench({ settings: longSet }).lead()
+    bench.settings = shortSet
+    bench.untilAttempt()
+    // The heart was held up for longer than the shorter ttl, and hears the reply only now.
+    const { trust, clock } = bench
+    const before = trust.times
+    clock.advance(shortSet.ttlMs)
+    bench.answer()
+    assert.ok(trust.isLeader(clock), 'no soft stop has passed')
+    assert.notEqual(trust.times, before)
+    assertHeldWhileTrusted(bench)
+  })
+
   test('one failed attempt ends nothing: it is tried again, and trust stays where it was', () => {
     const bench = new ElectorBench().lead()
     const since = bench.trust.since

@@ -41,13 +41,15 @@ function* runsOf({ facts, scenario }: Recording): Generator<{
     const trust = { ttlMs: ttl, stopGraceMs: stopGrace, safetyMarginMs: safetyMargin }
     const key = `${call.who} ${call.token}`
     const { sentBootMs } = call
-    const softStopMs = softStopAfterMs(trust)
-    const hardFenceMs = hardFenceAfterMs(trust)
-    // A shorter ttl does not take back what was granted before: the store keeps the later expiry.
+    // What the store acknowledged before, it keeps, also if the ttl is shorter now.
     const before = trusts.get(key)
-    const beforeMs = before === undefined ? -Infinity : before.sentBootMs + before.hardFenceMs
-    if (sentBootMs + hardFenceMs < beforeMs) continue
-    trusts.set(key, { sentBootMs, softStopMs, hardFenceMs })
+    const leftMs = (ms: number | undefined): number =>
+      before === undefined || ms === undefined ? 0 : before.sentBootMs + ms - sentBootMs
+    trusts.set(key, {
+      sentBootMs,
+      softStopMs: Math.max(softStopAfterMs(trust), leftMs(before?.softStopMs)),
+      hardFenceMs: Math.max(hardFenceAfterMs(trust), leftMs(before?.hardFenceMs)),
+    })
   }
 }
 
