@@ -396,4 +396,10 @@ export const mutants: readonly Mutant[] = [
     from: 'if (gainMs > ttlMs * 0.01 + 500)',
     to: 'if (gainMs > ttlMs * 0.01 + 1e9)',
   },
+  {
+    what: 'a renewal with a shorter ttl takes trust back',
+    file: 'src/lease/holding.ts',
+    from: 'this.times = keepingTrust({ since, times }, this)',
+    to: 'this.times = times',
+  },
 ]

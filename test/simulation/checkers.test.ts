@@ -48,14 +48,6 @@ const blocked = (fromMs: number, who: string, forMs: number): ((facts: Fact[]) =
 const wasRenewed = ({ carriedOut }: Call): boolean =>
   carriedOut.some(({ answer }) => answer === 'renewed')
 
-/** The reply to the last renewal ends the trust in its term. */
-function trustsNothingOnceRenewed(facts: Fact[]): Fact[] {
-  const renewal = facts.findLast((fact) => fact.kind === 'call' && fact.reply === 'renewed')
-  assert.ok(renewal?.kind === 'call' && renewal.settledAtMs !== undefined)
-  const { who, settledAtMs, token } = renewal
-  return add(settledAtMs, who, { kind: 'standing', token: token ?? 0, standing: 'none' })(facts)
-}
-
 const tampers: readonly (readonly [string, (facts: Fact[]) => Fact[]])[] = [
   ['at most one leads', add(9_000, 'b1', { kind: 'both', standing: 'leader', others: 'a1' })],
   [
@@ -66,7 +58,6 @@ const tampers: readonly (readonly [string, (facts: Fact[]) => Fact[]])[] = [
     'a soft stop and a hard fence are final',
     add(55_000, 'a1', { kind: 'standing', token: 1, standing: 'trusted' }),
   ],
-  ['a renewal that succeeds takes no trust back', trustsNothingOnceRenewed],
   ['tokens rise with each acquisition', change('granted', { token: 1 }, isOf(2))],
   ['tokens never go back', add(30_000, 'b1', { kind: 'token-went-back', token: 1 })],
   [
