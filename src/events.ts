@@ -64,6 +64,8 @@ export type LogEventName =
   | 'run_lost'
   | 'run_retry'
   | 'run_skipped'
+  | 'run_abandoned'
+  | 'ledger_failed'
   | 'while_leader_failed'
   | 'listener_failed'
 
@@ -245,6 +247,25 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
     level: 'info',
     fields: ['jobId', 'reason', 'scheduledFor'],
     when: 'A tick, or the retry of one, was not run, for this `reason`.',
+  },
+  run_abandoned: {
+    level: 'warn',
+    fields: [
+      'jobId',
+      'runId',
+      'correlationId',
+      'token',
+      'attempt',
+      'scheduledFor',
+      'rerun',
+      'message',
+    ],
+    when: 'An earlier leader was lost before this run, of its `token`, had ended.',
+  },
+  ledger_failed: {
+    level: 'warn',
+    fields: ['error', 'retryMs', 'message'],
+    when: 'Ticks or runs could not be written; it is tried again after `retryMs`. No job starts meanwhile, but those without `ledger`.',
   },
   while_leader_failed: {
     level: 'error',

@@ -5,12 +5,13 @@ import { createSystemClock, type Clock } from './clock.ts'
 import { durationOr, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
 import { Emitter } from './events.ts'
-import { errorOfRecord, type Report } from './heart/messages.ts'
+import { errorOfRecord, recordOfError, type Report } from './heart/messages.ts'
 import { runHeart, type RunHeart } from './heart/running-heart.ts'
 import { HeartThread, type ExitingProcess } from './heart/thread.ts'
 import { HeartbeatJob } from './heartbeat-job.ts'
 import { countInstance } from './instances.ts'
 import { Leadership } from './leadership.ts'
+import { LedgerClient } from './ledger-client.ts'
 import type { Term } from './live-term.ts'
 import { Log } from './log.ts'
 import {
@@ -28,6 +29,7 @@ import {
   type TenureOptions,
 } from './options.ts'
 import type { HeartbeatRegistration } from './register-heartbeat.ts'
+import { Bookkeeper } from './schedule/bookkeeper.ts'
 import type {
   Handler,
   JobOptions,
@@ -36,6 +38,7 @@ import type {
   RunRecord,
   Schedule,
 } from './schedule/job.ts'
+import type { RunningTerm } from './schedule/runner.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 import type { EndReason } from './store/lease-store.ts'
@@ -54,6 +57,8 @@ export interface TenureEvents {
   'run:lost': { readonly run: RunRecord }
   /** The run has ended, as `run.outcome` says. */
   'run:finished': { readonly run: RunRecord }
+  /** An earlier leader was lost before the run had ended; told by the next one. */
+  'run:abandoned': { readonly run: RunRecord }
 }
 
 /**
@@ -124,6 +129,7 @@ export class Tenure {
   #lastHeart: Promise<void> | undefined
   #ready = Promise.withResolvers<void>()
   #undrained = Promise.withResolvers<void>()
+  #ledger: LedgerClient | undefined
 
   /** @internal Use {@link createTenure}. */
   constructor(options: TenureOptions, parts: TenureParts) {
@@ -145,6 +151,7 @@ export class Tenure {
       log: (event, fields) => log.write(event, fields),
       loggerWith: (fields) => log.loggerWith(fields),
       onRun: (event, run) => this.#emitter.emit(event, { run }),
+      openBooks: (term) => this.#openBooks(term),
     })
     this.#leadership = new Leadership({
       clock,
@@ -520,11 +527,13 @@ export class Tenure {
         const { code, message } = error
         this.#log.write('heart_died', { error: code, message, retryMs })
         this.#fault = { sinceMs: this.#clock.wallMs(), error: code, message }
+        this.#ledger?.heartDied()
         this.#leadership.look()
       },
       log: (event, fields) => this.#log.write(event, fields),
     })
     this.#heart = heart
+    this.#ledger = new LedgerClient((command) => heart.send(command))
     heart.start()
     heart.witness?.guard(this.#guardedGroup)
     try {
@@ -538,10 +547,28 @@ export class Tenure {
     }
     this.#lastHeart = heart.over.then(() => {
       uncount()
+      this.#ledger?.close()
       this.#heart = undefined
     })
     this.#startedAtMs = this.#clock.wallMs()
     this.registerHeartbeat()
+  }
+
+  /** Opens the books of a term; what they cannot write at once is told. */
+  #openBooks(term: RunningTerm): Bookkeeper | undefined {
+    const port = this.#ledger
+    if (port === undefined) return undefined
+    return new Bookkeeper({
+      port,
+      clock: this.#clock,
+      lease: this.#fixed.lease,
+      token: term.fencingToken,
+      leads: () => term.leads,
+      onFault: (error, retryMs) => {
+        const { code, message } = recordOfError(error)
+        this.#log.write('ledger_failed', { error: code, retryMs, message })
+      },
+    })
   }
 
   async #stop(drainMs: number): Promise<void> {
@@ -592,6 +619,8 @@ export class Tenure {
         return this.#leadership.ending(report)
       case 'ended':
         return this.#leadership.ended(report)
+      case 'ledger':
+        return this.#ledger?.hear(report.id, report.answer)
       case 'lines':
         this.#log.lines(report.lines)
         return this.#heart?.send({ kind: 'lines-logged' })

@@ -83,6 +83,15 @@ export const promises: readonly Promised[] = [
     ],
   },
   {
+    promise: 'No tick twice, none forgotten: over takeovers, crashes, stalls, lost replies',
+    shownBy: [
+      { file: 'unit/scheduler-ledger' },
+      { file: 'unit/bookkeeper' },
+      { file: 'unit/overdue' },
+      { file: 'processes/ledger' },
+    ],
+  },
+  {
     promise: 'A PostgreSQL server stopped, frozen, cut, locked, stepped: no two leaders',
     shownBy: [{ file: 'processes/postgres' }, { file: 'unit/server-clock' }],
   },

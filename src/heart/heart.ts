@@ -9,6 +9,7 @@ import { checkTtlOfStore, SettingsInForce } from '../options.ts'
 import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../store/lease-store.ts'
 import type { Cell } from './cell.ts'
 import { faultOf, linesOf } from './elector-lines.ts'
+import { LedgerDesk } from './ledger-desk.ts'
 import { LineBuffer } from './line-buffer.ts'
 import { checkCommand } from './message-checks.ts'
 import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
@@ -38,6 +39,7 @@ export class Heart {
   readonly #settings: SettingsInForce
   readonly #controllers = new Map<Attempt, AbortController>()
   readonly #witness = new WitnessPipe()
+  readonly #ledger: LedgerDesk
   #store: LeaseStore | undefined
   #unwatch: (() => void) | undefined
   #wakeTimer: Timer | undefined
@@ -51,7 +53,13 @@ export class Heart {
     this.#parts = parts
     this.#lines = new LineBuffer((lines) => parts.report({ kind: 'lines', lines }))
     this.#witness.open(parts.config.witnessFd)
-    const { fixed, options } = parts.config
+    const { fixed, options, store } = parts.config
+    this.#ledger = new LedgerDesk({
+      open: () => parts.openLedger(store),
+      clock: parts.clock,
+      timeoutMs: () => this.#settings.current.attemptTimeoutMs,
+      answer: (id, answer) => parts.report({ kind: 'ledger', id, answer }),
+    })
     this.#settings = new SettingsInForce(fixed, options, parts.environment, (error) =>
       this.#log('settings_invalid', { ...faultOf(error) }),
     )
@@ -117,6 +125,8 @@ export class Heart {
           this.#witness.open(command.fd)
           if (command.fd === undefined) this.#parts.report({ kind: 'witness-let-go' })
           return
+        case 'ledger':
+          return this.#ledger.call(command.id, command.call)
         case 'lines-logged':
           return this.#lines.logged()
       }
@@ -322,6 +332,7 @@ export class Heart {
     this.#gateTimer?.cancel()
     this.#unwatch?.()
     for (const controller of this.#controllers.values()) controller.abort(abandonedError())
+    this.#ledger.close()
     this.#store?.close().catch(() => {})
   }
 }

@@ -3,6 +3,7 @@ import { describeValue, errorCodes } from '../errors.ts'
 import { logEvents } from '../events.ts'
 import { invariant } from '../invariant.ts'
 import type { EndReason } from '../store/lease-store.ts'
+import type { LedgerCall } from './ledger-desk.ts'
 import type { Command, Report } from './messages.ts'
 
 type Check = (value: unknown) => boolean
@@ -33,6 +34,14 @@ const reasons: Readonly<Record<EndReason, true>> = {
   crashed: true,
 }
 
+const verbs: Readonly<Record<LedgerCall['verb'], true>> = {
+  register: true,
+  abandon: true,
+  claim: true,
+  record: true,
+  prune: true,
+}
+
 function isOneOf(names: object): Check {
   return (value) => typeof value === 'string' && Object.hasOwn(names, value)
 }
@@ -49,6 +58,16 @@ function orUndefined(check: Check): Check {
 const isReason = isOneOf(reasons)
 const isLine = isObjectOf({ event: isOneOf(logEvents), timeMs: isNumber, fields: isObject })
 
+const isError = isObjectOf({
+  code: isOneOf(errorCodes),
+  message: isText,
+  stack: orUndefined(isText),
+})
+const isReplied = isObjectOf({ kind: isOneOf({ replied: true }), reply: isObject })
+const isFailed = isObjectOf({ kind: isOneOf({ failed: true }), error: isError })
+const isAbsent = isObjectOf({ kind: isOneOf({ absent: true }) })
+const isAnswer: Check = (value) => isReplied(value) || isFailed(value) || isAbsent(value)
+
 const commands: Checks<Command> = {
   reconfigure: { options: isObject },
   resign: { coolDownMs: isSpan },
@@ -58,6 +77,10 @@ const commands: Checks<Command> = {
   stop: {},
   exit: { reason: isReason },
   witness: { fd: orUndefined(isDescriptor) },
+  ledger: {
+    id: isToken,
+    call: isObjectOf({ verb: isOneOf(verbs), request: isObject }),
+  },
   'lines-logged': {},
 }
 
@@ -78,10 +101,11 @@ const reports: Checks<Report> = {
   ending: { token: isToken, reason: isReason },
   ended: { token: isToken, reason: isReason, released: isFlag },
   lines: { lines: (value) => Array.isArray(value) && value.every(isLine) },
+  ledger: { id: isToken, answer: isAnswer },
   'witness-let-go': {},
   stopped: {},
   died: {
-    error: isObjectOf({ code: isOneOf(errorCodes), message: isText, stack: orUndefined(isText) }),
+    error: isError,
   },
 }
 

@@ -2,6 +2,7 @@ import { messageOf, TenureError, type ErrorCode } from '../errors.ts'
 import type { LogLine } from '../events.ts'
 import type { FixedSettings, ReconfigurableOptions, ResolvedStore } from '../options.ts'
 import type { EndReason } from '../store/lease-store.ts'
+import type { LedgerAnswer, LedgerCall } from './ledger-desk.ts'
 
 /** What a heart is started with: plain data, which crosses to another thread. */
 export interface HeartConfig {
@@ -26,6 +27,8 @@ export type Command =
   | { readonly kind: 'exit'; readonly reason: EndReason }
   /** The pipe to the witness from now on; `undefined`: there is none, and the last one is let go. */
   | { readonly kind: 'witness'; readonly fd: number | undefined }
+  /** A call of the ledger, answered by a report with the same id. */
+  | { readonly kind: 'ledger'; readonly id: number; readonly call: LedgerCall }
   /** The lines of the last `lines` report are logged: more may be sent. */
   | { readonly kind: 'lines-logged' }
 
@@ -52,6 +55,7 @@ export type Report =
       readonly released: boolean
     }
   | { readonly kind: 'lines'; readonly lines: readonly LogLine[] }
+  | { readonly kind: 'ledger'; readonly id: number; readonly answer: LedgerAnswer }
   /** The heart does not write to the last pipe any more: its number may mean another file. */
   | { readonly kind: 'witness-let-go' }
   | { readonly kind: 'stopped' }

@@ -2,6 +2,9 @@ import { setLongTimer, type Timer } from '../clock.ts'
 import { newCorrelationId } from '../correlation.ts'
 import { TenureError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
+import type { LedgerRun, RunEndOutcome, TickSkip } from '../store/ledger-store.ts'
+import type { Bookkeeper } from './bookkeeper.ts'
+import { crashAttemptsMax } from './job-options.ts'
 import type { Job, RunRecord } from './job.ts'
 import { retryDelayMs } from './retry.ts'
 import type { HowRun, Runner, RunnerParts, RunningTerm } from './runner.ts'
@@ -9,12 +12,21 @@ import type { HowRun, Runner, RunnerParts, RunningTerm } from './runner.ts'
 /**
  * Why a tick, or the retry of one, was not run:
  *
- * - `late`: later ticks were due as well when it was looked at
+ * - `overdue`: it was missed, and is not made up for
  * - `overlap`: no place was free, and it was not, or no longer, its turn to wait for one
  * - `paused`, `removed`, `replaced`: that is what its job was while it waited
- * - `term-ended`: its term leads no more
+ * - `taken`, `unregistered`: the ledger says that it is accounted for, or does not know its job
+ * - `term-ended`: its term leads no more; the next one decides about it
  */
-export type SkipReason = 'late' | 'overlap' | 'paused' | 'removed' | 'replaced' | 'term-ended'
+export type SkipReason =
+  | 'overdue'
+  | 'overlap'
+  | 'paused'
+  | 'removed'
+  | 'replaced'
+  | 'taken'
+  | 'unregistered'
+  | 'term-ended'
 
 /** A tick that is due, up to the end of its last attempt. */
 export interface Tick {
@@ -24,10 +36,15 @@ export interface Tick {
   readonly correlationId: string
 }
 
+/** Ticks that are skipped, by the wall clock: one, or all from one to another. */
+export type MissedTicks = Pick<TickSkip, 'tickMs' | 'untilTickMs' | 'count'>
+
 /** A tick that is tried again after a delay. */
 interface WaitingRetry {
   readonly tick: Tick
   readonly attempt: number
+  /** The run whose next attempt this is. */
+  readonly follows: string
   readonly atMs: number
   readonly timer: Timer
 }
@@ -39,14 +56,18 @@ interface Lane {
   readonly retries: Set<WaitingRetry>
   /** The tick that waits for a place: at most one does. */
   queued: Tick | undefined
+  /** Ticks after that one that are skipped: what the ledger is told of a job has their order. */
+  readonly held: MissedTicks[]
 }
 
 /** What a dispatcher asks the scheduler, and tells it. */
 export interface DispatcherParts extends RunnerParts {
   readonly jobOf: (id: string) => Job | undefined
   readonly isPaused: (job: Job) => boolean
-  /** Nothing of a job goes on any more. */
-  readonly onIdle: (id: string) => void
+  /** The books that a job stands in, in the term that leads; `undefined` for one without them. */
+  readonly booksOf: (job: Job) => Bookkeeper | undefined
+  /** A job has a place again. With `idle`, nothing of it goes on any more. */
+  readonly onFree: (id: string, idle: boolean) => void
 }
 
 /**
@@ -60,6 +81,9 @@ export interface DispatcherParts extends RunnerParts {
  *              └── else ─────► skipped        failed  ▼ │ after the backoff  ▼
  *                                                 waiting to be tried    the queued one runs
  * ```
+ *
+ * Each attempt of a job that stands in the ledger is claimed there before it runs, and its end is
+ * recorded.
  */
 export class Dispatcher {
   readonly #parts: DispatcherParts
@@ -92,6 +116,7 @@ export class Dispatcher {
     const { queued } = lane
     lane.queued = undefined
     if (queued !== undefined) this.#skip(queued, reason)
+    lane.held.length = 0
     for (const retry of Array.from(lane.retries)) {
       retry.timer.cancel()
       lane.retries.delete(retry)
@@ -118,12 +143,40 @@ export class Dispatcher {
   /** Runs a tick that is due in a term that leads, or has it wait, or skips it. */
   due(job: Job, term: RunningTerm, scheduledForMs: number): void {
     const tick: Tick = { jobId: job.id, scheduledForMs, correlationId: newCorrelationId() }
-    if (this.#hasPlace(job)) return this.#attempt(this.#take(job.id), job, term, tick, 1)
+    if (this.hasPlace(job)) return this.#attempt(this.#take(job.id), job, term, tick, 1)
     const lane = this.#laneOf(job.id)
     // Of two that wait the latest is as good as both.
     const other = job.queues ? lane.queued : tick
-    if (job.queues) lane.queued = tick
     if (other !== undefined) this.#skip(other, 'overlap')
+    if (!job.queues) return
+    lane.queued = tick
+    this.#recordHeld(lane, job)
+  }
+
+  /** Skips ticks that were missed. */
+  miss(job: Job, missed: MissedTicks): void {
+    const { tickMs, untilTickMs, count } = missed
+    const scheduledFor = new Date(tickMs).toISOString()
+    const until = new Date(untilTickMs).toISOString()
+    const fields = { jobId: job.id, reason: 'overdue', scheduledFor, until, count }
+    this.#parts.log('run_skipped', fields)
+    const lane = this.#lanes.get(job.id)
+    if (lane?.queued === undefined) this.#recordMissed(job, missed)
+    else lane.held.push(missed)
+  }
+
+  /** Tries again what earlier terms have left to be tried again. */
+  owe(runs: readonly LedgerRun[]): void {
+    const term = this.#term
+    for (const run of runs) {
+      const job = this.#parts.jobOf(run.jobId)
+      if (term === undefined || job === undefined || run.retryAtMs === undefined) continue
+      const { jobId, tickMs: scheduledForMs, correlationId } = run
+      const tick: Tick = { jobId, scheduledForMs, correlationId }
+      const delayMs = Math.max(0, run.retryAtMs - this.#parts.clock.wallMs())
+      if (this.hasPlace(job)) this.#retry(this.#take(jobId), tick, run, delayMs)
+      else this.#tellSkip(tick, 'overlap', run.attempt + 1)
+    }
   }
 
   /**
@@ -131,33 +184,100 @@ export class Dispatcher {
    *
    * @throws TenureError `TENURE_ERR_JOB_RUNNING`
    */
-  runNow(job: Job, term: RunningTerm, data: unknown, correlationId: string): Promise<RunRecord> {
-    if (!this.#hasPlace(job)) {
+  async runNow(
+    job: Job,
+    term: RunningTerm,
+    data: unknown,
+    correlationId: string,
+  ): Promise<RunRecord> {
+    if (!this.hasPlace(job)) {
       throw new TenureError(
         'TENURE_ERR_JOB_RUNNING',
         `Expected that the job ${JSON.stringify(job.id)} has fewer than ${job.places} runs going ` +
           'on or to be tried again; it has that many. See `overlap`.',
       )
     }
-    const scheduledForMs = this.#parts.clock.wallMs()
-    return this.#run(this.#take(job.id), job, term, {
-      trigger: 'manual',
-      scheduledForMs,
-      attempt: 1,
-      data,
-      correlationId,
-    })
+    const scheduledForMs = Math.round(this.#parts.clock.wallMs())
+    const how = { trigger: 'manual', scheduledForMs, attempt: 1, data, correlationId } as const
+    const runId = newCorrelationId()
+    const run = await this.#start(this.#take(job.id), job, term, { ...how, runId }, undefined)
+    if (run !== undefined) return run
+    throw new TenureError(
+      'TENURE_ERR_NOT_LEADER',
+      `Expected to lead until the run of ${JSON.stringify(job.id)} had begun; the term ended, or ` +
+        'the job was removed.',
+    )
   }
 
   /** Here the run of a tick begins, which has its place: each of its attempts. */
-  #attempt(lane: Lane, job: Job, term: RunningTerm, tick: Tick, attempt: number): void {
+  #attempt(
+    lane: Lane,
+    job: Job,
+    term: RunningTerm,
+    tick: Tick,
+    attempt: number,
+    follows?: string,
+  ): void {
     const { scheduledForMs, correlationId } = tick
     const how = { trigger: 'tick', scheduledForMs, attempt, data: job.data, correlationId } as const
-    void this.#run(lane, job, term, how)
+    void this.#start(lane, job, term, { ...how, runId: newCorrelationId() }, follows)
+  }
+
+  /** Starts a run that has its place, once it is claimed; `undefined` if it may not start. */
+  #start(
+    lane: Lane,
+    job: Job,
+    term: RunningTerm,
+    how: HowRun,
+    follows: string | undefined,
+  ): Promise<RunRecord | undefined> {
+    const books = this.#parts.booksOf(job)
+    if (books === undefined) return this.#run(lane, job, term, how, undefined)
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    // The lease is not released while a claim may still be written.
+    term.work.add({ name: job.id, abort() {} }, begun)
+    return this.#claim(books, job, how, follows)
+      .then((reason) => {
+        // Its job may have been scheduled again meanwhile, or removed.
+        const now = this.#parts.jobOf(job.id)
+        const why = this.#whyNot(job, now, term) ?? reason
+        if (why === undefined && now !== undefined) {
+          const data = how.trigger === 'tick' ? now.data : how.data
+          return this.#run(lane, now, term, { ...how, data }, books)
+        }
+        const { scheduledForMs, correlationId } = how
+        this.#tellSkip({ jobId: job.id, scheduledForMs, correlationId }, why, how.attempt)
+        if (reason === undefined) this.#recordUnbegun(books, job, term, how, why)
+        this.#leave(job.id, lane)
+        return undefined
+      })
+      .finally(begin)
+  }
+
+  /** Claims a run; the reason why it may not start, or `undefined`. */
+  async #claim(
+    books: Bookkeeper,
+    { id: jobId, reruns, retry }: Job,
+    { runId, trigger, scheduledForMs: tickMs, attempt, correlationId }: HowRun,
+    follows: string | undefined,
+  ): Promise<SkipReason | undefined> {
+    const startedAtMs = Math.round(this.#parts.clock.wallMs())
+    const rerun =
+      reruns && trigger === 'tick' && attempt < Math.max(retry.attempts, crashAttemptsMax)
+    const key = { jobId, tickMs, attempt, runId, trigger, correlationId }
+    const outcome = await books.claim({ ...key, startedAtMs, rerun, follows })
+    if (outcome === undefined) return 'term-ended'
+    return outcome.kind === 'claimed' ? undefined : outcome.kind
+  }
+
+  #whyNot(job: Job, now: Job | undefined, term: RunningTerm): SkipReason | undefined {
+    if (this.#term !== term || !term.leads) return 'term-ended'
+    if (now === undefined) return 'removed'
+    return now.description === job.description ? undefined : 'replaced'
   }
 
   /** Runs a tick that has waited, and has its place, if it still may run. */
-  #attemptLate(lane: Lane, tick: Tick, attempt: number): void {
+  #attemptLate(lane: Lane, tick: Tick, attempt: number, follows?: string): void {
     const { jobOf, isPaused } = this.#parts
     const job = jobOf(tick.jobId)
     invariant(job !== undefined, 'what waits of a job goes with it')
@@ -165,52 +285,126 @@ export class Dispatcher {
     const paused = isPaused(job)
     // The job may have been replaced by one with fewer places since this one was taken.
     const fits = lane.taken <= job.places
-    if (term?.leads && !paused && fits) return this.#attempt(lane, job, term, tick, attempt)
+    if (term?.leads && !paused && fits) {
+      return this.#attempt(lane, job, term, tick, attempt, follows)
+    }
     this.#skip(tick, paused ? 'paused' : fits ? 'term-ended' : 'overlap', attempt)
     this.#leave(tick.jobId, lane)
   }
 
-  #run(lane: Lane, job: Job, term: RunningTerm, how: HowRun): Promise<RunRecord> {
-    return this.#runner.start(job, term, how, (run) => this.#ended(lane, run))
+  #run(
+    lane: Lane,
+    job: Job,
+    term: RunningTerm,
+    how: HowRun,
+    books: Bookkeeper | undefined,
+  ): Promise<RunRecord> {
+    return this.#runner.start(job, term, how, (run) => this.#ended(lane, term, books, run))
   }
 
   /** Here a run ends, whatever its outcome: its tick is tried again, or its place is free. */
-  #ended(lane: Lane, run: RunRecord): void {
-    const { clock, log, jobOf } = this.#parts
+  #ended(lane: Lane, begunIn: RunningTerm, books: Bookkeeper | undefined, run: RunRecord): void {
+    const { jobOf } = this.#parts
     const { jobId, correlationId, fencingToken: token, scheduledForMs } = run
     const job = jobOf(jobId)
     const delayMs = job && retryDelayMs(run, job.retry)
+    if (books !== undefined) this.#recordEnd(books, begunIn, run, delayMs)
     const term = this.#term
     if (delayMs === undefined || term?.fencingToken !== token || !term.leads) {
       return this.#leave(jobId, lane)
     }
-    const attempt = run.attempt + 1
+    const tick: Tick = { jobId, scheduledForMs, correlationId }
+    this.#retry(lane, tick, { attempt: run.attempt, runId: run.id }, delayMs)
+  }
+
+  /** Tries a tick again after a delay; it has its place. */
+  #retry(
+    lane: Lane,
+    tick: Tick,
+    last: { readonly attempt: number; readonly runId: string },
+    delayMs: number,
+  ): void {
+    const { clock, log } = this.#parts
+    const { jobId, correlationId } = tick
+    const attempt = last.attempt + 1
     const retry: WaitingRetry = {
-      tick: { jobId, scheduledForMs, correlationId },
+      tick,
       attempt,
+      follows: last.runId,
       atMs: clock.monotonicMs() + delayMs,
       timer: setLongTimer(clock, delayMs, () => {
         lane.retries.delete(retry)
-        this.#attemptLate(lane, retry.tick, attempt)
+        this.#attemptLate(lane, tick, attempt, retry.follows)
       }),
     }
     lane.retries.add(retry)
+    const token = this.#term?.fencingToken
     log('run_retry', { jobId, correlationId, token, attempt, retryMs: delayMs })
   }
 
   /** Gives a place back, and has the tick that waits for one run. */
   #leave(jobId: string, lane: Lane): void {
-    const { jobOf, onIdle } = this.#parts
+    const { jobOf, onFree } = this.#parts
     lane.taken--
     const job = jobOf(jobId)
     const { queued } = lane
-    if (queued !== undefined && job !== undefined && this.#hasPlace(job)) {
+    if (queued !== undefined && job !== undefined && this.hasPlace(job)) {
       lane.queued = undefined
-      return this.#attemptLate(this.#take(jobId), queued, 1)
+      this.#attemptLate(this.#take(jobId), queued, 1)
+      return this.#recordHeld(lane, job)
     }
-    if (lane.taken > 0 || queued !== undefined) return
-    this.#lanes.delete(jobId)
-    onIdle(jobId)
+    if (queued !== undefined) return
+    const idle = lane.taken === 0
+    if (idle) this.#lanes.delete(jobId)
+    onFree(jobId, idle)
+  }
+
+  // ---- the ledger ----
+
+  #recordEnd(
+    books: Bookkeeper,
+    term: RunningTerm,
+    { jobId, scheduledForMs, attempt, id, trigger, outcome, finishedAtMs, error }: RunRecord,
+    delayMs: number | undefined,
+  ): void {
+    const endedAtMs = Math.round(finishedAtMs ?? this.#parts.clock.wallMs())
+    const retryAtMs = delayMs === undefined ? undefined : Math.round(endedAtMs + delayMs)
+    const key = { jobId, tickMs: scheduledForMs, attempt, runId: id, trigger }
+    const end = { ...key, outcome: outcome as RunEndOutcome, error, retryAtMs }
+    const written = books.ended({ ...end, finishedAtMs: endedAtMs })
+    // The lease is not released before it is known how its runs have ended.
+    term.work.add({ name: 'the ledger', abort() {} }, written)
+  }
+
+  /** A run was claimed and may not start any more. */
+  #recordUnbegun(
+    books: Bookkeeper,
+    { id: jobId }: Job,
+    term: RunningTerm,
+    { runId, trigger, scheduledForMs: tickMs, attempt }: HowRun,
+    why: SkipReason | undefined,
+  ): void {
+    const finishedAtMs = Math.round(this.#parts.clock.wallMs())
+    const end = {
+      jobId,
+      tickMs,
+      attempt,
+      runId,
+      trigger,
+      outcome: 'aborted',
+      finishedAtMs,
+    } as const
+    const error = `It did not begin: ${String(why)}.`
+    const written = books.ended({ ...end, error, retryAtMs: undefined })
+    term.work.add({ name: 'the ledger', abort() {} }, written)
+  }
+
+  #recordMissed(job: Job, missed: MissedTicks): void {
+    void this.#parts.booksOf(job)?.skipped({ jobId: job.id, ...missed, reason: 'overdue' })
+  }
+
+  #recordHeld(lane: Lane, job: Job): void {
+    for (const missed of lane.held.splice(0)) this.#recordMissed(job, missed)
   }
 
   // ---- places ----
@@ -218,7 +412,8 @@ export class Dispatcher {
   #laneOf(jobId: string): Lane {
     let lane = this.#lanes.get(jobId)
     if (lane === undefined) {
-      this.#lanes.set(jobId, (lane = { taken: 0, retries: new Set(), queued: undefined }))
+      lane = { taken: 0, retries: new Set(), queued: undefined, held: [] }
+      this.#lanes.set(jobId, lane)
     }
     return lane
   }
@@ -229,12 +424,25 @@ export class Dispatcher {
     return lane
   }
 
-  #hasPlace({ id, places }: Job): boolean {
+  hasPlace({ id, places }: Job): boolean {
     return (this.#lanes.get(id)?.taken ?? 0) < places
   }
 
-  /** Here a tick ends that was not run. */
-  #skip({ jobId, scheduledForMs }: Tick, reason: SkipReason, attempt = 1): void {
+  /** Here a tick ends that was not run. Of what a term leaves the next one decides. */
+  #skip(tick: Tick, reason: SkipReason, attempt = 1): void {
+    this.#tellSkip(tick, reason, attempt)
+    const { jobId, scheduledForMs: tickMs } = tick
+    const job = this.#parts.jobOf(jobId)
+    if (attempt > 1 || job === undefined) return
+    if (reason !== 'overlap' && reason !== 'paused') return
+    void this.#parts.booksOf(job)?.skipped({ jobId, tickMs, untilTickMs: tickMs, count: 1, reason })
+  }
+
+  #tellSkip(
+    { jobId, scheduledForMs }: Tick,
+    reason: SkipReason | undefined,
+    attempt: number,
+  ): void {
     const scheduledFor = new Date(scheduledForMs).toISOString()
     this.#parts.log('run_skipped', { jobId, reason, scheduledFor, attempt })
   }

@@ -1,7 +1,7 @@
 import { checkChoice, checkKeys } from '../check.ts'
 import { durationOr, formatDuration, parseDuration } from '../duration.ts'
 import { describeValue, TenureError } from '../errors.ts'
-import type { Timing } from './job.ts'
+import type { Overdue, Timing } from './job.ts'
 
 /** After how long a run that ignores its timeout is called lost, unless `timeoutGrace` says so. */
 export const timeoutGraceMsDefault = 10_000
@@ -12,9 +12,25 @@ export const placesMax = 1_000
 /** The most attempts of a tick. */
 export const attemptsMax = 100
 
+/** How late a tick may be where what is late is skipped: less is the lateness of any timer. */
+export const skipGraceMsDefault = 1_000
+
+/** How late a tick may be where all are run that were missed: so many can they be at most. */
+export const runAllGraceMsDefault = 3_600_000
+
+/** How often a run is begun that is lost with its leader each time, unless `retry` allows more. */
+export const crashAttemptsMax = 3
+
 /** The options of a job, all there, in milliseconds. */
 export interface JobSettings {
   readonly data: unknown
+  /** Whether its ticks and runs stand in the ledger. */
+  readonly ledger: boolean
+  readonly overdue: Overdue
+  /** How late a tick may be and still be run; Infinity where there is no bound. */
+  readonly graceMs: number
+  /** Whether a run whose leader was lost is run again. */
+  readonly reruns: boolean
   readonly jitterMs: number
   readonly timeoutMs: number | undefined
   readonly timeoutGraceMs: number
@@ -39,6 +55,10 @@ export function readJobOptions(
 ): { settings: JobSettings; onConflict: 'replace' | 'keep' | 'error' } {
   checkKeys(options, 'options', [
     'data',
+    'ledger',
+    'overdue',
+    'grace',
+    'onCrash',
     'jitter',
     'timeout',
     'timeoutGrace',
@@ -46,15 +66,14 @@ export function readJobOptions(
     'retry',
     'onConflict',
   ])
-  const { data, jitter, timeout, timeoutGrace, overlap, retry, onConflict } = options as Record<
-    string,
-    unknown
-  >
+  const { data, jitter, timeout, timeoutGrace, overlap, retry, onConflict, ...lasting } =
+    options as Record<string, unknown>
   if (timeoutGrace !== undefined && timeout === undefined) {
     throw relationError('`timeoutGrace` to stand beside a `timeout`; there is none')
   }
   const settings: JobSettings = {
     data,
+    ...readLasting(lasting),
     jitterMs: durationOr(0, jitter, 'jitter'),
     timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, 'timeout'),
     timeoutGraceMs: durationOr(timeoutGraceMsDefault, timeoutGrace, 'timeoutGrace'),
@@ -64,6 +83,39 @@ export function readJobOptions(
   checkFit(settings, timing)
   const choice = checkChoice(onConflict, 'onConflict', ['replace', 'keep', 'error'])
   return { settings, onConflict: choice ?? 'replace' }
+}
+
+/** What becomes of a tick, and of a run, that its leader did not see to. */
+function readLasting({
+  ledger,
+  overdue,
+  grace,
+  onCrash,
+}: Readonly<Record<string, unknown>>): Pick<
+  JobSettings,
+  'ledger' | 'overdue' | 'graceMs' | 'reruns'
+> {
+  if (ledger !== undefined && typeof ledger !== 'boolean') {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_TYPE',
+      `Expected \`ledger\` to be true or false; got ${describeValue(ledger)}.`,
+    )
+  }
+  const policy = checkChoice(overdue, 'overdue', ['run-once', 'run-all', 'skip']) ?? 'run-once'
+  const reruns = checkChoice(onCrash, 'onCrash', ['skip', 'rerun']) === 'rerun'
+  if (reruns && ledger !== true) {
+    throw relationError(
+      "`ledger: true` beside `onCrash: 'rerun'`, which needs it; got " + describeValue(ledger),
+    )
+  }
+  const graceMs = durationOr(graceMsDefault[policy], grace, 'grace')
+  return { ledger: ledger ?? false, overdue: policy, graceMs, reruns }
+}
+
+const graceMsDefault: Readonly<Record<Overdue, number>> = {
+  'run-once': Infinity,
+  'run-all': runAllGraceMsDefault,
+  skip: skipGraceMsDefault,
 }
 
 function readOverlap(overlap: unknown): { places: number; queues: boolean } {
@@ -98,7 +150,13 @@ function readRetry(retry: unknown): Retry {
 }
 
 /** What means nothing beside the schedule is refused, and not ignored. */
-function checkFit({ jitterMs, places, queues }: JobSettings, timing: Timing): void {
+function checkFit({ jitterMs, places, queues, overdue }: JobSettings, timing: Timing): void {
+  if (queues && overdue === 'run-all') {
+    throw relationError(
+      "`overlap` to be left out, 'skip' or { allow } beside `overdue: 'run-all'`, whose ticks all " +
+        'wait for a place',
+    )
+  }
   if (timing.kind !== 'every') return
   if (jitterMs >= timing.everyMs) {
     throw relationError(

@@ -41,6 +41,18 @@ export interface ScheduleBounds {
  */
 export type Overlap = 'skip' | 'queue' | { readonly allow: number }
 
+/**
+ * What becomes of the ticks that were missed, because nobody led, the leader was busy, the job was
+ * paused, or the clock was set ahead:
+ *
+ * - `run-once`: the latest is run, at once; the others are skipped
+ * - `run-all`: all are run, one after the other, and so are those that come meanwhile
+ * - `skip`: none is made up for
+ *
+ * What is later than the job's `grace` is skipped in any case.
+ */
+export type Overdue = 'run-once' | 'run-all' | 'skip'
+
 /** How often, and after what delays, a run that has failed is tried again. */
 export interface RetryOptions {
   /** The attempts in all, the first one among them: from 1 to 100. */
@@ -55,6 +67,26 @@ export interface RetryOptions {
 export interface JobOptions<Data> {
   /** Given to each run. */
   readonly data?: Data
+  /** What becomes of ticks that were missed. @default 'run-once' */
+  readonly overdue?: Overdue | undefined
+  /**
+   * How late a tick may be and still be run, beyond its `jitter`. @default without a bound with
+   * `run-once`, '1h' with `run-all`, '1s' with `skip`
+   */
+  readonly grace?: Duration | undefined
+  /**
+   * What becomes of a run whose leader was lost before its end, where `ledger` is true: it is marked
+   * as abandoned, and with `rerun` the next leader runs it again, as the next attempt. Three attempts
+   * are made at most, or as many as `retry` allows, if that is more. @default 'skip'
+   */
+  readonly onCrash?: 'skip' | 'rerun' | undefined
+  /**
+   * Whether its ticks and runs are written to the store: each tick is claimed there before it
+   * starts, so that no other leader starts it, and the next one knows what was missed, and which
+   * runs were left unfinished. Without it a store that is slow delays no run, and what falls into
+   * the gap of a takeover is lost. @default false
+   */
+  readonly ledger?: boolean | undefined
   /**
    * Each tick is delayed at random by up to this, and never to the next tick or past it. Less than
    * `every`. @default 0
@@ -70,8 +102,8 @@ export interface JobOptions<Data> {
   /** What happens to a tick while the last run goes on. @default 'skip' */
   readonly overlap?: Overlap | undefined
   /**
-   * A tick whose run failed is tried again, while the term leads. A run that was aborted, timed out
-   * or was started by `runNow` is not. @default none
+   * A tick whose run failed is tried again, if need be by the next leader. A run that was aborted,
+   * timed out or was started by `runNow` is not. @default none
    */
   readonly retry?: RetryOptions | undefined
   /**
@@ -120,8 +152,16 @@ export type Handler<Data = unknown> = (run: Run<Data>) => unknown
  * - `timed-out`: its `timeout` passed, and it ended within `timeoutGrace`, either way
  * - `lost`: it went on after that. While `finishedAtMs` is `undefined` it still does
  * - `aborted`: it failed after it was told to stop, because its term came to its end
+ * - `abandoned`: its leader was lost before its end, and nobody knows how far it came
  */
-export type RunOutcome = 'running' | 'succeeded' | 'failed' | 'timed-out' | 'lost' | 'aborted'
+export type RunOutcome =
+  | 'running'
+  | 'succeeded'
+  | 'failed'
+  | 'timed-out'
+  | 'lost'
+  | 'aborted'
+  | 'abandoned'
 
 /** How far a run is, as it has told itself. */
 export interface RunProgress {
@@ -208,8 +248,15 @@ export interface Job extends Due, JobSettings {
   anchorMs: number | undefined
   /** The clock of `tickMs` and `dueMs`: that of elapsed time, or the wall clock. */
   on: 'monotonic' | 'wall'
-  /** The next tick; `dueMs` is that and its jitter. */
+  /** The next tick; `dueMs` is that and its jitter, Infinity while there is none. */
   tickMs: number
+  /** When it was scheduled: no tick before that is due, if nobody knows the job yet. */
+  readonly scheduledAtMs: number
+  /**
+   * How far the wall clock was ahead of the monotonic one when the job was entered in the ledger, in
+   * this term: by that an interval has its ticks there, however the wall clock is set later.
+   */
+  aheadMs: number | undefined
   /** The last tick by the wall clock: however that is set, it is not due again. */
   lastTickMs: number
   paused: boolean

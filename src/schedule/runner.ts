@@ -1,15 +1,16 @@
 import { checkName } from '../check.ts'
 import { setLongTimer, type Clock, type Timer } from '../clock.ts'
-import { newCorrelationId, withCorrelationId } from '../correlation.ts'
+import { withCorrelationId } from '../correlation.ts'
 import { formatDuration } from '../duration.ts'
 import { describeValue, messageOf, TenureError } from '../errors.ts'
 import type { LogEventName, RunLogger } from '../events.ts'
 import type { Fence } from '../fencing/fence-client.ts'
+import type { LedgerRun } from '../store/ledger-store.ts'
 import type { Handler, Job, Run, RunOutcome, RunProgress, RunRecord } from './job.ts'
 import type { Work } from './work.ts'
 
 /** What is told of a run, while it goes on and after. */
-export type RunEventName = 'run:started' | 'run:lost' | 'run:finished'
+export type RunEventName = 'run:started' | 'run:lost' | 'run:finished' | 'run:abandoned'
 
 /** What a runner, and the scheduler around it, is made of. */
 export interface RunnerParts {
@@ -32,6 +33,7 @@ export interface RunningTerm {
 
 /** Why and with what a job is run. */
 export interface HowRun {
+  readonly runId: string
   readonly trigger: RunRecord['trigger']
   readonly scheduledForMs: number
   readonly attempt: number
@@ -112,10 +114,39 @@ export class Runner {
       progress: (fraction, note) => this.#progress(going, readProgress(fraction, note)),
     }
     const settled = withCorrelationId(how.correlationId, () => settle(job.handler, run))
-    term.work.add({ name: job.id, abort: (reason) => controller.abort(reason) }, settled)
+    // Over when its end is told: what that makes necessary is added before the work looks done.
+    const over = settled.then((end) => this.#end(going, end))
+    term.work.add({ name: job.id, abort: (reason) => controller.abort(reason) }, over)
     this.#setTimeout(going)
-    void settled.then((end) => this.#end(going, end))
     return going.told.promise
+  }
+
+  /** Tells of a run whose leader was lost: this instance did not see how it ended. */
+  abandoned(run: LedgerRun): void {
+    const { log, onRun } = this.#parts
+    const { jobId, runId, correlationId, attempt, token, trigger } = run
+    const error = 'The leader was lost before the run had ended.'
+    const record: RunRecord = {
+      id: runId,
+      jobId,
+      trigger,
+      scheduledForMs: run.tickMs,
+      attempt,
+      startedAtMs: run.startedAtMs,
+      finishedAtMs: run.finishedAtMs,
+      outcome: 'abandoned',
+      error,
+      progress: undefined,
+      fencingToken: token,
+      correlationId,
+    }
+    const scheduledFor = new Date(run.tickMs).toISOString()
+    const rerun = run.retryAtMs !== undefined
+    const fields = { jobId, runId, correlationId, token, attempt, scheduledFor, rerun }
+    log('run_abandoned', { ...fields, message: error })
+    this.#onRecord(record, true)
+    this.#recall(record)
+    onRun('run:abandoned', record)
   }
 
   #begin(
@@ -126,7 +157,7 @@ export class Runner {
   ): Going {
     const { clock, log, onRun } = this.#parts
     const record: RunRecord = {
-      id: newCorrelationId(),
+      id: how.runId,
       jobId: job.id,
       trigger: how.trigger,
       scheduledForMs: how.scheduledForMs,
@@ -233,6 +264,10 @@ export class Runner {
   #remember(going: Going, record: RunRecord): void {
     going.record = record
     this.#onRecord(record, false)
+    this.#recall(record)
+  }
+
+  #recall(record: RunRecord): void {
     const at = this.#recent.findIndex(({ id }) => id === record.id)
     if (at === -1) this.#recent = [record, ...this.#recent].slice(0, recentRunsMax)
     else this.#recent = this.#recent.with(at, record)

@@ -2,7 +2,10 @@ import { checkName } from '../check.ts'
 import type { Timer } from '../clock.ts'
 import { correlationId, newCorrelationId } from '../correlation.ts'
 import { describeValue, TenureError } from '../errors.ts'
+import type { LedgerJob } from '../store/ledger-store.ts'
+import type { Bookkeeper } from './bookkeeper.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { invariant } from '../invariant.ts'
 import { DueQueue } from './due-queue.ts'
 import { readJobOptions } from './job-options.ts'
 import {
@@ -14,7 +17,8 @@ import {
   type RunRecord,
 } from './job.ts'
 import { Runner, type RunnerParts, type RunningTerm } from './runner.ts'
-import { delayOf, latestTick, nextTick, ticksFrom, toWallMs } from './timing.ts'
+import { decideDue } from './overdue.ts'
+import { clockAt, delayOf, nextTick, ticksFrom, toWallMs, type Clocks } from './timing.ts'
 
 /** A job of Tenure's own that runs elsewhere, and is shown and fired like any other. */
 export interface SystemJob {
@@ -23,8 +27,18 @@ export interface SystemJob {
   fire(correlationId: string): Promise<RunRecord>
 }
 
+/** What a scheduler is made of. */
+export interface SchedulerParts extends RunnerParts {
+  /** Opens the books of a term; `undefined` where there is no ledger. */
+  readonly openBooks?: (term: RunningTerm) => Bookkeeper | undefined
+}
+
 /** How many of the next ticks one may ask for. */
 const nextTicksMax = 1_000
+
+/** How much of the history is kept, and how often it is looked through. */
+const keep = { runs: 100, ageMs: 7 * 86_400_000, forgetAgeMs: 30 * 86_400_000 } as const
+const pruneEveryMs = 60_000
 
 /** The longest wait before the wall clock is looked at again: somebody may set it. */
 const lookMsMax = 10_000
@@ -32,9 +46,12 @@ const lookMsMax = 10_000
 /**
  * Runs jobs when they are due, while its instance leads. One timer serves all jobs: those with an
  * interval wait on the monotonic clock, the others on the wall clock.
+ *
+ * Where there is a ledger, a term begins with what stands there: runs that were left unfinished are
+ * told, jobs are entered, and their ticks go on from the last one that is accounted for.
  */
 export class Scheduler {
-  readonly #parts: RunnerParts
+  readonly #parts: SchedulerParts
   readonly #runner: Runner
   readonly #jobs = new Map<string, Job>()
   readonly #systemJobs = new Map<string, SystemJob>()
@@ -42,9 +59,15 @@ export class Scheduler {
   readonly #dispatcher: Dispatcher
   #allPaused = false
   #term: RunningTerm | undefined
+  /** The books of the term that leads. */
+  #books: Bookkeeper | undefined
+  #tookOver = false
+  /** Over when all jobs so far are entered in the ledger. */
+  #entering: Promise<unknown> = Promise.resolve()
   #timer: Timer | undefined
+  #pruneTimer: Timer | undefined
 
-  constructor(parts: RunnerParts) {
+  constructor(parts: SchedulerParts) {
     this.#parts = parts
     this.#runner = new Runner(parts, (run, starts) => {
       const job = this.#jobs.get(run.jobId)
@@ -55,7 +78,8 @@ export class Scheduler {
     const hooks = {
       jobOf: (id: string) => this.#jobs.get(id),
       isPaused: (job: Job) => this.#isPaused(job),
-      onIdle: (id: string) => this.#idle(id),
+      booksOf: (job: Job) => (job.ledger ? this.#books : undefined),
+      onFree: (id: string, idle: boolean) => this.#free(id, idle),
     }
     this.#dispatcher = new Dispatcher({ ...parts, ...hooks }, this.#runner)
   }
@@ -70,17 +94,100 @@ export class Scheduler {
   /** Ticks are run from here on, as long as the term leads. */
   begin(term: RunningTerm): void {
     this.#term = term
+    this.#books = this.#parts.openBooks?.(term)
     this.#dispatcher.begin(term)
-    for (const job of this.#jobs.values()) this.#enqueue(job)
+    for (const job of this.#jobs.values()) {
+      if (!job.ledger || this.#books === undefined) this.#enqueue(job)
+    }
     this.#setTimer()
+    if (Array.from(this.#jobs.values()).some(({ ledger }) => ledger)) this.#needLedger()
   }
 
   /** No run starts from here on. What runs is left to its drain. */
   end(): void {
     this.#term = undefined
+    this.#books = undefined
+    this.#tookOver = false
     this.#timer?.cancel()
+    this.#pruneTimer?.cancel()
     this.#dispatcher.end()
-    for (const job of this.#jobs.values()) this.#dequeue(job)
+    for (const job of this.#jobs.values()) {
+      this.#dequeue(job)
+      job.dueMs = Infinity
+      job.aheadMs = undefined
+    }
+  }
+
+  // ---- the ledger ----
+
+  /** Begins with what the ledger says, once in a term, if it has a job that needs that. */
+  #needLedger(): void {
+    if (this.#books === undefined || this.#tookOver) return
+    this.#tookOver = true
+    this.#entering = this.#takeOver(this.#books)
+  }
+
+  /** Begins a term with what the ledger says. */
+  async #takeOver(books: Bookkeeper): Promise<void> {
+    const findings = await books.takeOver()
+    if (this.#books !== books) return
+    if (books.isAbsent) {
+      this.#books = undefined
+      for (const job of this.#jobs.values()) if (job.dueMs === Infinity) this.#enqueue(job)
+      return this.#setTimer()
+    }
+    for (const run of findings?.abandoned ?? []) this.#runner.abandoned(run)
+    await this.#enter(
+      books,
+      Array.from(this.#jobs.values()).filter(({ ledger }) => ledger),
+    )
+    if (this.#books !== books) return
+    this.#dispatcher.owe(findings?.owed ?? [])
+    this.#prune(books)
+  }
+
+  /** Enters jobs in the ledger; each is due from its last tick on that is accounted for there. */
+  async #enter(books: Bookkeeper, jobs: readonly Job[]): Promise<void> {
+    const { clock } = this.#parts
+    const known = await books.register(
+      jobs.map(({ id, description, timing, anchorMs, scheduledAtMs }) => {
+        const isInterval = timing.kind === 'every' && anchorMs !== undefined
+        const startMs = isInterval ? toWallMs('monotonic', anchorMs, clock) : scheduledAtMs
+        return { jobId: id, schedule: description, anchorMs: startMs, cursorMs: scheduledAtMs }
+      }),
+    )
+    if (this.#books !== books) return
+    for (const [index, entry] of (known ?? []).entries()) {
+      const job = jobs[index]
+      // One that was replaced meanwhile is entered by itself.
+      if (job === undefined || this.#jobs.get(job.id) !== job) continue
+      if (job.aheadMs === undefined) this.#goOn(job, entry)
+    }
+    this.#setTimer()
+  }
+
+  /** A job goes on where the ledger says that it is. */
+  #goOn(job: Job, { anchorMs, cursorMs }: LedgerJob): void {
+    const { clock } = this.#parts
+    const wallMs = clock.wallMs()
+    job.lastTickMs = Math.max(job.lastTickMs, cursorMs)
+    // However the wall clock was set: the next tick is after the last, and within an interval.
+    job.aheadMs = Math.round(Math.max(wallMs, cursorMs) - clock.monotonicMs())
+    if (job.timing.kind === 'every') {
+      const { everyMs, afterFinish, startAtMs } = job.timing
+      const waits = startAtMs !== undefined && Math.max(wallMs, cursorMs) < startAtMs
+      // The first tick is an interval after the anchor, or at `startAt`.
+      const rateFromMs = startAtMs === undefined ? anchorMs : startAtMs - everyMs
+      job.anchorMs = waits ? undefined : (afterFinish ? cursorMs : rateFromMs) - job.aheadMs
+    }
+    this.#enqueue(job, afterTick('wall', cursorMs, this.#clockOf(job)))
+  }
+
+  #prune(books: Bookkeeper): void {
+    void books.prune(keep).then(() => {
+      if (this.#books !== books) return
+      this.#pruneTimer = this.#parts.clock.setTimer(pruneEveryMs, () => this.#prune(books))
+    })
   }
 
   // ---- jobs ----
@@ -114,8 +221,10 @@ export class Scheduler {
         lastRun: previous?.lastRun,
         on: 'monotonic',
         tickMs: 0,
+        aheadMs: undefined,
+        scheduledAtMs: Math.round(clock.wallMs()),
         lastTickMs: -Infinity,
-        dueMs: 0,
+        dueMs: Infinity,
         place: -1,
       },
       previous,
@@ -129,17 +238,24 @@ export class Scheduler {
     this.#jobs.set(job.id, job)
     // Deploys schedule the same jobs again and again: that must not put off their next tick.
     if (same) {
-      const { anchorMs, lastTickMs } = previous
-      Object.assign(job, { anchorMs, lastTickMs })
+      const { anchorMs, lastTickMs, aheadMs, scheduledAtMs } = previous
+      const entered = job.ledger ? aheadMs : undefined
+      Object.assign(job, { anchorMs, lastTickMs, aheadMs: entered, scheduledAtMs })
     }
-    const isDue = previous !== undefined && previous.place !== -1
     if (previous !== undefined) this.#dequeue(previous)
     if (this.#term === undefined) return
-    if (same && isDue) {
+    if (job.ledger && this.#books !== undefined && job.aheadMs === undefined) {
+      // The first one is entered with what it finds.
+      if (this.#tookOver) {
+        this.#entering = Promise.all([this.#entering, this.#enter(this.#books, [job])])
+      } else this.#needLedger()
+      return
+    }
+    if (same && previous.dueMs !== Infinity) {
       const { on, tickMs, dueMs, jitterMs } = previous
       const delayMs = jitterMs === job.jitterMs ? dueMs - tickMs : this.#delayOf(job, tickMs)
       Object.assign(job, { on, tickMs, dueMs: tickMs + delayMs })
-      this.#queues[on].add(job)
+      this.#wait(job)
     } else this.#enqueue(job)
     this.#setTimer()
   }
@@ -154,15 +270,30 @@ export class Scheduler {
     this.#dispatcher.drop(id, 'removed')
     this.#dequeue(job)
     this.#jobs.delete(id)
+    // Scheduled again it is another job, which begins anew.
+    const atMs = Math.round(this.#parts.clock.wallMs())
+    const gone = { jobId: id, schedule: '(removed)', anchorMs: atMs, cursorMs: atMs }
+    if (job.ledger) void this.#books?.register([gone])
   }
 
   setPaused(id: string, paused: boolean): void {
-    this.#known(id).paused = paused
+    const job = this.#known(id)
+    job.paused = paused
+    this.#pausedOrResumed(job)
+    this.#setTimer()
   }
 
   /** Pauses all jobs, also those that are scheduled later; one that is paused by itself stays so. */
   setAllPaused(paused: boolean): void {
     this.#allPaused = paused
+    for (const job of this.#jobs.values()) this.#pausedOrResumed(job)
+    this.#setTimer()
+  }
+
+  /** The tick of a paused job stands: when it is resumed, that is overdue. */
+  #pausedOrResumed(job: Job): void {
+    if (this.#isPaused(job)) this.#dequeue(job)
+    else this.#wait(job)
   }
 
   records(): JobRecord[] {
@@ -182,7 +313,7 @@ export class Scheduler {
       )
     }
     const { timing } = job
-    const atMs = ticksFrom(job, this.#parts.clock, count)
+    const atMs = ticksFrom(job, this.#clockOf(job), count)
     return { timeZone: timing.kind === 'cron' ? timing.timeZone : 'UTC', atMs }
   }
 
@@ -200,6 +331,12 @@ export class Scheduler {
     }
     if (system !== undefined) return system.fire(correlation)
     if (job === undefined) throw reservedError(id)
+    while (!this.#isEntered(job)) {
+      const entering = this.#entering
+      await entering
+      // Nothing was entered, because the term is over: the claim finds that out.
+      if (entering === this.#entering) break
+    }
     const given = data === undefined ? job.data : data
     return this.#dispatcher.runNow(job, term, given, correlation)
   }
@@ -211,6 +348,7 @@ export class Scheduler {
     const { clock } = this.#parts
     const elapsed = this.#queues.monotonic.first
     const wall = this.#queues.wall.first
+    if (this.#term === undefined) return
     const delayMs = Math.min(
       elapsed === undefined ? Infinity : elapsed.dueMs - clock.monotonicMs(),
       wall === undefined ? Infinity : wall.dueMs - clock.wallMs(),
@@ -239,44 +377,73 @@ export class Scheduler {
     this.#setTimer()
   }
 
-  /** One job is due, perhaps more than once since it was looked at: the latest tick is run. */
+  /** One job is due, perhaps more than once since it was looked at. */
   #tick(job: Job, term: RunningTerm): void {
-    const { log, clock } = this.#parts
-    const { tickMs, missed } = latestTick(job, clock)
-    const scheduledForMs = toWallMs(job.on, tickMs, clock)
-    if (job.on === 'wall') job.lastTickMs = tickMs
+    const { on } = job
+    const clock = this.#clockOf(job)
     this.#dequeue(job)
-    if (!this.#isPaused(job)) {
-      const scheduledFor = new Date(scheduledForMs).toISOString()
-      if (missed > 0) log('run_skipped', { jobId: job.id, reason: 'late', missed, scheduledFor })
-      this.#dispatcher.due(job, term, scheduledForMs)
+    const { skipped, runMs } = decideDue(job, clock)
+    // It is looked at again when there is a place.
+    const waits = job.overdue === 'run-all' && !this.#dispatcher.hasPlace(job)
+    if (waits && runMs !== undefined) return
+    const lastMs = runMs ?? skipped?.toMs
+    invariant(lastMs !== undefined, 'what is due is run or skipped')
+    job.dueMs = Infinity
+    if (on === 'wall') job.lastTickMs = lastMs
+    if (skipped !== undefined) {
+      const { fromMs, toMs, count } = skipped
+      const [tickMs, untilTickMs] = [toWallMs(on, fromMs, clock), toWallMs(on, toMs, clock)]
+      this.#dispatcher.miss(job, { tickMs, untilTickMs, count })
     }
+    if (runMs !== undefined) this.#dispatcher.due(job, term, toWallMs(on, runMs, clock))
     // A handler may have removed or replaced its own job, or ended the term.
-    if (this.#term !== undefined && this.#jobs.get(job.id) === job) this.#enqueue(job)
+    if (this.#term === undefined || this.#jobs.get(job.id) !== job) return
+    if (runMs === undefined && isFixedDelay(job)) job.anchorMs = clock.monotonicMs()
+    this.#enqueue(job, afterTick(on, lastMs, clock))
   }
 
-  /** Nothing of a job goes on any more: a fixed delay is counted from here. */
-  #idle(id: string): void {
+  /** A job has a place again. Where nothing of it goes on, a fixed delay is counted from here. */
+  #free(id: string, idle: boolean): void {
     const { clock } = this.#parts
     const job = this.#jobs.get(id)
-    if (job?.timing.kind !== 'every' || !job.timing.afterFinish) return
-    const { startAtMs } = job.timing
-    if (startAtMs === undefined || startAtMs <= clock.wallMs()) job.anchorMs = clock.monotonicMs()
-    if (this.#term === undefined) return
-    this.#enqueue(job)
+    if (job === undefined) return
+    if (idle && job.timing.kind === 'every' && job.timing.afterFinish) {
+      const { startAtMs } = job.timing
+      if (startAtMs === undefined || startAtMs <= clock.wallMs()) job.anchorMs = clock.monotonicMs()
+      if (this.#term !== undefined && this.#isEntered(job)) this.#enqueue(job)
+    } else if (job.overdue === 'run-all') this.#wait(job)
     this.#setTimer()
   }
 
-  #enqueue(job: Job): void {
+  /** Finds the first tick after a moment, now unless it is given, and waits for it. */
+  #enqueue(job: Job, from: Clocks = this.#clockOf(job)): void {
     this.#dequeue(job)
-    const { timing } = job
-    const waitsForEnd = timing.kind === 'every' && timing.afterFinish
-    if (waitsForEnd && this.#dispatcher.isBusy(job.id)) return
-    const next = nextTick(job, this.#parts.clock)
+    job.dueMs = Infinity
+    if (isFixedDelay(job) && this.#dispatcher.isBusy(job.id)) return
+    const next = nextTick(job, from)
     if (next === undefined) return
     const { on, tickMs, anchorMs } = next
     Object.assign(job, { on, tickMs, anchorMs, dueMs: tickMs + this.#delayOf(job, tickMs) })
-    this.#queues[on].add(job)
+    this.#wait(job)
+  }
+
+  /** Waits for the next tick of a job, if it has one and is not paused. */
+  #wait(job: Job): void {
+    if (this.#term === undefined || job.dueMs === Infinity || job.place !== -1) return
+    if (!this.#isPaused(job)) this.#queues[job.on].add(job)
+  }
+
+  /** Whether the ledger knows the job in this term, where it has to. */
+  #isEntered(job: Job): boolean {
+    return !job.ledger || this.#books === undefined || job.aheadMs !== undefined
+  }
+
+  /** The clocks by which a job is due. */
+  #clockOf({ timing, aheadMs }: Job): Clocks {
+    const { clock } = this.#parts
+    if (timing.kind !== 'every' || aheadMs === undefined) return clock
+    const monotonicMs = (): number => clock.monotonicMs()
+    return { monotonicMs, wallMs: () => clock.monotonicMs() + aheadMs }
   }
 
   #delayOf({ timing, jitterMs }: Job, tickMs: number): number {
@@ -306,7 +473,7 @@ export class Scheduler {
 
   #recordOf(job: Job): JobRecord {
     const paused = this.#isPaused(job)
-    const due = job.place !== -1 && !paused
+    const due = job.place !== -1
     return {
       id: job.id,
       system: false,
@@ -314,10 +481,19 @@ export class Scheduler {
       paused,
       running: this.#runner.isRunning(job.id),
       lastRun: job.lastRun,
-      nextTickAtMs: due ? toWallMs(job.on, job.dueMs, this.#parts.clock) : undefined,
+      nextTickAtMs: due ? toWallMs(job.on, job.dueMs, this.#clockOf(job)) : undefined,
       retryAtMs: this.#dispatcher.retryAtMs(job.id),
     }
   }
+}
+
+function isFixedDelay({ timing }: Job): boolean {
+  return timing.kind === 'every' && timing.afterFinish
+}
+
+/** The moment after a tick: by the fractions that there are between two clocks, and no more. */
+function afterTick(on: Job['on'], tickMs: number, clock: Clocks): Clocks {
+  return clockAt(on, tickMs + 0.5, clock)
 }
 
 function reservedError(id: string): TenureError {

@@ -3,13 +3,16 @@ import type { CronTimes } from './cron.ts'
 import { nextOfInterval } from './interval.ts'
 import type { Job, Timing } from './job.ts'
 
+/** The two clocks that decide when something is due. */
+export type Clocks = Pick<InstantSource, 'monotonicMs' | 'wallMs'>
+
 /** A tick to come: on which clock it is due, and from where its interval is counted. */
 export type NextTick = Pick<Job, 'on' | 'tickMs' | 'anchorMs'>
 
 /** The first tick of a job after this moment, or `undefined` if there is none. */
 export function nextTick(
   { timing, anchorMs, lastTickMs }: Pick<Job, 'timing' | 'anchorMs' | 'lastTickMs'>,
-  clock: Pick<InstantSource, 'monotonicMs' | 'wallMs'>,
+  clock: Clocks,
 ): NextTick | undefined {
   // However the wall clock is set, no tick is due again.
   const wallMs = Math.max(clock.wallMs(), lastTickMs)
@@ -31,7 +34,7 @@ export function nextTick(
 function nextOfEvery(
   timing: Timing & { kind: 'every' },
   anchorMs: number | undefined,
-  clock: Pick<InstantSource, 'monotonicMs' | 'wallMs'>,
+  clock: Clocks,
 ): NextTick | undefined {
   const { everyMs, startAtMs = 0, endAtMs = Infinity } = timing
   const wallMs = clock.wallMs()
@@ -48,32 +51,39 @@ function nextOfEvery(
 /** How many ticks of a cron expression are counted one by one after a long block or a jump. */
 const missedTicksMax = 1_000
 
-/** The latest tick of a job that is due, and how many before it were missed. */
+/** The latest tick of a job that is due, how many before it were missed, and the last of those. */
 export function latestTick(
   { timing, on, tickMs: firstMs }: Pick<Job, 'timing' | 'on' | 'tickMs'>,
-  clock: Pick<InstantSource, 'monotonicMs' | 'wallMs'>,
-): { tickMs: number; missed: number } {
-  if (timing.kind === 'at') return { tickMs: firstMs, missed: 0 }
+  clock: Clocks,
+): { tickMs: number; missed: number; beforeMs: number } {
+  if (timing.kind === 'at') return { tickMs: firstMs, missed: 0, beforeMs: firstMs }
   const nowMs = on === 'wall' ? clock.wallMs() : clock.monotonicMs()
   const { endAtMs = Infinity } = timing
   // Between two clocks there are fractions of a millisecond, which must not cost the last tick.
   const lastMs = Math.min(nowMs, nowMs + (endAtMs - clock.wallMs()) + 0.5)
   let tickMs = firstMs
+  let beforeMs = firstMs
   let missed = 0
   if (timing.kind === 'every') {
     // With a fixed delay there is no second tick before the first has been run.
-    if (timing.afterFinish) return { tickMs, missed }
+    if (timing.afterFinish) return { tickMs, missed, beforeMs }
     missed = Math.max(0, Math.floor((lastMs - firstMs) / timing.everyMs))
-    return { tickMs: firstMs + missed * timing.everyMs, missed }
+    tickMs = firstMs + missed * timing.everyMs
+    return { tickMs, missed, beforeMs: missed > 0 ? tickMs - timing.everyMs : firstMs }
   }
   while (missed < missedTicksMax) {
     const nextMs = timing.times.nextMs(tickMs)
     if (nextMs === undefined || nextMs > lastMs) break
+    beforeMs = tickMs
     tickMs = nextMs
     missed++
   }
-  if (missed === missedTicksMax) tickMs = latestBetween(timing.times, tickMs, lastMs)
-  return { tickMs, missed }
+  if (missed === missedTicksMax) {
+    const countedMs = tickMs
+    tickMs = latestBetween(timing.times, countedMs, lastMs)
+    if (tickMs > countedMs) beforeMs = latestBetween(timing.times, countedMs, tickMs - 1)
+  }
+  return { tickMs, missed, beforeMs }
 }
 
 /** The latest tick up to `untilMs`, which is `tickMs` or one after it: found by halving. */
@@ -96,7 +106,7 @@ function latestBetween(times: CronTimes, tickMs: number, untilMs: number): numbe
  */
 export function ticksFrom(
   job: Pick<Job, 'timing' | 'anchorMs' | 'lastTickMs'>,
-  clock: Pick<InstantSource, 'monotonicMs' | 'wallMs'>,
+  clock: Clocks,
   count: number,
 ): number[] {
   const ticks: number[] = []
@@ -132,10 +142,17 @@ export function delayOf(
 }
 
 /** An instant of a clock by the wall clock, as they stand now: whole milliseconds since 1970. */
-export function toWallMs(
-  on: Job['on'],
-  ms: number,
-  clock: Pick<InstantSource, 'monotonicMs' | 'wallMs'>,
-): number {
+export function toWallMs(on: Job['on'], ms: number, clock: Clocks): number {
   return Math.round(on === 'wall' ? ms : clock.wallMs() - (clock.monotonicMs() - ms))
+}
+
+/** Both clocks at the moment of a tick, as they stand to one another now. */
+export function clockAt(on: Job['on'], tickMs: number, clock: Clocks): Clocks {
+  return clockBefore((on === 'wall' ? clock.wallMs() : clock.monotonicMs()) - tickMs, clock)
+}
+
+/** Both clocks as they were so long ago. */
+export function clockBefore(agoMs: number, clock: Clocks): Clocks {
+  const [monotonicMs, wallMs] = [clock.monotonicMs() - agoMs, clock.wallMs() - agoMs]
+  return { monotonicMs: () => monotonicMs, wallMs: () => wallMs }
 }

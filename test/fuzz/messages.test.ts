@@ -120,6 +120,7 @@ class HeartBench {
       clock: this.clock,
       environment: {},
       openStore: async () => new MemoryLeaseStore(this.memory),
+      openLedger: async () => undefined,
       random: () => 0.5,
       newHolder: () => `holder-${++this.#holders}`,
       config,

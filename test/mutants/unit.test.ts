@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
+import { ledgerMutants } from './ledger-mutants.ts'
 import { mutants } from './mutants.ts'
 import { createVariant } from './variant.ts'
 
@@ -15,6 +16,9 @@ const suites = [
   'heart-parts',
   'scheduler',
   'scheduler-clock',
+  'scheduler-ledger',
+  'bookkeeper',
+  'overdue',
   'cron',
   'job-options',
   'changing-jobs',
@@ -60,7 +64,7 @@ describe('of the broken variants', { concurrency: 2 }, () => {
     assert.ok(passed > 100)
   })
 
-  for (const [index, mutant] of mutants.entries()) {
+  for (const [index, mutant] of [...mutants, ...ledgerMutants].entries()) {
     test(`"${mutant.what}" is caught`, async () => {
       const { failed } = await runTests(createVariant(join(folder, String(index)), mutant))
       assert.ok(failed > 0, 'no test has failed')

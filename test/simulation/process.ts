@@ -315,6 +315,7 @@ export class SimProcess {
     return {
       clock,
       environment: {},
+      openLedger: async () => undefined,
       openStore: () =>
         Promise.resolve(
           new StoreClient({

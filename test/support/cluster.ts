@@ -4,7 +4,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import type { TenureOptions } from '../../src/index.ts'
 import type { LeaseReading, LeaseStore } from '../../src/store/lease-store.ts'
 import { faultOfLine } from './check-line.ts'
-import type { InstanceCommand, InstanceMessage } from './instance.ts'
+import type { IdleJob, InstanceCommand, InstanceMessage } from './instance.ts'
 import type { PostgresServer } from './postgres-server.ts'
 import { createTestStore, type StoreName, type TestStore } from './test-store.ts'
 import { until } from './until.ts'
@@ -129,6 +129,7 @@ export class Instance {
 export interface InstanceOptions extends TenureOptions {
   /** The interval of a job, in milliseconds. */
   readonly tick?: number
+  readonly jobs?: readonly IdleJob[]
 }
 
 /** How a cluster is made: the options of its instances, and what they share. */

@@ -1,13 +1,16 @@
 // A process that takes part in a lease, commanded over IPC by test/support/cluster.ts.
 import { spawn } from 'node:child_process'
 import { writeSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import pg from 'pg'
 
 import {
   createTenure,
   withCorrelationId,
+  type JobOptions,
   type Run,
+  type Schedule,
   type TenureOptions,
   type WitnessStatus,
 } from '../../src/index.ts'
@@ -72,8 +75,19 @@ export type InstanceMessage =
 const say = (message: InstanceMessage): void => void process.send?.(message)
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6
 
-const options = JSON.parse(process.argv[2] ?? '{}') as TenureOptions & { tick?: number }
-const { tick, ...tenureOptions } = options
+/** A job that does nothing for a while. */
+export interface IdleJob {
+  readonly id: string
+  readonly schedule: Schedule
+  readonly lastsMs: number
+  readonly options: JobOptions<undefined>
+}
+
+const options = JSON.parse(process.argv[2] ?? '{}') as TenureOptions & {
+  tick?: number
+  jobs?: IdleJob[]
+}
+const { tick, jobs = [], ...tenureOptions } = options
 const line =
   (level: string) =>
   (fields: object, event: string): void => {
@@ -104,6 +118,10 @@ if (tick !== undefined) {
     const lateMs = Date.now() - run.scheduledFor.getTime()
     say({ said: 'ran', jobId: run.jobId, lateMs, token: run.fencingToken })
   })
+}
+
+for (const { id, schedule, lastsMs, options: jobOptions } of jobs) {
+  await tenure.schedule(id, schedule, () => sleep(lastsMs), jobOptions)
 }
 
 /** What the first statement sees. */

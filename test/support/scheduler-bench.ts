@@ -1,5 +1,7 @@
 import type { LogEventName, RunLogger } from '../../src/events.ts'
 import { createFence } from '../../src/fencing/fence.ts'
+import type { Fence } from '../../src/fencing/fence-client.ts'
+import { Bookkeeper, type LedgerPort } from '../../src/schedule/bookkeeper.ts'
 import type { JobRecord, RunRecord } from '../../src/schedule/job.ts'
 import { Scheduler } from '../../src/schedule/scheduler.ts'
 import { Work } from '../../src/schedule/work.ts'
@@ -9,26 +11,56 @@ const fence = createFence({ lease: 'scheduler', fencingToken: 7, assertTrusted: 
 
 const silent: RunLogger = { debug() {}, info() {}, warn() {}, error() {} }
 
+/** How a bench is made. */
+export interface SchedulerBenchOptions {
+  readonly clock?: FakeClock
+  /** Where ticks and runs are written; nowhere unless it is given. */
+  readonly ledger?: LedgerPort
+  readonly token?: number
+}
+
 /** A scheduler on a fake clock, with a term that leads until it is told otherwise. */
 export class SchedulerBench {
-  readonly clock = new FakeClock()
+  readonly clock: FakeClock
   readonly lines: { event: LogEventName; fields: Record<string, unknown> }[] = []
   /** The runs that have ended, and those that were called lost. */
   readonly runs: RunRecord[] = []
   readonly lost: RunRecord[] = []
-  readonly term = { fencingToken: 7, fence, leads: true, work: new Work() }
+  readonly abandoned: RunRecord[] = []
+  readonly term: { fencingToken: number; fence: Fence; leads: boolean; work: Work }
   /** What the next draws of randomness are; 0 when none is left. */
   readonly draws: number[] = []
-  readonly scheduler = new Scheduler({
-    clock: this.clock,
-    random: () => this.draws.shift() ?? 0,
-    log: (event, fields) => void this.lines.push({ event, fields: { ...fields } }),
-    loggerWith: () => silent,
-    onRun: (event, run) => {
-      if (event === 'run:finished') this.runs.push(run)
-      if (event === 'run:lost') this.lost.push(run)
-    },
-  })
+  readonly scheduler: Scheduler
+  readonly #ledger: LedgerPort | undefined
+
+  constructor({ clock = new FakeClock(), ledger, token = 7 }: SchedulerBenchOptions = {}) {
+    this.clock = clock
+    this.#ledger = ledger
+    this.term = { fencingToken: token, fence, leads: true, work: new Work() }
+    const log = (event: LogEventName, fields: object): void =>
+      void this.lines.push({ event, fields: { ...fields } })
+    this.scheduler = new Scheduler({
+      clock,
+      random: () => this.draws.shift() ?? 0,
+      log,
+      loggerWith: () => silent,
+      onRun: (event, run) => {
+        if (event === 'run:finished') this.runs.push(run)
+        if (event === 'run:lost') this.lost.push(run)
+        if (event === 'run:abandoned') this.abandoned.push(run)
+      },
+      openBooks: (term) =>
+        ledger &&
+        new Bookkeeper({
+          port: ledger,
+          clock,
+          lease: 'scheduler',
+          token: term.fencingToken,
+          leads: () => term.leads,
+          onFault: (error, retryMs) => log('ledger_failed', { error, retryMs }),
+        }),
+    })
+  }
 
   lead(): this {
     this.scheduler.begin(this.term)
@@ -36,7 +68,8 @@ export class SchedulerBench {
   }
 
   schedule(id: string, schedule: unknown, handler: unknown = () => {}, options: object = {}): void {
-    this.scheduler.schedule(id, schedule, handler, options)
+    const ledger = this.#ledger === undefined ? {} : { ledger: true }
+    this.scheduler.schedule(id, schedule, handler, { ...ledger, ...options })
   }
 
   /** Lets time pass, and what is due then run as far as it can without time. */

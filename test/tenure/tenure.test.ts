@@ -334,7 +334,11 @@ describe('draining', () => {
         runHeart: (config, _clock, hear) =>
           runInMain(
             config,
-            { ...createSystemSurroundings(clock), openStore: async () => store },
+            {
+              ...createSystemSurroundings(clock),
+              openStore: async () => store,
+              openLedger: async () => undefined,
+            },
             hear,
           ),
       },

@@ -398,8 +398,10 @@ describe('the jobs of a test Tenure', () => {
       [false, true, true],
     )
     await tenure.resumeAll()
+    await tenure.advance(0)
+    assert.deepEqual(outcomes, ['succeeded', 'succeeded'], 'the latest tick of each is made up for')
     await tenure.advance('1s')
-    assert.deepEqual(outcomes, ['succeeded', 'succeeded'])
+    assert.equal(outcomes.length, 4)
     await tenure.stop()
   })
 

@@ -172,7 +172,7 @@ describe('jitter', () => {
     bench.clock.freeze(31_000)
     await bench.pass(0)
     assert.deepEqual(scheduledFor, [30_000])
-    assert.equal(bench.logged('run_skipped')[0]?.['missed'], 2)
+    assert.equal(bench.logged('run_skipped')[0]?.['count'], 2)
   })
 })
 
@@ -626,18 +626,25 @@ describe('pausing all jobs', () => {
   test('lets the ticks of all pass, and leaves alone which of them are paused by themselves', async () => {
     const bench = new SchedulerBench().lead()
     const ran: string[] = []
-    for (const id of ['a', 'b']) bench.schedule(id, { every: '1s' }, () => void ran.push(id))
+    const overdue = { overdue: 'skip' } as const
+    for (const id of ['a', 'b']) {
+      bench.schedule(id, { every: '1s' }, () => void ran.push(id), overdue)
+    }
     bench.scheduler.setPaused('b', true)
     bench.scheduler.setAllPaused(true)
-    bench.schedule('later', { every: '1s' }, () => void ran.push('later'))
+    bench.schedule('later', { every: '1s' }, () => void ran.push('later'), overdue)
     await bench.pass(3_000)
     assert.deepEqual(ran, [])
     assert.ok(bench.scheduler.records().every(({ paused }) => paused))
     assert.equal(bench.record('a')?.nextTickAtMs, undefined)
     assert.equal((await bench.scheduler.runNow('a', undefined)).outcome, 'succeeded')
+    // What is due right now is not overdue.
+    await bench.pass(500)
     bench.scheduler.setAllPaused(false)
-    await bench.pass(1_000)
+    await bench.pass(0)
     assert.deepEqual(ran, ['a', 'a', 'later'])
+    await bench.pass(500)
+    assert.deepEqual(ran, ['a', 'a', 'later', 'a', 'later'])
     assert.equal(bench.record('b')?.paused, true)
   })
 

@@ -1,0 +1,130 @@
+import type { Clock } from '../clock.ts'
+import { formatDuration } from '../duration.ts'
+import { TenureError } from '../errors.ts'
+import type {
+  AbandonReply,
+  AbandonRequest,
+  ClaimReply,
+  ClaimRequest,
+  LedgerStore,
+  PruneReply,
+  PruneRequest,
+  RecordReply,
+  RecordRequest,
+  RegisterReply,
+  RegisterRequest,
+} from '../store/ledger-store.ts'
+import { recordOfError, type ErrorRecord } from './messages.ts'
+
+/** One attempt at the ledger, as it crosses to the heart's thread. */
+export type LedgerCall =
+  | { readonly verb: 'register'; readonly request: RegisterRequest }
+  | { readonly verb: 'abandon'; readonly request: AbandonRequest }
+  | { readonly verb: 'claim'; readonly request: ClaimRequest }
+  | { readonly verb: 'record'; readonly request: RecordRequest }
+  | { readonly verb: 'prune'; readonly request: PruneRequest }
+
+/** What comes back. */
+export type LedgerReply = RegisterReply | AbandonReply | ClaimReply | RecordReply | PruneReply
+
+/**
+ * A reply; or why there is none, and then the outcome of the call is unknown; or that there is no
+ * ledger at all.
+ */
+export type LedgerAnswer =
+  | { readonly kind: 'replied'; readonly reply: LedgerReply }
+  | { readonly kind: 'failed'; readonly error: ErrorRecord }
+  | { readonly kind: 'absent' }
+
+/** What a desk is made of. */
+export interface LedgerDeskParts {
+  readonly open: () => Promise<LedgerStore | undefined>
+  readonly clock: Clock
+  /** How long a call may take before it is cancelled. */
+  readonly timeoutMs: () => number
+  readonly answer: (id: number, answer: LedgerAnswer) => void
+}
+
+/**
+ * Makes the calls of the ledger in the heart's thread, on a connection of their own: the
+ * application's loop does no I/O for them, and no heartbeat waits behind them.
+ */
+export class LedgerDesk {
+  readonly #parts: LedgerDeskParts
+  readonly #controllers = new Set<AbortController>()
+  #ledger: Promise<LedgerStore | undefined> | undefined
+  #closed = false
+
+  constructor(parts: LedgerDeskParts) {
+    this.#parts = parts
+  }
+
+  /** Makes a call, and answers it; connects if that is necessary. */
+  call(id: number, call: LedgerCall): void {
+    void this.#answer(call).then((answer) => {
+      if (!this.#closed) this.#parts.answer(id, answer)
+    })
+  }
+
+  /** Ends everything; what is under way is not answered. */
+  close(): void {
+    this.#closed = true
+    for (const controller of this.#controllers) controller.abort(closedError())
+    this.#ledger?.then((ledger) => ledger?.close()).catch(() => {})
+  }
+
+  async #answer(call: LedgerCall): Promise<LedgerAnswer> {
+    const { clock, timeoutMs } = this.#parts
+    const controller = new AbortController()
+    this.#controllers.add(controller)
+    const patienceMs = timeoutMs()
+    const timer = clock.setTimer(patienceMs, () =>
+      controller.abort(timeoutError(call.verb, patienceMs)),
+    )
+    try {
+      const reply = await this.#make(call, controller.signal)
+      return reply === undefined ? { kind: 'absent' } : { kind: 'replied', reply }
+    } catch (error) {
+      return { kind: 'failed', error: recordOfError(error) }
+    } finally {
+      timer.cancel()
+      this.#controllers.delete(controller)
+    }
+  }
+
+  async #make(
+    { verb, request }: LedgerCall,
+    signal: AbortSignal,
+  ): Promise<LedgerReply | undefined> {
+    this.#ledger ??= this.#parts.open().catch((error: unknown) => {
+      this.#ledger = undefined
+      throw error
+    })
+    const ledger = await this.#ledger
+    if (ledger === undefined) return undefined
+    switch (verb) {
+      case 'register':
+        return ledger.tryRegister(request, signal)
+      case 'abandon':
+        return ledger.tryAbandon(request, signal)
+      case 'claim':
+        return ledger.tryClaim(request, signal)
+      case 'record':
+        return ledger.tryRecord(request, signal)
+      case 'prune':
+        return ledger.tryPrune(request, signal)
+    }
+  }
+}
+
+function timeoutError(verb: LedgerCall['verb'], afterMs: number): TenureError {
+  return new TenureError(
+    'TENURE_ERR_ATTEMPT_TIMEOUT',
+    `Expected the ledger to answer within ${formatDuration(afterMs)}, to ${verb}; it did not, and ` +
+      'the call was cancelled. The store may be slow or unreachable.',
+  )
+}
+
+function closedError(): TenureError {
+  return new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open ledger; it was closed.')
+}
