@@ -4,7 +4,7 @@ import { before, describe, test } from 'node:test'
 
 import { check } from './checkers/check.ts'
 import type { Call, Fact, What } from './history.ts'
-import { quietScenario } from './quiet.ts'
+import { quietScenario, shortTimes } from './quiet.ts'
 import { simulate, type Recording } from './simulation.ts'
 
 type Of<Kind extends Fact['kind']> = Extract<Fact, { kind: Kind }>
@@ -171,6 +171,22 @@ describe('a checker', () => {
   test('finds that the simulation itself has failed', () => {
     const [violation] = check({ ...clean, thrown: new Error('no more') })
     assert.equal(violation?.rule, 'nothing fails by itself')
+  })
+
+  test('excuses a stall that is told early after a stop of the process, by ticks of longer times', () => {
+    const rule = 'every loss has the right reason'
+    const { atMs, who } = clean.facts.find((fact) => fact.kind === 'ended') ?? assert.fail()
+    const sinceMs = atMs - 10_400
+    const heart = { kind: 'hindered', thread: 'heart 1', why: 'paused', toMs: sinceMs } as const
+    const facts = [
+      change('ended', { reason: 'stalled' }, isOf(1)),
+      add(sinceMs - 1_000, who, heart),
+      blocked(sinceMs - 1_000, who, 11_400),
+    ].reduce((all, tamper) => tamper(all), [...clean.facts])
+    const rulesWith = (times: Recording['scenario']['times']): string[] =>
+      check({ ...clean, scenario: { ...clean.scenario, times }, facts }).map((one) => one.rule)
+    assert.ok(rulesWith([shortTimes]).includes(rule))
+    assert.ok(!rulesWith([shortTimes, { ...shortTimes, stallLimit: 60_000 }]).includes(rule))
   })
 
   test('holds a store that forgets to fencing only', () => {

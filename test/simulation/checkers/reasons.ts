@@ -71,11 +71,13 @@ class Evidence {
       }
       case 'stalled': {
         const blockedMs = this.#hindrances.blockedMs(who, heart, decidedMs, touchingMs)
-        const limitMs = Math.min(...this.#recording.scenario.times.map((t) => t.stallLimit))
-        // Each time that the heart itself was held up may count for a tick, or two.
+        const limitsMs = this.#recording.scenario.times.map(({ stallLimit }) => stallLimit)
+        const limitMs = Math.min(...limitsMs)
+        // Each time that the heart itself was held up may count for a tick, or two, of the times
+        // that were in force until then.
         const thread = this.#hindrances.threadOf(who, heart)
         const held = this.#hindrances.times(who, thread, decidedMs - 2 * blockedMs, decidedMs)
-        const ticksMs = (3 + 2 * held) * stallTickMs(limitMs)
+        const ticksMs = 3 * stallTickMs(limitMs) + 2 * held * stallTickMs(Math.max(...limitsMs))
         if (blockedMs >= limitMs - ticksMs - slackMs) return undefined
         return say(`the main thread was blocked for ${Math.round(blockedMs)} ms only`)
       }
