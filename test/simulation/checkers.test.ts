@@ -189,6 +189,23 @@ describe('a checker', () => {
     assert.ok(!rulesWith([shortTimes, { ...shortTimes, stallLimit: 60_000 }]).includes(rule))
   })
 
+  test('excuses trust that comes back while no thread of its process runs', () => {
+    const rule = 'a soft stop and a hard fence are final'
+    const rulesWith = (...threads: string[]): string[] => {
+      const still = threads.map((thread) =>
+        add(49_000, 'b1', { kind: 'hindered', thread, why: 'paused', toMs: 52_000 }),
+      )
+      const facts = [
+        add(50_000, 'b1', { kind: 'standing', token: 2, standing: 'trusted' }),
+        add(51_000, 'b1', { kind: 'standing', token: 2, standing: 'leader' }),
+        ...still,
+      ].reduce((all, tamper) => tamper(all), [...clean.facts])
+      return check({ ...clean, facts }).map((one) => one.rule)
+    }
+    assert.ok(rulesWith('main').includes(rule))
+    assert.ok(!rulesWith('main', 'heart 1').includes(rule))
+  })
+
   test('holds a store that forgets to fencing only', () => {
     const beyond = { ...clean, scenario: { ...clean.scenario, beyondPromise: true } }
     const facts = add(9_000, 'b1', { kind: 'both', standing: 'leader', others: 'a1' })([
