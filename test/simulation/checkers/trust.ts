@@ -7,7 +7,8 @@ type Of<Kind extends Fact['kind']> = Extract<Fact, { kind: Kind }>
 const height = { none: 0, trusted: 1, leader: 2 } as const
 
 /** At most one instance trusts its term at any instant, and trust that is gone does not come back. */
-export function checkTrust({ facts }: Recording): Violation[] {
+export function checkTrust(recording: Recording): Violation[] {
+  const { facts } = recording
   const violations: Violation[] = []
   for (const { atMs, who, standing, others } of ofKind(facts, 'both')) {
     const rule = standing === 'leader' ? 'at most one leads' : 'at most one term is trusted'
