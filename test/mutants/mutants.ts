@@ -273,13 +273,13 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a tick that has to wait starts beside the run',
     file: 'src/schedule/dispatcher.ts',
-    from: 'if (this.#hasPlace(job)) return this.#attempt(',
-    to: 'if (job.queues || this.#hasPlace(job)) return this.#attempt(',
+    from: 'if (this.hasPlace(job)) return this.#attempt(',
+    to: 'if (job.queues || this.hasPlace(job)) return this.#attempt(',
   },
   {
     what: 'a tick that waits starts beside the runs that go on',
     file: 'src/schedule/dispatcher.ts',
-    from: 'job !== undefined && this.#hasPlace(job)) {',
+    from: 'job !== undefined && this.hasPlace(job)) {',
     to: 'job !== undefined) {',
   },
   {
@@ -303,13 +303,13 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'jitter moves the ticks',
     file: 'src/schedule/scheduler.ts',
-    from: 'const scheduledForMs = toWallMs(job.on, tickMs, clock)',
-    to: 'const scheduledForMs = toWallMs(job.on, Math.max(tickMs, job.dueMs), clock)',
+    from: 'this.#dispatcher.due(job, term, toWallMs(on, runMs, clock))',
+    to: 'this.#dispatcher.due(job, term, Math.round(clock.wallMs()))',
   },
   {
     what: 'a fixed delay is counted while its run goes on',
     file: 'src/schedule/scheduler.ts',
-    from: 'if (waitsForEnd && this.#dispatcher.isBusy(job.id)) return',
+    from: 'if (isFixedDelay(job) && this.#dispatcher.isBusy(job.id)) return',
     to: '',
   },
   {
@@ -321,8 +321,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a job that a deploy schedules again forgets its last tick',
     file: 'src/schedule/scheduler.ts',
-    from: 'Object.assign(job, { anchorMs, lastTickMs })',
-    to: 'Object.assign(job, { anchorMs })',
+    from: 'Object.assign(job, { anchorMs, lastTickMs, aheadMs: entered, scheduledAtMs })',
+    to: 'Object.assign(job, { anchorMs, aheadMs: entered, scheduledAtMs })',
   },
   {
     what: 'a time that the clock skips is lost',
@@ -351,8 +351,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a job that is scheduled again loses its next tick',
     file: 'src/schedule/scheduler.ts',
-    from: 'if (same && isDue) {',
-    to: 'if (same && !isDue) {',
+    from: 'if (same && previous.dueMs !== Infinity) {',
+    to: 'if (same && previous.dueMs === Infinity) {',
   },
   {
     what: 'another schedule keeps what waits of the last',
@@ -401,5 +401,11 @@ export const mutants: readonly Mutant[] = [
     file: 'src/lease/holding.ts',
     from: 'this.times = keepingTrust({ since, times }, this)',
     to: 'this.times = times',
+  },
+  {
+    what: 'a stop allows for the times at its begin only',
+    file: 'src/heart/thread.ts',
+    from: "    this.send({ kind: 'reconfigure', options })\n    this.#askPatience()\n",
+    to: "    this.send({ kind: 'reconfigure', options })\n",
   },
 ]

@@ -14,6 +14,8 @@ const suites = [
   'elector',
   'cell',
   'heart-parts',
+  'heart-thread',
+  'leadership',
   'scheduler',
   'scheduler-clock',
   'scheduler-ledger',

@@ -74,9 +74,10 @@ onEachStore((on) => {
         // Far longer than the stall limit has the process been stopped when it goes on.
         const stoppedAtMs = nowMs()
         await until('the stall limit has passed', () => nowMs() - stoppedAtMs > 2 * stallLimit)
+        const helds = leader.lines('lease_held').length
         leader.signal('SIGCONT')
         assert.equal((await leader.next('lost')).reason, 'expired')
-        await leader.nextLine('lease_held', { after: leader.lines('lease_held').length })
+        await leader.nextLine('lease_held', { after: helds })
         assert.deepEqual(leader.lines('main_thread_stalled'), [])
       }))
 
