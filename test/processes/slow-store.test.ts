@@ -39,10 +39,11 @@ describe('a slow store', { concurrency: 3 }, () => {
       const unlock = holdWriteLock(cluster.path)
       const lockedAtMs = nowMs()
       await until('3 s have passed', () => nowMs() - lockedAtMs > 3_000)
+      // A heartbeat that is due at the end of its interval is cancelled a second later.
+      const timeout = await leader.nextLine('scheduler_lock_heartbeat_timeout')
       const runs = leader.said('ran').slice(runsBefore)
       unlock()
 
-      const timeout = await leader.nextLine('scheduler_lock_heartbeat_timeout')
       assert.equal(timeout.level, 'error')
       assert.equal(timeout.fields['timeoutSeconds'], 1)
       assert.match(String(timeout.fields['message']), /cancelled at its timeout/)
