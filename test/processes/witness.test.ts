@@ -104,7 +104,7 @@ onEachStore((on) => {
       }))
 
     test('a witness that was killed is replaced, and the next one does as well', () =>
-      withCluster({ ...longSet, on }, async (cluster) => {
+      withCluster({ ...longSet, heartbeat: 2_000, attemptTimeout: 2_000, on }, async (cluster) => {
         const [leader, candidate, pid] = await startTwo(cluster)
         process.kill(pid, 'SIGKILL')
         const died = await leader.nextLine('witness_died')
@@ -116,6 +116,10 @@ onEachStore((on) => {
         })
         assert.notEqual(next, pid)
         assert.equal(leader.lines('witness_died').length, 1)
+        // The thread is told of the next one's pipe by a message: once it has heard that for sure,
+        // what it holds is written there.
+        const after = leader.lines('scheduler_lock_heartbeat_updated').length + 1
+        await leader.nextLine('scheduler_lock_heartbeat_updated', { after })
         leader.signal('SIGKILL')
         await assertReleased(cluster, candidate)
       }))
