@@ -114,11 +114,12 @@ export class Leadership {
   // ---- what the application wants ----
 
   /**
-   * How long the term that ends next may take to drain, instead of the setting. One that drains
-   * already takes no longer than that from now on.
+   * How long the term that ends next may take to drain, instead of the setting. Of several that are
+   * told the shortest counts: whoever has told it waits no longer. One that drains already takes no
+   * longer than that from now on.
    */
   set drainMs(drainMs: number) {
-    this.#drainMs = drainMs
+    this.#drainMs = Math.min(drainMs, this.#drainMs ?? Infinity)
     this.#patience?.shorten(drainMs)
   }
 

@@ -189,21 +189,19 @@ describe('a checker', () => {
     assert.ok(!rulesWith([shortTimes, { ...shortTimes, stallLimit: 60_000 }]).includes(rule))
   })
 
-  test('excuses trust that comes back while no thread of its process runs', () => {
+  test('excuses trust that comes back as a wall clock is set, and then only', () => {
     const rule = 'a soft stop and a hard fence are final'
-    const rulesWith = (...threads: string[]): string[] => {
-      const still = threads.map((thread) =>
-        add(49_000, 'b1', { kind: 'hindered', thread, why: 'paused', toMs: 52_000 }),
-      )
+    const rulesWith = (who: string, atMs: number): string[] => {
       const facts = [
         add(50_000, 'b1', { kind: 'standing', token: 2, standing: 'trusted' }),
+        add(atMs, who, { kind: 'wall-set' }),
         add(51_000, 'b1', { kind: 'standing', token: 2, standing: 'leader' }),
-        ...still,
       ].reduce((all, tamper) => tamper(all), [...clean.facts])
       return check({ ...clean, facts }).map((one) => one.rule)
     }
-    assert.ok(rulesWith('main').includes(rule))
-    assert.ok(!rulesWith('main', 'heart 1').includes(rule))
+    assert.ok(!rulesWith('b1', 51_000).includes(rule))
+    assert.ok(rulesWith('b1', 50_500).includes(rule))
+    assert.ok(rulesWith('a1', 51_000).includes(rule))
   })
 
   test('holds a store that forgets to fencing only', () => {

@@ -41,6 +41,7 @@ export class FaultInjector {
     const who = instance === undefined ? 'store' : `${instance.letter}${instance.lives}`
     history.add(who, { kind: 'fault', what: describe(fault) })
     const later = (mend: () => void): void => void world.after(fault.forMs, mend)
+    if (fault.kind === 'wall-step') history.add(who, { kind: 'wall-set' })
     if (instance === undefined) this.#befallAll(fault, later)
     else this.#befallOne(fault, instance, later)
   }

@@ -30,6 +30,8 @@ export interface CarriedOut {
 /** What can happen, apart from when and to whom. */
 export type What =
   | Call
+  /** Somebody has set the wall clock of its machine. */
+  | { readonly kind: 'wall-set' }
   /** Something was broken, or mended, on purpose. */
   | { readonly kind: 'fault'; readonly what: string }
   | { readonly kind: 'process'; readonly what: 'starts' | 'runs' | 'exits' | 'stops' | 'is gone' }

@@ -41,4 +41,8 @@ export const keptSeeds: readonly KeptSeed[] = [
     seed: 60004079,
     found: 'a late reply to a renewal with a shorter ttl left work no time to stop',
   },
+  {
+    seed: 90028584,
+    found: 'a resignation in the turn of a stop made its drain longer than the stop allowed for',
+  },
 ]

@@ -92,6 +92,20 @@ describe('a term that is resigned with a drain of 12 s', () => {
     assert.equal(await abortedAfterMs(30_000), 12_000)
   })
 
+  test('and had been stopped with one of 1 s in the same turn, drains for that', async () => {
+    const { clock, leadership } = leading()
+    const { term } = leadership
+    assert.ok(term)
+    let aborted = false
+    const abort = (): void => void (aborted = true)
+    term.work.add({ name: 'stubborn', abort }, new Promise(() => {}))
+    leadership.drainMs = 1_000
+    leadership.drainMs = 12_000
+    leadership.ending({ kind: 'ending', token: 1, reason: 'stopped' })
+    await pass(clock, 1_000)
+    assert.equal(aborted, true)
+  })
+
   test('has still its whole grace where the drain is cut short', async () => {
     const { clock, leadership, sent } = leading()
     leadership.term?.work.add({ name: 'stubborn', abort() {} }, new Promise(() => {}))

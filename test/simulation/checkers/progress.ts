@@ -93,15 +93,18 @@ export function checkTold(recording: Recording): Violation[] {
   return violations
 }
 
-/** A term that ends has ended after its drain, its grace and a ttl, whatever its work does. */
+/** A term that ends has ended after its drain, grace, ttl and one attempt, whatever its work does. */
 export function checkEndings(recording: Recording): Violation[] {
   const { facts, scenario } = recording
   const hindrances = new Hindrances(recording)
   const violations: Violation[] = []
   const graceMs = Math.max(...scenario.times.map(({ stopGrace }) => stopGrace))
   const drainedWithinMs = scenario.drainMsMax + graceMs + 2 * slackMs
-  const withinMs = drainedWithinMs + ttlMsMax(scenario)
-  for (const { atMs, who, token, heart } of ofKind(facts, 'ending')) {
+  const attemptMs = Math.max(...scenario.times.map(({ attemptTimeout }) => attemptTimeout))
+  // A release that begins just before the hard fence has its whole attempt.
+  const withinMs = drainedWithinMs + ttlMsMax(scenario) + attemptMs
+  const stops = ofKind(facts, 'process').filter(({ what }) => what === 'stops')
+  for (const { atMs, who, token, heart, reason } of ofKind(facts, 'ending')) {
     const byMs = atMs + withinMs
     if (byMs > scenario.endMs) continue
     const drainedMs = atMs + drainedWithinMs
@@ -114,8 +117,11 @@ export function checkEndings(recording: Recording): Violation[] {
         fact.atMs > drainedMs,
     )
     const thread = hindrances.threadOf(who, heart)
+    // A heart that has heard late of the stop is given up when the time is over that it had.
+    const stop = stops.findLast((fact) => fact.who === who && fact.atMs <= atMs)
+    const fromMs = reason === 'stopped' && stop !== undefined ? stop.atMs : atMs
     const hinderedBy = (toMs: number): number =>
-      hindrances.ms(who, thread, atMs, toMs) + hindrances.ms(who, 'main', atMs, toMs)
+      hindrances.ms(who, thread, fromMs, toMs) + hindrances.ms(who, 'main', fromMs, toMs)
     if (renewal !== undefined && hinderedBy(renewal.atMs) === 0) {
       const rule = 'what does not end in time is not renewed'
       violations.push({ rule, atMs: renewal.atMs, who, what: `${token} is` })
