@@ -215,5 +215,5 @@ export const caughtBy: Readonly<Record<string, number>> = {
   'the last word of a heart is waited for anew at each sign of life': 30,
   'only timers stop work, however late a suspension makes them': 17,
   'a stop does not cut short the drain of a term that was resigned before': 50003054,
-  'a term that is resigned as it is stopped drains for longer than the stop allows': 90028584,
+  'a term that is resigned as it is stopped drains for longer than the stop allows': 90017345,
 }

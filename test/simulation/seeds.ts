@@ -42,7 +42,7 @@ export const keptSeeds: readonly KeptSeed[] = [
     found: 'a late reply to a renewal with a shorter ttl left work no time to stop',
   },
   {
-    seed: 90028584,
+    seed: 90017345,
     found: 'a resignation in the turn of a stop made its drain longer than the stop allowed for',
   },
 ]
