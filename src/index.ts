@@ -44,6 +44,7 @@ export type {
   RunRecord,
   Schedule,
   ScheduleBounds,
+  SkipRecord,
 } from './schedule/job.ts'
 export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 export type * from './store/lease-store.ts'

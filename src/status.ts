@@ -1,6 +1,6 @@
 import type { LogLine } from './events.ts'
 import type { Settings } from './options.ts'
-import type { JobRecord, RunRecord } from './schedule/job.ts'
+import type { JobRecord, RunRecord, SkipRecord } from './schedule/job.ts'
 import type { LeaseRecord, TermRecord } from './store/lease-store.ts'
 
 /**
@@ -74,6 +74,8 @@ export interface Status {
   readonly witness: WitnessStatus
   readonly jobs: readonly JobRecord[]
   readonly recentRuns: readonly RunRecord[]
+  /** The last ticks that this instance has not run though they were due, the newest first. */
+  readonly recentSkips: readonly SkipRecord[]
   /** The last log lines of this instance, the newest first; debug lines among them. */
   readonly recentLines: readonly LogLine[]
   readonly settings: Settings

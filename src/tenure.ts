@@ -463,6 +463,7 @@ export class Tenure {
       witness: this.#witnessStatus(),
       jobs: this.jobs(),
       recentRuns: this.#scheduler.recentRuns,
+      recentSkips: this.#scheduler.recentSkips,
       recentLines: this.#log.recent,
       settings,
     }

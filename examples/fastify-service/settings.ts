@@ -14,6 +14,8 @@ export interface Settings {
   readonly purgeEvery: Duration
   readonly rollUpEvery: Duration
   readonly backupCron: string
+  /** What a backup takes at least. */
+  readonly backupMs: number
 }
 
 /** What `--help` prints. */
@@ -23,7 +25,8 @@ export const help = `A small web service whose jobs run on one of its instances 
                  [--store sqlite:./tenure.db]
 
 The environment does the same: PORT, HOST, DATABASE, TENURE_STORE and every other TENURE_* (such as
-TENURE_LABEL and TENURE_TTL), SESSION_LIFETIME, PURGE_EVERY, ROLL_UP_EVERY, BACKUP_CRON, LOG_LEVEL.
+TENURE_LABEL and TENURE_TTL), SESSION_LIFETIME, PURGE_EVERY, ROLL_UP_EVERY, BACKUP_CRON,
+BACKUP_TAKES, LOG_LEVEL.
 `
 
 /** Reads flags over environment over defaults. Throws an error that says what is wrong. */
@@ -53,6 +56,7 @@ export function readSettings(
     purgeEvery: duration('PURGE_EVERY', '30s'),
     rollUpEvery: duration('ROLL_UP_EVERY', '1m'),
     backupCron: environment['BACKUP_CRON'] ?? '0 3 * * *',
+    backupMs: duration('BACKUP_TAKES', 0),
   }
 }
 

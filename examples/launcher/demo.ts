@@ -99,6 +99,7 @@ export class Demo {
       PURGE_EVERY: '3s',
       ROLL_UP_EVERY: '5s',
       BACKUP_CRON: '*/15 * * * * *',
+      BACKUP_TAKES: '4s',
       DEMO_MISCHIEF: 'true',
       TENURE_STORE: place.store,
       TENURE_LEASE: place.lease,
@@ -174,6 +175,7 @@ export class Demo {
       terms: status.terms.slice(0, 40),
       jobs: this.#jobs(),
       runs: this.#journal.runs,
+      skips: this.#journal.skips,
       lines: this.#journal.lines.slice(0, 250),
     }
   }

@@ -1,4 +1,4 @@
-import type { PageLine, PageRun } from '../../src/dashboard/page.ts'
+import type { PageLine, PageRun, PageSkip } from '../../src/dashboard/page.ts'
 import type { Status } from '../../src/index.ts'
 
 const linesMax = 300
@@ -11,6 +11,7 @@ const runsMax = 40
 export class Journal {
   #lines = new Map<string, PageLine>()
   readonly #runs = new Map<string, PageRun>()
+  #skips = new Map<string, PageSkip>()
 
   /** The newest first. */
   get lines(): PageLine[] {
@@ -22,8 +23,13 @@ export class Journal {
     return [...this.#runs.values()].sort((a, b) => b.startedAtMs - a.startedAtMs)
   }
 
+  /** The newest first. */
+  get skips(): PageSkip[] {
+    return [...this.#skips.values()].sort((a, b) => b.skippedAtMs - a.skippedAtMs)
+  }
+
   /** Notes what an instance tells of itself. */
-  note(instance: string, { recentLines, recentRuns }: Status): void {
+  note(instance: string, { recentLines, recentRuns, recentSkips }: Status): void {
     for (const line of recentLines) {
       const key = `${instance} ${line.timeMs} ${line.event} ${JSON.stringify(line.fields)}`
       this.#lines.set(key, { ...line, instance })
@@ -40,6 +46,11 @@ export class Journal {
     for (const run of recentRuns) this.#runs.set(run.id, { ...run, instance })
     const old = this.runs.slice(runsMax)
     for (const { id } of old) this.#runs.delete(id)
+    for (const skip of recentSkips) {
+      const { jobId, scheduledForMs, attempt } = skip
+      this.#skips.set(`${instance} ${jobId} ${scheduledForMs} ${attempt}`, { ...skip, instance })
+    }
+    this.#skips = new Map([...this.#skips].slice(-runsMax))
   }
 
   /** Notes a heartbeat of an instance that cannot tell of it: it was seen in the store. */

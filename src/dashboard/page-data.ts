@@ -50,6 +50,9 @@ export interface PageInstance {
 /** A run, and the instance that it ran on. */
 export type PageRun = Status['recentRuns'][number] & { readonly instance: string }
 
+/** Ticks that were not run, and the instance that has skipped them. */
+export type PageSkip = Status['recentSkips'][number] & { readonly instance: string }
+
 /** A log line, and whose it is. */
 export type PageLine = Status['recentLines'][number] & {
   readonly instance: string
@@ -81,6 +84,7 @@ export interface PageData {
   readonly jobs: Status['jobs']
   /** The newest first, as are the lines. */
   readonly runs: readonly PageRun[]
+  readonly skips: readonly PageSkip[]
   readonly lines: readonly PageLine[]
 }
 
@@ -125,6 +129,7 @@ export function pageDataOf(status: Status): PageData {
     terms: status.terms,
     jobs: status.jobs,
     runs: status.recentRuns.map((run) => ({ ...run, instance: name })),
+    skips: status.recentSkips.map((skip) => ({ ...skip, instance: name })),
     lines: status.recentLines.map((line) => ({ ...line, instance: name })),
   }
 }

@@ -8,6 +8,7 @@ export type {
   PageInstanceState,
   PageLine,
   PageRun,
+  PageSkip,
 } from './page-data.ts'
 
 /** One file of the page, to be served under its name beside `data.json`. */

@@ -4,14 +4,28 @@ import { byId, createList, element, setAttribute, setIdentifier, setText } from 
 import { formatClock, formatDistance, formatSpan } from './format.js'
 
 /** @import { View } from './format.js' */
-/** @import { PageData, PageRun } from './page-data.ts' */
+/** @import { PageData, PageRun, PageSkip } from './page-data.ts' */
 /** @typedef {PageData['jobs'][number]} Job */
 
-const runsMax = 14
+const entriesMax = 14
 /** What is later than this is late: the page hears of a run after a second at most. */
 const overdueMs = 1_500
 
-/** The jobs with their last and next runs, and the last runs of all. */
+/**
+ * What became of a tick: it was run, or skipped.
+ *
+ * @typedef {object} Entry
+ * @property {string} key
+ * @property {string} jobId
+ * @property {string} instance
+ * @property {string} words
+ * @property {string} outcome
+ * @property {string | undefined} hint
+ * @property {number | undefined} tookMs
+ * @property {number} atMs
+ */
+
+/** The jobs with their last and next runs, and what became of the last ticks of all. */
 export function createWorkSection() {
   /** @type {View | undefined} */
   let view
@@ -21,19 +35,21 @@ export function createWorkSection() {
     ({ id }) => id,
     () => createJob(() => view),
   )
-  /** @type {(runs: readonly PageRun[]) => void} */
-  const listRuns = createList(
+  /** @type {(entries: readonly Entry[]) => void} */
+  const listEntries = createList(
     byId('runs'),
-    ({ id }) => id,
-    () => createRun(() => view),
+    ({ key }) => key,
+    () => createEntry(() => view),
   )
   return {
     /** @param {View} current */
     tick(current) {
       view = current
       listJobs(current.data.jobs)
-      listRuns(current.data.runs.slice(0, runsMax))
-      byId('runs-empty').hidden = current.data.runs.length > 0
+      const { runs, skips } = current.data
+      const entries = [...runs.map(entryOfRun), ...skips.map(entryOfSkip)]
+      listEntries(entries.sort((a, b) => b.atMs - a.atMs).slice(0, entriesMax))
+      byId('runs-empty').hidden = entries.length > 0
     },
   }
 }
@@ -97,10 +113,60 @@ function nextOf(nextTickAtMs, nowMs) {
 }
 
 /**
- * @param {() => View | undefined} currentView
- * @returns {import('./dom.js').Row<PageRun>}
+ * @param {PageRun} run
+ * @returns {Entry}
  */
-function createRun(currentView) {
+function entryOfRun(run) {
+  const { id, jobId, instance, outcome, error, progress, startedAtMs, finishedAtMs } = run
+  const lateMs = startedAtMs - run.scheduledForMs
+  const isLate = run.trigger === 'tick' && run.attempt === 1 && lateMs > overdueMs
+  return {
+    key: id,
+    jobId,
+    instance,
+    words: `${outcomeOf(run)}${isLate ? `, ${formatSpan(lateMs)} late` : ''}`,
+    outcome,
+    hint: error ?? progress?.note,
+    tookMs: finishedAtMs === undefined ? undefined : finishedAtMs - startedAtMs,
+    atMs: startedAtMs,
+  }
+}
+
+/**
+ * @param {PageSkip} skip
+ * @returns {Entry}
+ */
+function entryOfSkip({
+  jobId,
+  instance,
+  reason,
+  scheduledForMs,
+  untilMs,
+  count,
+  attempt,
+  ...rest
+}) {
+  const { skippedAtMs: atMs } = rest
+  const ticks = count === 1 ? '' : `${count} ticks `
+  const from = new Date(scheduledForMs).toISOString()
+  return {
+    key: `${instance} ${jobId} ${scheduledForMs} ${attempt}`,
+    jobId,
+    instance,
+    words: `${ticks}skipped, ${reason}`,
+    outcome: 'skipped',
+    hint:
+      count === 1 ? `The tick of ${from}` : `From ${from} to ${new Date(untilMs).toISOString()}`,
+    tookMs: undefined,
+    atMs,
+  }
+}
+
+/**
+ * @param {() => View | undefined} currentView
+ * @returns {import('./dom.js').Row<Entry>}
+ */
+function createEntry(currentView) {
   const job = element('td', { class: 'job-id' })
   const chip = createChip()
   const outcome = element('span', { class: 'outcome' })
@@ -116,17 +182,16 @@ function createRun(currentView) {
       took,
       at,
     ),
-    update(run) {
+    update(entry) {
       const view = currentView()
       if (view === undefined) return
-      setIdentifier(job, run.jobId)
-      chip.update(run.instance, view.palette)
-      setText(outcome, outcomeOf(run))
-      setAttribute(outcome, 'data-outcome', run.outcome)
-      setAttribute(outcome, 'title', run.error ?? run.progress?.note)
-      const { finishedAtMs, startedAtMs } = run
-      setText(took, finishedAtMs === undefined ? '-' : formatSpan(finishedAtMs - startedAtMs))
-      setText(at, formatClock(startedAtMs, view.nowMs))
+      setIdentifier(job, entry.jobId)
+      chip.update(entry.instance, view.palette)
+      setText(outcome, entry.words)
+      setAttribute(outcome, 'data-outcome', entry.outcome)
+      setAttribute(outcome, 'title', entry.hint)
+      setText(took, entry.tookMs === undefined ? '-' : formatSpan(entry.tookMs))
+      setText(at, formatClock(entry.atMs, view.nowMs))
     },
   }
 }

@@ -56,6 +56,7 @@ export const statusSchema: Schema = {
     heartbeat: open,
     jobs: listOfOpen,
     recentRuns: listOfOpen,
+    recentSkips: listOfOpen,
     recentLines: listOfOpen,
     settings: open,
   },

@@ -5,28 +5,14 @@ import { invariant } from '../invariant.ts'
 import type { LedgerRun, RunEndOutcome, TickSkip } from '../store/ledger-store.ts'
 import type { Bookkeeper } from './bookkeeper.ts'
 import { crashAttemptsMax } from './job-options.ts'
-import type { Job, RunRecord } from './job.ts'
+import type { Job, RunRecord, SkipRecord } from './job.ts'
 import { retryDelayMs } from './retry.ts'
 import type { HowRun, Runner, RunnerParts, RunningTerm } from './runner.ts'
 
-/**
- * Why a tick, or the retry of one, was not run:
- *
- * - `overdue`: it was missed, and is not made up for
- * - `overlap`: no place was free, and it was not, or no longer, its turn to wait for one
- * - `paused`, `removed`, `replaced`: that is what its job was while it waited
- * - `taken`, `unregistered`: the ledger says that it is accounted for, or does not know its job
- * - `term-ended`: its term leads no more; the next one decides about it
- */
-export type SkipReason =
-  | 'overdue'
-  | 'overlap'
-  | 'paused'
-  | 'removed'
-  | 'replaced'
-  | 'taken'
-  | 'unregistered'
-  | 'term-ended'
+type SkipReason = SkipRecord['reason']
+
+/** How many skips are remembered. */
+const recentSkipsMax = 50
 
 /** A tick that is due, up to the end of its last attempt. */
 export interface Tick {
@@ -90,10 +76,16 @@ export class Dispatcher {
   readonly #runner: Runner
   readonly #lanes = new Map<string, Lane>()
   #term: RunningTerm | undefined
+  #recentSkips: readonly SkipRecord[] = []
 
   constructor(parts: DispatcherParts, runner: Runner) {
     this.#parts = parts
     this.#runner = runner
+  }
+
+  /** The last ticks that were not run, the newest first. */
+  get recentSkips(): readonly SkipRecord[] {
+    return this.#recentSkips
   }
 
   // ---- terms and jobs ----
@@ -155,11 +147,8 @@ export class Dispatcher {
 
   /** Skips ticks that were missed. */
   miss(job: Job, missed: MissedTicks): void {
-    const { tickMs, untilTickMs, count } = missed
-    const scheduledFor = new Date(tickMs).toISOString()
-    const until = new Date(untilTickMs).toISOString()
-    const fields = { jobId: job.id, reason: 'overdue', scheduledFor, until, count }
-    this.#parts.log('run_skipped', fields)
+    const { tickMs: scheduledForMs, untilTickMs: untilMs, count } = missed
+    this.#tell({ jobId: job.id, reason: 'overdue', scheduledForMs, untilMs, count, attempt: 1 })
     const lane = this.#lanes.get(job.id)
     if (lane?.queued === undefined) this.#recordMissed(job, missed)
     else lane.held.push(missed)
@@ -241,7 +230,8 @@ export class Dispatcher {
         // Its job may have been scheduled again meanwhile, or removed.
         const now = this.#parts.jobOf(job.id)
         const why = this.#whyNot(job, now, term) ?? reason
-        if (why === undefined && now !== undefined) {
+        if (why === undefined) {
+          invariant(now !== undefined, 'a job that may run is there')
           const data = how.trigger === 'tick' ? now.data : how.data
           return this.#run(lane, now, term, { ...how, data }, books)
         }
@@ -382,7 +372,7 @@ export class Dispatcher {
     { id: jobId }: Job,
     term: RunningTerm,
     { runId, trigger, scheduledForMs: tickMs, attempt }: HowRun,
-    why: SkipReason | undefined,
+    why: SkipReason,
   ): void {
     const finishedAtMs = Math.round(this.#parts.clock.wallMs())
     const end = {
@@ -394,7 +384,7 @@ export class Dispatcher {
       outcome: 'aborted',
       finishedAtMs,
     } as const
-    const error = `It did not begin: ${String(why)}.`
+    const error = `It did not begin: ${why}.`
     const written = books.ended({ ...end, error, retryAtMs: undefined })
     term.work.add({ name: 'the ledger', abort() {} }, written)
   }
@@ -438,12 +428,17 @@ export class Dispatcher {
     void this.#parts.booksOf(job)?.skipped({ jobId, tickMs, untilTickMs: tickMs, count: 1, reason })
   }
 
-  #tellSkip(
-    { jobId, scheduledForMs }: Tick,
-    reason: SkipReason | undefined,
-    attempt: number,
-  ): void {
+  #tellSkip({ jobId, scheduledForMs }: Tick, reason: SkipReason, attempt: number): void {
+    this.#tell({ jobId, reason, scheduledForMs, untilMs: scheduledForMs, count: 1, attempt })
+  }
+
+  #tell(skip: Omit<SkipRecord, 'skippedAtMs'>): void {
+    const { clock, log } = this.#parts
+    const { jobId, reason, scheduledForMs, untilMs, count, attempt } = skip
     const scheduledFor = new Date(scheduledForMs).toISOString()
-    this.#parts.log('run_skipped', { jobId, reason, scheduledFor, attempt })
+    const until = new Date(untilMs).toISOString()
+    log('run_skipped', { jobId, reason, scheduledFor, until, count, attempt })
+    const record = { ...skip, skippedAtMs: Math.round(clock.wallMs()) }
+    this.#recentSkips = [record, ...this.#recentSkips].slice(0, recentSkipsMax)
   }
 }

@@ -190,6 +190,36 @@ export interface RunRecord {
   readonly correlationId: string
 }
 
+/** Ticks that were not run, as they are reported: plain data. Times are milliseconds since 1970. */
+export interface SkipRecord {
+  readonly jobId: string
+  /**
+   * Why they were not run:
+   *
+   * - `overdue`: they were missed, and are not made up for
+   * - `overlap`: no place was free, and it was not, or no longer, their turn to wait for one
+   * - `paused`, `removed`, `replaced`: that is what the job was while they waited
+   * - `taken`, `unregistered`: the ledger says that they are accounted for, or does not know the job
+   * - `term-ended`: the term leads no more; the next one decides about them
+   */
+  readonly reason:
+    | 'overdue'
+    | 'overlap'
+    | 'paused'
+    | 'removed'
+    | 'replaced'
+    | 'taken'
+    | 'unregistered'
+    | 'term-ended'
+  readonly scheduledForMs: number
+  /** The last of them; the same as the first if there is one only. */
+  readonly untilMs: number
+  readonly count: number
+  /** 1, or more where it is the retry of a tick that is not made. */
+  readonly attempt: number
+  readonly skippedAtMs: number
+}
+
 /** A job as it is reported: plain data. Times are milliseconds since 1970. */
 export interface JobRecord {
   readonly id: string

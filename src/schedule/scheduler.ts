@@ -15,6 +15,7 @@ import {
   type JobRecord,
   type NextTicks,
   type RunRecord,
+  type SkipRecord,
 } from './job.ts'
 import { Runner, type RunnerParts, type RunningTerm } from './runner.ts'
 import { decideDue } from './overdue.ts'
@@ -87,6 +88,11 @@ export class Scheduler {
   /** The last runs, the newest first. */
   get recentRuns(): readonly RunRecord[] {
     return this.#runner.recent
+  }
+
+  /** The last ticks that were not run, the newest first. */
+  get recentSkips(): readonly SkipRecord[] {
+    return this.#dispatcher.recentSkips
   }
 
   // ---- terms ----

@@ -191,6 +191,8 @@ describe('the page', { concurrency: true, skip: missing('chromium') }, () => {
         .getByText(/knows that it does not lead: it is a candidate/)
         .waitFor()
       await page.locator('#terms tr', { hasText: 'expired' }).waitFor()
+      // What fell into the gap: of the ticks that were missed the last is run, and the others not.
+      await page.locator('#runs tr', { hasText: 'skipped, overdue' }).first().waitFor()
     })
   })
 

@@ -130,6 +130,26 @@ describe('the launcher of the demonstration', { concurrency: 2 }, () => {
     assert.equal(data.instances.length, 3)
   })
 
+  test('a leader that is killed during the backup: shown as abandoned, and run again', async (t) => {
+    const launcher = await startLauncher(t, '--port', '0')
+    const { jobs } = await launcher.data('the backup runs', (data) =>
+      data.jobs.some(({ id, lastRun }) => id === 'back-up' && lastRun?.outcome === 'running'),
+    )
+    const { name } = await launcher.leader()
+    const run = jobs.find(({ id }) => id === 'back-up')?.lastRun
+    assert.equal((await launcher.press('kill', name)).status, 200)
+    const { runs } = await launcher.data('it was run again', (data) =>
+      data.runs.some(({ jobId, attempt }) => jobId === 'back-up' && attempt === 2),
+    )
+    const ofTick = runs.filter(({ scheduledForMs }) => scheduledForMs === run?.scheduledForMs)
+    const first = ofTick.find(({ jobId, attempt }) => jobId === 'back-up' && attempt === 1)
+    const again = ofTick.find(({ jobId, attempt }) => jobId === 'back-up' && attempt === 2)
+    assert.deepEqual([first?.id, first?.outcome], [run?.id, 'abandoned'])
+    assert.equal(again?.outcome, 'succeeded')
+    assert.notEqual(again.instance, name)
+    assert.equal(again.fencingToken, (first?.fencingToken ?? 0) + 1)
+  })
+
   test('wrong flags are an error that names them, with status 2; --help is none', async () => {
     const wrong: [flags: string[], says: RegExp][] = [
       [['--prot', '4646'], /--prot/],

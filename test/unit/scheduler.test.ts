@@ -393,6 +393,29 @@ describe('runs', () => {
     assert.equal(bench.scheduler.recentRuns.length, 50)
     assert.equal(bench.scheduler.records()[0]?.lastRun?.id, bench.scheduler.recentRuns[0]?.id)
   })
+
+  test('the last ticks that were not run are remembered, with the reason, within bounds', async () => {
+    const bench = new SchedulerBench().lead()
+    bench.schedule('a', { every: 1_000 }, () => new Promise(() => {}))
+    const startMs = bench.clock.wallMs()
+    await bench.pass(1_000)
+    await bench.pass(1_000)
+    const skippedAtMs = startMs + 2_000
+    assert.deepEqual(bench.scheduler.recentSkips, [
+      {
+        jobId: 'a',
+        reason: 'overlap',
+        scheduledForMs: skippedAtMs,
+        untilMs: skippedAtMs,
+        count: 1,
+        attempt: 1,
+        skippedAtMs,
+      },
+    ])
+    for (let i = 0; i < 60; i++) await bench.pass(1_000)
+    assert.equal(bench.scheduler.recentSkips.length, 50)
+    assert.equal(bench.scheduler.recentSkips[0]?.skippedAtMs, startMs + 62_000)
+  })
 })
 
 describe('system jobs', () => {
