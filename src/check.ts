@@ -59,3 +59,14 @@ export function checkChoice<Choice extends string>(
     `Expected \`${name}\` to be one of [${choices.join(', ')}]; got ${describeValue(value)}.`,
   )
 }
+
+/** A whole number from 1 to `max`. */
+export function checkCount(value: unknown, name: string, max: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) {
+    return value
+  }
+  throw new TenureError(
+    'TENURE_ERR_OPTION_TYPE',
+    `Expected \`${name}\` to be a whole number from 1 to ${max}; got ${describeValue(value)}.`,
+  )
+}

@@ -245,7 +245,7 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
   },
   run_skipped: {
     level: 'info',
-    fields: ['jobId', 'reason', 'scheduledFor'],
+    fields: ['jobId', 'reason', 'scheduledFor', 'until', 'count', 'attempt'],
     when: 'A tick, or the retry of one, was not run, for this `reason`.',
   },
   run_abandoned: {

@@ -1,5 +1,5 @@
-import { checkChoice, checkKeys, checkName } from './check.ts'
-import { formatDuration, parseDuration, type Duration } from './duration.ts'
+import { checkChoice, checkCount, checkKeys, checkName } from './check.ts'
+import { durationOr, formatDuration, parseDuration, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
 import type { Logger } from './events.ts'
 import { parseStoreUrl, redactStoreUrl, type StoreLocation } from './store-url.ts'
@@ -101,6 +101,14 @@ export interface TenureOptions {
    * `TENURE_WITNESS`. @default 'auto'; none with a `memory:` store, which dies with its process
    */
   readonly witness?: WitnessMode | undefined
+  /**
+   * How much of the history of runs is kept, of jobs with `ledger: true`: of each job the newest
+   * `runs` (from 1 to 10,000), and as many records of skipped ticks, for `age`.
+   * @default { runs: 100, age: '7d' }
+   */
+  readonly keep?:
+    | { readonly runs?: number | undefined; readonly age?: Duration | undefined }
+    | undefined
   /** Where log lines go. @default warnings and errors to stderr, as lines of JSON */
   readonly logger?: Logger | undefined
 }
@@ -128,6 +136,8 @@ export interface FixedSettings {
   readonly label: string | undefined
   readonly host: HeartHost
   readonly witness: WitnessMode
+  /** How much of the history of runs is kept. */
+  readonly keep: { readonly runs: number; readonly ageMs: number }
 }
 
 /** The settings that are resolved anew at each firing of the heartbeat. */
@@ -152,7 +162,9 @@ export type ResolvedStore = StoreLocation | { readonly module: string; readonly 
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** The environment variable of each option that has one. A test holds it against the document. */
-export const environmentNames: Readonly<Record<Exclude<keyof TenureOptions, 'logger'>, string>> = {
+export const environmentNames: Readonly<
+  Record<Exclude<keyof TenureOptions, 'keep' | 'logger'>, string>
+> = {
   store: 'TENURE_STORE',
   lease: 'TENURE_LEASE',
   application: 'TENURE_APPLICATION',
@@ -194,6 +206,10 @@ export const stallLimitMsDefault = 60_000
 /** The default of `drain`. */
 export const drainMsDefault = 10_000
 
+/** How much of the history of runs is kept unless `keep` says so. */
+const keepRunsDefault = 100
+const keepAgeMsDefault = 7 * 86_400_000
+
 /** One value, and what to call it in an error. */
 interface Source {
   readonly value: unknown
@@ -215,7 +231,7 @@ function sourceOf(
 
 /** The settings that are fixed from here on. @throws TenureError */
 export function resolveFixed(options: TenureOptions, environment: Environment): FixedSettings {
-  checkKeys(options, 'options', [...Object.keys(environmentNames), 'logger'])
+  checkKeys(options, 'options', [...Object.keys(environmentNames), 'keep', 'logger'])
   checkLogger(options.logger)
   const read = (key: keyof typeof environmentNames): Source => sourceOf(options, environment, key)
   const store = resolveStore(options, environment)
@@ -226,6 +242,7 @@ export function resolveFixed(options: TenureOptions, environment: Environment): 
     label: nameOf(read('label'), 'TENURE_ERR_OPTION_TYPE'),
     host: hostOf(choiceOf(read('host'), ['thread', 'main']), store),
     witness: witnessOf(read('witness'), store),
+    keep: readKeep(options.keep ?? {}),
   }
 }
 
@@ -320,6 +337,16 @@ function checkLogger(logger: unknown): void {
     'Expected `logger` to have the methods debug, info, warn and error, as a pino logger has; ' +
       `got ${describeValue(logger)}, without [${missing.join(', ')}].`,
   )
+}
+
+function readKeep(keep: unknown): FixedSettings['keep'] {
+  checkKeys(keep, 'keep', ['runs', 'age'])
+  const { runs, age } = keep as Record<string, unknown>
+  const ageMs = durationOr(keepAgeMsDefault, age, 'keep.age')
+  return {
+    runs: runs === undefined ? keepRunsDefault : checkCount(runs, 'keep.runs', 10_000),
+    ageMs,
+  }
 }
 
 function isInMemory(store: ResolvedStore): boolean {

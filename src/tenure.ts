@@ -152,6 +152,7 @@ export class Tenure {
       loggerWith: (fields) => log.loggerWith(fields),
       onRun: (event, run) => this.#emitter.emit(event, { run }),
       openBooks: (term) => this.#openBooks(term),
+      keep: this.#fixed.keep,
     })
     this.#leadership = new Leadership({
       clock,

@@ -64,6 +64,7 @@ const tenureOptionKeys: Readonly<Record<keyof TenureOptions, true>> = {
   drain: true,
   host: true,
   witness: true,
+  keep: true,
   logger: true,
 }
 

@@ -209,6 +209,8 @@ export class Dispatcher {
   ): void {
     const { scheduledForMs, correlationId } = tick
     const how = { trigger: 'tick', scheduledForMs, attempt, data: job.data, correlationId } as const
+    // Before it is claimed: another tick may be due meanwhile.
+    if (attempt === 1) job.runs++
     void this.#start(lane, job, term, { ...how, runId: newCorrelationId() }, follows)
   }
 
@@ -238,6 +240,8 @@ export class Dispatcher {
         const { scheduledForMs, correlationId } = how
         this.#tellSkip({ jobId: job.id, scheduledForMs, correlationId }, why, how.attempt)
         if (reason === undefined) this.#recordUnbegun(books, job, term, how, why)
+        // The ledger has not counted it either.
+        else if (why === reason && how.trigger === 'tick' && how.attempt === 1 && now) now.runs--
         this.#leave(job.id, lane)
         return undefined
       })

@@ -1,4 +1,4 @@
-import { checkChoice, checkKeys } from '../check.ts'
+import { checkChoice, checkCount, checkKeys } from '../check.ts'
 import { durationOr, formatDuration, parseDuration } from '../duration.ts'
 import { describeValue, TenureError } from '../errors.ts'
 import type { Overdue, Timing } from './job.ts'
@@ -8,6 +8,9 @@ export const timeoutGraceMsDefault = 10_000
 
 /** The most runs of a job at once. */
 export const placesMax = 1_000
+
+/** The most runs that a job may have in all. */
+export const maxRunsMax = 1_000_000_000
 
 /** The most attempts of a tick. */
 export const attemptsMax = 100
@@ -31,6 +34,8 @@ export interface JobSettings {
   readonly graceMs: number
   /** Whether a run whose leader was lost is run again. */
   readonly reruns: boolean
+  /** How many ticks may be started in all; `undefined` where there is no bound. */
+  readonly maxRuns: number | undefined
   readonly jitterMs: number
   readonly timeoutMs: number | undefined
   readonly timeoutGraceMs: number
@@ -59,6 +64,7 @@ export function readJobOptions(
     'overdue',
     'grace',
     'onCrash',
+    'maxRuns',
     'jitter',
     'timeout',
     'timeoutGrace',
@@ -91,9 +97,10 @@ function readLasting({
   overdue,
   grace,
   onCrash,
+  maxRuns,
 }: Readonly<Record<string, unknown>>): Pick<
   JobSettings,
-  'ledger' | 'overdue' | 'graceMs' | 'reruns'
+  'ledger' | 'overdue' | 'graceMs' | 'reruns' | 'maxRuns'
 > {
   if (ledger !== undefined && typeof ledger !== 'boolean') {
     throw new TenureError(
@@ -108,8 +115,19 @@ function readLasting({
       "`ledger: true` beside `onCrash: 'rerun'`, which needs it; got " + describeValue(ledger),
     )
   }
+  if (maxRuns !== undefined && ledger !== true) {
+    throw relationError(
+      '`ledger: true` beside `maxRuns`, which are counted there; got ' + describeValue(ledger),
+    )
+  }
   const graceMs = durationOr(graceMsDefault[policy], grace, 'grace')
-  return { ledger: ledger ?? false, overdue: policy, graceMs, reruns }
+  return {
+    ledger: ledger ?? false,
+    overdue: policy,
+    graceMs,
+    reruns,
+    maxRuns: maxRuns === undefined ? undefined : checkCount(maxRuns, 'maxRuns', maxRunsMax),
+  }
 }
 
 const graceMsDefault: Readonly<Record<Overdue, number>> = {
@@ -170,16 +188,6 @@ function checkFit({ jitterMs, places, queues, overdue }: JobSettings, timing: Ti
         'while a run goes on',
     )
   }
-}
-
-function checkCount(value: unknown, name: string, max: number): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) {
-    return value
-  }
-  throw new TenureError(
-    'TENURE_ERR_OPTION_TYPE',
-    `Expected \`${name}\` to be a whole number from 1 to ${max}; got ${describeValue(value)}.`,
-  )
 }
 
 function relationError(expected: string): TenureError {

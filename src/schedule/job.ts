@@ -88,6 +88,12 @@ export interface JobOptions<Data> {
    */
   readonly ledger?: boolean | undefined
   /**
+   * After so many of its ticks were started it is due no more, whichever instances have run them:
+   * from 1 to 1,000,000,000. Neither retries nor runs by `runNow` count; a run that was abandoned
+   * does. Needs `ledger`. @default without a bound
+   */
+  readonly maxRuns?: number | undefined
+  /**
    * Each tick is delayed at random by up to this, and never to the next tick or past it. Less than
    * `every`. @default 0
    */
@@ -289,6 +295,8 @@ export interface Job extends Due, JobSettings {
   aheadMs: number | undefined
   /** The last tick by the wall clock: however that is set, it is not due again. */
   lastTickMs: number
+  /** How many ticks of this schedule were started, or are about to be, as the ledger counts. */
+  runs: number
   paused: boolean
   lastRun: RunRecord | undefined
 }

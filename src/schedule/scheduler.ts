@@ -32,13 +32,17 @@ export interface SystemJob {
 export interface SchedulerParts extends RunnerParts {
   /** Opens the books of a term; `undefined` where there is no ledger. */
   readonly openBooks?: (term: RunningTerm) => Bookkeeper | undefined
+  /** How much of the history is kept. */
+  readonly keep: { readonly runs: number; readonly ageMs: number }
 }
 
 /** How many of the next ticks one may ask for. */
 const nextTicksMax = 1_000
 
-/** How much of the history is kept, and how often it is looked through. */
-const keep = { runs: 100, ageMs: 7 * 86_400_000, forgetAgeMs: 30 * 86_400_000 } as const
+/** For how long a job is remembered that no term has scheduled. */
+const forgetAgeMs = 30 * 86_400_000
+
+/** How often the history is looked through for what need not be kept. */
 const pruneEveryMs = 60_000
 
 /** The longest wait before the wall clock is looked at again: somebody may set it. */
@@ -173,9 +177,10 @@ export class Scheduler {
   }
 
   /** A job goes on where the ledger says that it is. */
-  #goOn(job: Job, { anchorMs, cursorMs }: LedgerJob): void {
+  #goOn(job: Job, { anchorMs, cursorMs, runs }: LedgerJob): void {
     const { clock } = this.#parts
     const wallMs = clock.wallMs()
+    job.runs = runs
     job.lastTickMs = Math.max(job.lastTickMs, cursorMs)
     // However the wall clock was set: the next tick is after the last, and within an interval.
     job.aheadMs = Math.round(Math.max(wallMs, cursorMs) - clock.monotonicMs())
@@ -190,7 +195,8 @@ export class Scheduler {
   }
 
   #prune(books: Bookkeeper): void {
-    void books.prune(keep).then(() => {
+    const { keep } = this.#parts
+    void books.prune({ ...keep, forgetAgeMs }).then(() => {
       if (this.#books !== books) return
       this.#pruneTimer = this.#parts.clock.setTimer(pruneEveryMs, () => this.#prune(books))
     })
@@ -230,6 +236,7 @@ export class Scheduler {
         aheadMs: undefined,
         scheduledAtMs: Math.round(clock.wallMs()),
         lastTickMs: -Infinity,
+        runs: 0,
         dueMs: Infinity,
         place: -1,
       },
@@ -244,9 +251,9 @@ export class Scheduler {
     this.#jobs.set(job.id, job)
     // Deploys schedule the same jobs again and again: that must not put off their next tick.
     if (same) {
-      const { anchorMs, lastTickMs, aheadMs, scheduledAtMs } = previous
+      const { anchorMs, lastTickMs, aheadMs, scheduledAtMs, runs } = previous
       const entered = job.ledger ? aheadMs : undefined
-      Object.assign(job, { anchorMs, lastTickMs, aheadMs: entered, scheduledAtMs })
+      Object.assign(job, { anchorMs, lastTickMs, aheadMs: entered, scheduledAtMs, runs })
     }
     if (previous !== undefined) this.#dequeue(previous)
     if (this.#term === undefined) return
@@ -318,8 +325,8 @@ export class Scheduler {
           `${describeValue(count)}.`,
       )
     }
-    const { timing } = job
-    const atMs = ticksFrom(job, this.#clockOf(job), count)
+    const { timing, maxRuns = Infinity, runs } = job
+    const atMs = ticksFrom(job, this.#clockOf(job), Math.min(count, Math.max(0, maxRuns - runs)))
     return { timeZone: timing.kind === 'cron' ? timing.timeZone : 'UTC', atMs }
   }
 
@@ -388,6 +395,7 @@ export class Scheduler {
     const { on } = job
     const clock = this.#clockOf(job)
     this.#dequeue(job)
+    if (isExhausted(job)) return void (job.dueMs = Infinity)
     const { skipped, runMs } = decideDue(job, clock)
     // It is looked at again when there is a place.
     const waits = job.overdue === 'run-all' && !this.#dispatcher.hasPlace(job)
@@ -418,6 +426,9 @@ export class Scheduler {
       if (startAtMs === undefined || startAtMs <= clock.wallMs()) job.anchorMs = clock.monotonicMs()
       if (this.#term !== undefined && this.#isEntered(job)) this.#enqueue(job)
     } else if (job.overdue === 'run-all') this.#wait(job)
+    // Of its last run it has turned out that it may not start.
+    const isDueAgain = job.maxRuns !== undefined && job.dueMs === Infinity && this.#isEntered(job)
+    if (isDueAgain && this.#term !== undefined) this.#enqueue(job)
     this.#setTimer()
   }
 
@@ -425,7 +436,7 @@ export class Scheduler {
   #enqueue(job: Job, from: Clocks = this.#clockOf(job)): void {
     this.#dequeue(job)
     job.dueMs = Infinity
-    if (isFixedDelay(job) && this.#dispatcher.isBusy(job.id)) return
+    if (isExhausted(job) || (isFixedDelay(job) && this.#dispatcher.isBusy(job.id))) return
     const next = nextTick(job, from)
     if (next === undefined) return
     const { on, tickMs, anchorMs } = next
@@ -491,6 +502,11 @@ export class Scheduler {
       retryAtMs: this.#dispatcher.retryAtMs(job.id),
     }
   }
+}
+
+/** Whether as many ticks of a job were started as may be. */
+function isExhausted({ runs, maxRuns }: Job): boolean {
+  return maxRuns !== undefined && runs >= maxRuns
 }
 
 function isFixedDelay({ timing }: Job): boolean {

@@ -140,6 +140,7 @@ class JobsBench {
   /** The term that was begun, until it is ended; it may have lost its trust before. */
   term: { leads: boolean; readonly work: Work } | undefined
   readonly scheduler = new Scheduler({
+    keep: { runs: 100, ageMs: 7 * 86_400_000 },
     clock: this.clock,
     random: () => this.#random(),
     log: () => {},

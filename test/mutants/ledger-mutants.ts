@@ -104,4 +104,28 @@ export const ledgerMutants: readonly Mutant[] = [
     from: 'const skipped = missed > 0 ?',
     to: 'const skipped = missed > Infinity ?',
   },
+  {
+    what: 'a job goes on after as many runs as it may have',
+    file: 'src/schedule/scheduler.ts',
+    from: 'return maxRuns !== undefined && runs >= maxRuns',
+    to: 'return maxRuns !== undefined && runs > maxRuns',
+  },
+  {
+    what: 'each term counts the runs of a job anew',
+    file: 'src/schedule/scheduler.ts',
+    from: '    job.runs = runs\n',
+    to: '',
+  },
+  {
+    what: 'a run counts only once it is claimed',
+    file: 'src/schedule/dispatcher.ts',
+    from: 'if (attempt === 1) job.runs++\n',
+    to: 'if (attempt === 1) setTimeout(() => job.runs++)\n',
+  },
+  {
+    what: 'a tick that was refused counts as a run',
+    file: 'src/schedule/dispatcher.ts',
+    from: '&& now) now.runs--',
+    to: '&& now) now.runs -= 0',
+  },
 ]

@@ -309,8 +309,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a fixed delay is counted while its run goes on',
     file: 'src/schedule/scheduler.ts',
-    from: 'if (isFixedDelay(job) && this.#dispatcher.isBusy(job.id)) return',
-    to: '',
+    from: 'if (isExhausted(job) || (isFixedDelay(job) && this.#dispatcher.isBusy(job.id))) return',
+    to: 'if (isExhausted(job)) return',
   },
   {
     what: 'a clock that is set back runs a tick twice',
@@ -321,8 +321,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'a job that a deploy schedules again forgets its last tick',
     file: 'src/schedule/scheduler.ts',
-    from: 'Object.assign(job, { anchorMs, lastTickMs, aheadMs: entered, scheduledAtMs })',
-    to: 'Object.assign(job, { anchorMs, aheadMs: entered, scheduledAtMs })',
+    from: 'Object.assign(job, { anchorMs, lastTickMs, aheadMs: entered, scheduledAtMs, runs })',
+    to: 'Object.assign(job, { anchorMs, aheadMs: entered, scheduledAtMs, runs })',
   },
   {
     what: 'a time that the clock skips is lost',

@@ -40,6 +40,7 @@ export class SchedulerBench {
     const log = (event: LogEventName, fields: object): void =>
       void this.lines.push({ event, fields: { ...fields } })
     this.scheduler = new Scheduler({
+      keep: { runs: 100, ageMs: 7 * 86_400_000 },
       clock,
       random: () => this.draws.shift() ?? 0,
       log,

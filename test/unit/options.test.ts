@@ -29,6 +29,7 @@ describe('the options', () => {
       application: 'application',
       label: undefined,
       host: 'main',
+      keep: { runs: 100, ageMs: 604_800_000 },
       witness: false,
       ttlMs: 20_000,
       heartbeatMs: 5_000,
@@ -56,7 +57,7 @@ describe('the options', () => {
     assert.equal(resolveFixed({ store }, environment).label, 'blue')
   })
 
-  test('every option but the logger has a variable, and an empty one counts as not set', () => {
+  test('every option but the logger and `keep` has a variable, and an empty one counts as not set', () => {
     for (const [key, variable] of Object.entries(environmentNames)) {
       assert.equal(variable, `TENURE_${key.replace(/[A-Z]/g, '_$&').toUpperCase()}`)
     }
@@ -82,6 +83,15 @@ describe('the options', () => {
       logger: undefined,
     })
     assert.equal(settings.ttlMs, 20_000)
+  })
+
+  test('of the history of runs as much is kept as `keep` says', () => {
+    const week = 7 * 86_400_000
+    assert.deepEqual(createTenure({ store }).settings.keep, { runs: 100, ageMs: week })
+    const { keep } = createTenure({ store, keep: { runs: 5 } }).settings
+    assert.deepEqual(keep, { runs: 5, ageMs: week })
+    const aged = createTenure({ store, keep: { age: '1h' } }).settings.keep
+    assert.deepEqual(aged, { runs: 100, ageMs: 3_600_000 })
   })
 
   test('there is no default for the store', () => {
@@ -123,6 +133,15 @@ describe('the options', () => {
     refused({ store, logger: {} }, 'TENURE_ERR_OPTION_TYPE', 'logger', 'debug, info, warn, error')
     refused({ store, logger: 'console' }, 'TENURE_ERR_OPTION_TYPE')
     refused({ store, logger: null }, 'TENURE_ERR_OPTION_TYPE')
+    refused({ store, keep: 5 }, 'TENURE_ERR_OPTION_TYPE', 'keep')
+    refused({ store, keep: { days: 5 } }, 'TENURE_ERR_OPTION_UNKNOWN', 'keep', 'runs, age', 'days')
+    refused(
+      { store, keep: { runs: 0 } },
+      'TENURE_ERR_OPTION_TYPE',
+      'keep.runs',
+      '1 to 10000; got 0',
+    )
+    refused({ store, keep: { age: 'long' } }, 'TENURE_ERR_DURATION', 'keep.age', 'long')
   })
 
   test('a lease name that is empty, too long or has control characters is refused', () => {

@@ -21,6 +21,7 @@ class ClockBench {
   readonly skipped: Record<string, unknown>[] = []
   readonly term = { fencingToken: 7, fence, leads: true, work: new Work() }
   readonly scheduler = new Scheduler({
+    keep: { runs: 100, ageMs: 7 * 86_400_000 },
     clock: this.clock,
     log: (event: LogEventName, fields) =>
       void (event === 'run_skipped' && this.skipped.push({ ...fields })),

@@ -111,6 +111,48 @@ describe('a tick that stands in the ledger', () => {
     assert.equal(runs, 4)
   })
 
+  test('is the last one, over all terms, where as many were started as may be', async () => {
+    const ledger = new LedgerBench()
+    let runs = 0
+    const schedule = (bench: SchedulerBench): void =>
+      bench.schedule('a', { every: '1s' }, () => void runs++, { maxRuns: 3 })
+    const one = await ledger.lead(schedule)
+    await one.pass(2_000)
+    ledger.crash(one)
+    const other = await ledger.lead(schedule)
+    // A deploy that schedules the same again gives it no more.
+    schedule(other)
+    assert.equal(other.scheduler.nextTicks('a', 5).atMs.length, 1)
+    await other.pass(5_000)
+    assert.equal(runs, 3)
+    assert.equal((await ledger.job('a'))?.runs, 3)
+    assert.equal(other.record('a')?.nextTickAtMs, undefined)
+    assert.deepEqual(other.scheduler.nextTicks('a', 5).atMs, [])
+    await other.scheduler.runNow('a', undefined)
+    assert.equal(runs, 4)
+  })
+
+  test('counts among those that may be started from when it is due, and not if it was refused', async () => {
+    const ledger = new LedgerBench()
+    const ran: number[] = []
+    const bench = await ledger.lead((one) =>
+      one.schedule('a', { every: '1s' }, (run: Run) => void ran.push(run.scheduledFor.getTime()), {
+        maxRuns: 2,
+        overlap: { allow: 10 },
+      }),
+    )
+    const startMs = ledger.clock.wallMs()
+    await ledger.claim('a', startMs + 1_000, bench.term.fencingToken)
+    await bench.pass(1_000)
+    assert.deepEqual(bench.skips, ['taken'])
+    // No claim is answered for a while: many ticks are due, and two are claimed.
+    ledger.down = true
+    await bench.pass(5_000)
+    ledger.down = false
+    await bench.pass(10_000)
+    assert.deepEqual(ran, [startMs + 2_000, startMs + 3_000])
+  })
+
   test('whose end is not written yet keeps the term from being released', async () => {
     const ledger = new LedgerBench()
     const gate = Promise.withResolvers<void>()

@@ -240,7 +240,7 @@ describe('jobs', () => {
       ['a', every, () => {}, undefined, 'TENURE_ERR_OPTION_TYPE'],
       ['a', every, () => {}, { timeout: 'soon' }, 'TENURE_ERR_DURATION'],
       ['a', every, () => {}, { onConflict: 'ignore' }, 'TENURE_ERR_OPTION_TYPE'],
-      ['a', every, () => {}, { maxRuns: 3 }, 'TENURE_ERR_OPTION_UNKNOWN'],
+      ['a', every, () => {}, { maxTicks: 3 }, 'TENURE_ERR_OPTION_UNKNOWN'],
     ]
     for (const [id, schedule, handler, options, code] of wrong) {
       const call = (): void => bench.scheduler.schedule(id, schedule, handler, options)
