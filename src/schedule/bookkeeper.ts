@@ -187,16 +187,20 @@ export class Bookkeeper {
   #take<Kind extends Entry['kind']>(kind: Kind): (Entry & { kind: Kind })[] {
     const taken: (Entry & { kind: Kind })[] = []
     const blocked = new Set<string>()
+    const unended = new Set<string | undefined>()
     const left: Entry[] = []
     for (const entry of this.#entries) {
       const { jobId } = entry.item
+      // An end that is written after the claim of the next attempt would have that owed for ever.
+      if (entry.kind === 'claim' && unended.has(entry.item.follows)) blocked.add(jobId)
       const isFree = kind === 'end' || !blocked.has(jobId)
       if (entry.kind === kind && isFree && taken.length < ledgerBatchMax) {
         taken.push(entry as Entry & { kind: Kind })
         continue
       }
-      // The end of a run may be written at any time after its claim.
-      if (entry.kind !== 'end') blocked.add(jobId)
+      // Else the end of a run may be written at any time after its claim.
+      if (entry.kind === 'end') unended.add(entry.item.runId)
+      else blocked.add(jobId)
       left.push(entry)
     }
     this.#entries = left

@@ -455,12 +455,16 @@ export class Scheduler {
     return !job.ledger || this.#books === undefined || job.aheadMs !== undefined
   }
 
-  /** The clocks by which a job is due. */
+  /**
+   * The clocks by which a job is due, as they stand now. They are looked at once: the process may be
+   * kept from running between two looks, and a tick has one instant all the same.
+   */
   #clockOf({ timing, aheadMs }: Job): Clocks {
     const { clock } = this.#parts
-    if (timing.kind !== 'every' || aheadMs === undefined) return clock
-    const monotonicMs = (): number => clock.monotonicMs()
-    return { monotonicMs, wallMs: () => clock.monotonicMs() + aheadMs }
+    const monotonicMs = clock.monotonicMs()
+    const isEntered = timing.kind === 'every' && aheadMs !== undefined
+    const wallMs = isEntered ? monotonicMs + aheadMs : clock.wallMs()
+    return { monotonicMs: () => monotonicMs, wallMs: () => wallMs }
   }
 
   #delayOf({ timing, jitterMs }: Job, tickMs: number): number {

@@ -69,6 +69,12 @@ export const ledgerMutants: readonly Mutant[] = [
     to: 'job.aheadMs = Math.round(wallMs - clock.monotonicMs())',
   },
   {
+    what: 'what is read of a clock between two looks at it is taken for one instant',
+    file: 'src/schedule/scheduler.ts',
+    from: 'return { monotonicMs: () => monotonicMs, wallMs: () => wallMs }',
+    to: 'return { monotonicMs: () => clock.monotonicMs(), wallMs: () => clock.wallMs() + (wallMs - wallMs) }',
+  },
+  {
     what: 'a job that was removed is remembered',
     file: 'src/schedule/scheduler.ts',
     from: 'if (job.ledger) void this.#books?.register([gone])',
@@ -79,6 +85,12 @@ export const ledgerMutants: readonly Mutant[] = [
     file: 'src/schedule/bookkeeper.ts',
     from: "const isFree = kind === 'end' || !blocked.has(jobId)",
     to: 'const isFree = blocked.size >= 0 || jobId !== undefined',
+  },
+  {
+    what: 'the next attempt of a tick overtakes the end of its last run',
+    file: 'src/schedule/bookkeeper.ts',
+    from: 'unended.add(entry.item.runId)',
+    to: "unended.add('')",
   },
   {
     what: 'a skip is written after a claim that was given up',

@@ -10,16 +10,22 @@ const signal = new AbortController().signal
 
 /** Instances that share a ledger and a clock, of which one after the other leads. */
 export class LedgerBench {
-  readonly clock = new FakeClock()
-  readonly #memory = new Memory(this.clock)
-  readonly #leases = new MemoryLeaseStore(this.#memory)
-  readonly #ledger = new MemoryLedgerStore(this.#memory)
+  readonly clock: FakeClock
+  readonly #leases: MemoryLeaseStore
+  readonly #ledger: MemoryLedgerStore
   /** What becomes of the next calls: carried out and never answered, or not carried out. */
   readonly next: ('unanswered' | 'lost')[] = []
   /** Whether every call fails. */
   down = false
   readonly #dead = new Set<number>()
   #holders = 0
+
+  constructor(clock = new FakeClock()) {
+    const memory = new Memory(clock)
+    this.clock = clock
+    this.#leases = new MemoryLeaseStore(memory)
+    this.#ledger = new MemoryLedgerStore(memory)
+  }
 
   /** An instance that leads from now on; the lease is taken from whoever had it. */
   async lead(schedule?: (bench: SchedulerBench) => void): Promise<SchedulerBench> {

@@ -100,6 +100,19 @@ class Books {
 }
 
 describe('a bookkeeper', () => {
+  test('claims the next attempt of a tick only after the end of its last run is written', async () => {
+    const books = new Books()
+    const skipped = books.keeper.skipped(skipOf(500))
+    while (books.records.length === 0) await Promise.resolve()
+    // Both come while the ledger takes its time: the delay of the retry is shorter than that.
+    const ended = books.keeper.ended({ ...endOf('a'), outcome: 'failed', retryAtMs: 1_020 })
+    const claimed = books.keeper.claim({ ...claimOf('b'), attempt: 2, follows: 'a' })
+    while (books.claims.length === 0) await turn()
+    const ends = books.records.flatMap((record) => record.ends.map(({ runId }) => runId))
+    assert.deepEqual(ends, ['a'])
+    await Promise.all([skipped, ended, claimed])
+  })
+
   test('claims together what is due together, and then what came meanwhile', async () => {
     const books = new Books()
     const first = [books.keeper.claim(claimOf('a')), books.keeper.claim(claimOf('b'))]

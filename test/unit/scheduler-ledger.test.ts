@@ -2,10 +2,28 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import type { Run } from '../../src/schedule/job.ts'
+import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { LedgerBench } from '../support/ledger-bench.ts'
 import { SchedulerBench, settle } from '../support/scheduler-bench.ts'
 
 const hourMs = 3_600_000
+
+/** The clock of a process that stands still after each look at it. */
+class HinderedClock extends FakeClock {
+  hindranceMs = 0
+
+  override monotonicMs(): number {
+    const nowMs = super.monotonicMs()
+    this.freeze(this.hindranceMs)
+    return nowMs
+  }
+
+  override wallMs(): number {
+    const nowMs = super.wallMs()
+    this.freeze(this.hindranceMs)
+    return nowMs
+  }
+}
 
 /** A handler that never ends. */
 const forever = (): Promise<never> => new Promise(() => {})
@@ -73,6 +91,25 @@ describe('a tick that stands in the ledger', () => {
     await bench.pass(10_000)
     assert.equal(runs, 1)
     assert.deepEqual(await ledger.discrepancies('a', 10_000), [])
+  })
+
+  test('stands at its instant, however long the process is kept from running between two looks', async () => {
+    for (const hindranceMs of [1, 700]) {
+      const clock = new HinderedClock()
+      const ledger = new LedgerBench(clock)
+      const schedule = (bench: SchedulerBench): void => {
+        bench.schedule('interval', { every: '1s' })
+        bench.schedule('expression', { cron: '* * * * * *' })
+      }
+      const bench = await ledger.lead(schedule)
+      clock.hindranceMs = hindranceMs
+      await bench.pass(20_000)
+      clock.hindranceMs = 0
+      await bench.pass(2_000)
+      for (const id of ['interval', 'expression']) {
+        assert.deepEqual(await ledger.discrepancies(id, 1_000), [], `${id}, ${hindranceMs} ms`)
+      }
+    }
   })
 
   test('does not start where the ledger is down; without the ledger it does', async () => {
