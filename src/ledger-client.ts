@@ -22,13 +22,13 @@ interface Caller {
 
 /** The main thread's side of the ledger: hands calls to the heart, and hears its answers. */
 export class LedgerClient implements LedgerPort {
-  readonly #send: (command: Command) => void
+  readonly #send: (command: Command) => boolean
   readonly #callers = new Map<number, Caller>()
   #calls = 0
   #closed = false
 
-  /** @param send hands a command to the heart that runs now */
-  constructor(send: (command: Command) => void) {
+  /** @param send hands a command to the heart that runs now; `false` if none does */
+  constructor(send: (command: Command) => boolean) {
     this.#send = send
   }
 
@@ -68,10 +68,7 @@ export class LedgerClient implements LedgerPort {
 
   /** The heart has died: what it was asked is not answered any more. The next one may be asked. */
   heartDied(): void {
-    const message = 'Expected an answer of the ledger; the heart has died before.'
-    for (const { reject } of this.#takeCallers()) {
-      reject(new TenureError('TENURE_ERR_HEART_DIED', message))
-    }
+    for (const { reject } of this.#takeCallers()) reject(diedError())
   }
 
   /** There is no heart any more, and will not be another. */
@@ -91,7 +88,15 @@ export class LedgerClient implements LedgerPort {
     const id = ++this.#calls
     return new Promise((resolve, reject) => {
       this.#callers.set(id, { resolve, reject })
-      this.#send({ kind: 'ledger', id, call })
+      if (this.#send({ kind: 'ledger', id, call })) return
+      // Between two hearts nobody would ever answer.
+      this.#callers.delete(id)
+      reject(diedError())
     })
   }
+}
+
+function diedError(): TenureError {
+  const message = 'Expected an answer of the ledger; the heart has died before.'
+  return new TenureError('TENURE_ERR_HEART_DIED', message)
 }

@@ -625,7 +625,8 @@ export class Tenure {
         return this.#ledger?.hear(report.id, report.answer)
       case 'lines':
         this.#log.lines(report.lines)
-        return this.#heart?.send({ kind: 'lines-logged' })
+        this.#heart?.send({ kind: 'lines-logged' })
+        return
       case 'stopped':
     }
   }

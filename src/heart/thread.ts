@@ -105,8 +105,10 @@ export class HeartThread {
     this.#run()
   }
 
-  send(command: Command): void {
+  /** Tells the heart something; `false` if it has died, and will never hear of it. */
+  send(command: Command): boolean {
     this.#heart?.send(command)
+    return this.#hears
   }
 
   reconfigure(options: ReconfigurableOptions): void {

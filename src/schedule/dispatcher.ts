@@ -162,7 +162,10 @@ export class Dispatcher {
       if (term === undefined || job === undefined || run.retryAtMs === undefined) continue
       const { jobId, tickMs: scheduledForMs, correlationId } = run
       const tick: Tick = { jobId, scheduledForMs, correlationId }
-      const delayMs = Math.max(0, run.retryAtMs - this.#parts.clock.wallMs())
+      // Another's wall clock said when: however far ahead that was, the wait has a bound.
+      const longestMs = run.outcome === 'abandoned' ? 0 : job.retry.backoffMaxMs
+      const leftMs = run.retryAtMs - this.#parts.clock.wallMs()
+      const delayMs = Math.max(0, Math.min(leftMs, longestMs))
       if (this.hasPlace(job)) this.#retry(this.#take(jobId), tick, run, delayMs)
       else this.#tellSkip(tick, 'overlap', run.attempt + 1)
     }

@@ -181,7 +181,8 @@ export class Scheduler {
     const { clock } = this.#parts
     const wallMs = clock.wallMs()
     job.runs = runs
-    job.lastTickMs = Math.max(job.lastTickMs, cursorMs)
+    // A tick that this instance saw earlier, and was never claimed, is due again.
+    job.lastTickMs = cursorMs
     // However the wall clock was set: the next tick is after the last, and within an interval.
     job.aheadMs = Math.round(Math.max(wallMs, cursorMs) - clock.monotonicMs())
     if (job.timing.kind === 'every') {
@@ -336,20 +337,17 @@ export class Scheduler {
     const system = this.#systemJobs.get(id)
     const job = system === undefined ? this.#known(id) : undefined
     const term = this.#term
-    if (term === undefined || !term.leads) {
-      throw new TenureError(
-        'TENURE_ERR_NOT_LEADER',
-        `Expected to lead, to run the job ${JSON.stringify(id)} now; this instance does not.`,
-      )
-    }
+    if (term === undefined || !term.leads) throw notLeaderError(id)
     if (system !== undefined) return system.fire(correlation)
     if (job === undefined) throw reservedError(id)
     while (!this.#isEntered(job)) {
       const entering = this.#entering
       await entering
-      // Nothing was entered, because the term is over: the claim finds that out.
+      // Nothing was entered, because the term is over.
       if (entering === this.#entering) break
     }
+    // Without the books of its term there would be no claim.
+    if (this.#term !== term || !term.leads) throw notLeaderError(id)
     const given = data === undefined ? job.data : data
     return this.#dispatcher.runNow(job, term, given, correlation)
   }
@@ -520,6 +518,13 @@ function isFixedDelay({ timing }: Job): boolean {
 /** The moment after a tick: by the fractions that there are between two clocks, and no more. */
 function afterTick(on: Job['on'], tickMs: number, clock: Clocks): Clocks {
   return clockAt(on, tickMs + 0.5, clock)
+}
+
+function notLeaderError(id: string): TenureError {
+  return new TenureError(
+    'TENURE_ERR_NOT_LEADER',
+    `Expected to lead, to run the job ${JSON.stringify(id)} now; this instance does not.`,
+  )
 }
 
 function reservedError(id: string): TenureError {

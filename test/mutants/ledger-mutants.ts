@@ -140,4 +140,28 @@ export const ledgerMutants: readonly Mutant[] = [
     from: '&& now) now.runs--',
     to: '&& now) now.runs -= 0',
   },
+  {
+    what: 'an instance that leads again takes what it saw for what was claimed',
+    file: 'src/schedule/scheduler.ts',
+    from: 'job.lastTickMs = cursorMs',
+    to: 'job.lastTickMs = Math.max(job.lastTickMs, cursorMs)',
+  },
+  {
+    what: 'what the ledger is asked between two hearts is never answered',
+    file: 'src/ledger-client.ts',
+    from: "if (this.#send({ kind: 'ledger', id, call })) return",
+    to: "if (this.#send({ kind: 'ledger', id, call }) || id > 0) return",
+  },
+  {
+    what: 'a run by hand starts without a claim once its term is over',
+    file: 'src/schedule/scheduler.ts',
+    from: 'if (this.#term !== term || !term.leads) throw notLeaderError(id)',
+    to: '',
+  },
+  {
+    what: "what is owed waits for another's wall clock, however far ahead that was",
+    file: 'src/schedule/dispatcher.ts',
+    from: 'Math.max(0, Math.min(leftMs, longestMs))',
+    to: 'Math.max(0, leftMs)',
+  },
 ]

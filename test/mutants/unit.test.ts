@@ -27,7 +27,7 @@ const suites = [
 ]
 
 /** The tests of the ledger, which only its own rules need. */
-const ledgerSuites = ['scheduler-ledger', 'bookkeeper', 'overdue']
+const ledgerSuites = ['scheduler-ledger', 'bookkeeper', 'overdue', 'ledger-client']
 
 let folder = ''
 

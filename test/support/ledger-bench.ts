@@ -37,6 +37,13 @@ export class LedgerBench {
     return bench
   }
 
+  /** An instance that has led before leads again, in a new term. */
+  async leadAgain(bench: SchedulerBench): Promise<void> {
+    Object.assign(bench.term, { fencingToken: await this.#acquire(), leads: true })
+    bench.lead()
+    await settle()
+  }
+
   /** It is gone from one moment to the next: it neither runs nor writes any more. */
   crash(bench: SchedulerBench): void {
     bench.term.leads = false

@@ -2,12 +2,18 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { Cell } from '../../src/heart/cell.ts'
-import type { Command, HeartConfig } from '../../src/heart/messages.ts'
+import type { Command, HeartConfig, Report } from '../../src/heart/messages.ts'
 import { HeartThread } from '../../src/heart/thread.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 
 /** A heart that hears of a stop, and does not end by itself. */
-function stubborn(): { clock: FakeClock; heart: HeartThread; told: string[] } {
+function stubborn(): {
+  clock: FakeClock
+  heart: HeartThread
+  told: string[]
+  hear: (report: Report) => void
+} {
+  let hear: (report: Report) => void = () => {}
   const clock = new FakeClock()
   const told: string[] = []
   const fixed = { witness: false, host: 'main' } as HeartConfig['fixed']
@@ -15,16 +21,19 @@ function stubborn(): { clock: FakeClock; heart: HeartThread; told: string[] } {
   const over = Promise.withResolvers<void>()
   const heart = new HeartThread(config, {
     process: { on: () => {}, off: () => {} },
-    runHeart: () => ({
-      cell: new Cell(clock),
-      over: over.promise,
-      send: ({ kind }: Command) => void told.push(kind),
-      keepAlive() {},
-      kill() {
-        told.push('killed')
-        over.resolve()
-      },
-    }),
+    runHeart: (_config, _clock, hears) => {
+      hear = hears
+      return {
+        cell: new Cell(clock),
+        over: over.promise,
+        send: ({ kind }: Command) => void told.push(kind),
+        keepAlive() {},
+        kill() {
+          told.push('killed')
+          over.resolve()
+        },
+      }
+    },
     clock,
     stallLimitMs: () => 60_000,
     report() {},
@@ -33,8 +42,20 @@ function stubborn(): { clock: FakeClock; heart: HeartThread; told: string[] } {
     log() {},
   })
   heart.start()
-  return { clock, heart, told }
+  return { clock, heart, told, hear: (report) => hear(report) }
 }
+
+describe('a heart that has died', () => {
+  test('hears nothing, and whoever tells it something is told so, until the next one runs', () => {
+    const { clock, heart, hear } = stubborn()
+    hear({ kind: 'ready', ttlMsMin: 1_000 })
+    assert.equal(heart.send({ kind: 'lines-logged' }), true)
+    hear({ kind: 'died', error: { code: 'TENURE_ERR_HEART_DIED', message: 'no more', stack: '' } })
+    assert.equal(heart.send({ kind: 'lines-logged' }), false)
+    clock.advance(100)
+    assert.equal(heart.send({ kind: 'lines-logged' }), true)
+  })
+})
 
 describe('a heart that does not stop', () => {
   test('is ended without a word when the stop has taken as long as it may', async () => {

@@ -227,6 +227,21 @@ describe('a tick that stands in the ledger', () => {
     }
   })
 
+  test('by hand does not start where its term ended before its job was entered', async () => {
+    const ledger = new LedgerBench()
+    ledger.down = true
+    let ran = 0
+    const bench = await ledger.lead((one) => one.schedule('a', { every: '1h' }, () => ran++))
+    const run = assert.rejects(bench.scheduler.runNow('a', undefined), {
+      code: 'TENURE_ERR_NOT_LEADER',
+    })
+    bench.term.leads = false
+    bench.scheduler.end()
+    await bench.pass(10_000)
+    await run
+    assert.equal(ran, 0)
+  })
+
   test('started by hand is recorded as such, and is no tick', async () => {
     const ledger = new LedgerBench()
     const bench = await ledger.lead((one) => one.schedule('a', { every: '1h' }))
@@ -290,6 +305,26 @@ describe('a takeover', () => {
     const third = await ledger.lead(schedule)
     await third.pass(0)
     assert.equal(at.length, 1)
+  })
+
+  test('by the same instance runs what that was not able to claim in its last term', async () => {
+    const ledger = new LedgerBench()
+    const at: string[] = []
+    const bench = await ledger.lead((one) =>
+      one.schedule('a', { cron: '0 3 * * *' }, (run: Run) => {
+        at.push(run.scheduledFor.toISOString())
+      }),
+    )
+    ledger.down = true
+    await bench.pass(4 * hourMs)
+    bench.term.leads = false
+    bench.scheduler.end()
+    await bench.pass(10_000)
+    assert.deepEqual(at, [])
+    ledger.down = false
+    await ledger.leadAgain(bench)
+    await bench.pass(0)
+    assert.deepEqual(at, ['2026-01-01T03:00:00.000Z'])
   })
 
   test('a job at an instant that nobody led at runs once, and never again', async () => {
@@ -425,6 +460,27 @@ describe('a run whose leader is lost', () => {
     assert.deepEqual(attempts, [1, 2, 3])
     assert.deepEqual(await ledger.discrepancies('a', hourMs), [])
     assert.ok((await ledger.runs('a')).every(({ outcome }) => outcome === 'abandoned'))
+  })
+
+  test('is run again at once also where the wall clock of the last leader was far ahead', async () => {
+    const ledger = new LedgerBench()
+    const rerun = { onCrash: 'rerun' }
+    const one = await ledger.lead((bench) => bench.schedule('a', { every: '1h' }, forever, rerun))
+    await one.pass(hourMs)
+    ledger.crash(one)
+    const ahead = await ledger.lead()
+    ahead.schedule('b', { every: '1h' }, forever)
+    await settle()
+    ledger.crash(ahead)
+    ledger.clock.setWall(ledger.clock.wallMs() - 2 * hourMs)
+    const third = await ledger.lead((bench) =>
+      bench.schedule('a', { every: '1h' }, () => {}, rerun),
+    )
+    await third.pass(0)
+    assert.deepEqual(
+      third.runs.map(({ attempt }) => attempt),
+      [2],
+    )
   })
 
   test('that has ended, though its term was over, is not', async () => {

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import { LedgerClient } from '../../src/ledger-client.ts'
+
+const request = { lease: 'scheduler', token: 1, atMs: 0 }
+const died = { code: 'TENURE_ERR_HEART_DIED' }
+
+describe('a call of the ledger', () => {
+  test('is rejected if the heart dies before it answers', async () => {
+    const client = new LedgerClient(() => true)
+    const call = client.abandon(request)
+    client.heartDied()
+    await assert.rejects(call, died)
+  })
+
+  test('is rejected at once between two hearts, and not left without an answer', async () => {
+    let hears = false
+    const ids: number[] = []
+    const client = new LedgerClient((command) => {
+      if (hears && command.kind === 'ledger') ids.push(command.id)
+      return hears
+    })
+    await assert.rejects(client.abandon(request), died)
+    hears = true
+    const call = client.abandon(request)
+    const reply = { kind: 'superseded', token: 2 } as const
+    client.hear(ids[0] ?? 0, { kind: 'replied', reply })
+    assert.deepEqual(await call, reply)
+  })
+})
