@@ -119,11 +119,11 @@ export class Machine implements InstantSource {
    */
   #noteSteps(): void {
     const { nowMs } = this.#world
-    // The last one was so until now, however long ago it began.
-    const last = this.#pasts.length - 1
-    this.#pasts = this.#pasts.filter(
-      ({ sinceMs }, index) => index === last || sinceMs > nowMs - forgottenMs,
-    )
+    // Each was so until the next one began, and the last until now, however long ago they began.
+    this.#pasts = this.#pasts.filter((_past, index, pasts) => {
+      const untilMs = pasts[index + 1]?.sinceMs ?? nowMs
+      return untilMs > nowMs - forgottenMs
+    })
     const now = (): { apartMs: number; suspendedMs: number } => ({
       apartMs: this.#wallOffsetMs + this.bootMs() - this.monotonicMs(),
       suspendedMs: this.bootMs() - this.monotonicMs(),
