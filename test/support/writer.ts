@@ -67,7 +67,7 @@ function spinUntilFrozen(): void {
   writeSync(2, 'spinning\n')
   for (;;) {
     const now = performance.now()
-    if (now - before > 1_000) return
+    if (now - before > 2_000) return
     before = now
   }
 }

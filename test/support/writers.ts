@@ -25,9 +25,12 @@ export class Writer {
   readonly messages: WriterMessage[] = []
   readonly #process: ChildProcess
   readonly #exited: Promise<void>
+  readonly #renewals: () => Promise<number>
   #stderr = ''
 
-  constructor(options: WriterOptions) {
+  /** @param renewals how often the lease was renewed in the term at hand */
+  constructor(options: WriterOptions, renewals: () => Promise<number>) {
+    this.#renewals = renewals
     const path = new URL('./writer.ts', import.meta.url).pathname
     this.#process = fork(path, [JSON.stringify(options)], {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
@@ -70,6 +73,10 @@ export class Writer {
   async freezeAt(freezeAt: 'looked' | 'checked'): Promise<void> {
     this.send({ do: 'write', how: { freezeAt } })
     await until('the writer spins', () => this.#stderr.includes('spinning'))
+    // Its heartbeat goes on in another thread: stopped in the middle of one, the process would keep
+    // the lock of an SQLite file, and nobody could lead. So: just after one.
+    const before = await this.#renewals()
+    await until('a heartbeat was made', async () => (await this.#renewals()) > before)
     this.signal('SIGSTOP')
   }
 
@@ -168,7 +175,7 @@ export class Writers {
   #add(): Writer {
     const { database } = this.application
     const tenure = { store: this.#store.url, ...threeSeconds }
-    const writer = new Writer({ tenure, fenced: this.#fenced, database })
+    const writer = new Writer({ tenure, fenced: this.#fenced, database }, () => this.renewals())
     this.#writers.push(writer)
     return writer
   }
