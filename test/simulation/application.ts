@@ -2,10 +2,11 @@ import { sleep } from '../../src/clock.ts'
 import { heartbeatJobId } from '../../src/heartbeat-job.ts'
 import type { Run, Schedule } from '../../src/schedule/job.ts'
 import type { Tenure } from '../../src/tenure.ts'
-import type { History } from './history.ts'
+import type { ClaimedRun, History } from './history.ts'
+import { scheduleOf, type LedgerHabits } from './ledger-habits.ts'
 import type { Machine } from './machine.ts'
 import type { Link } from './network.ts'
-import type { SimProcess } from './process.ts'
+import { onPurpose, type SimProcess } from './process.ts'
 import type { Random } from './random.ts'
 
 /** How an application works. */
@@ -48,6 +49,7 @@ export interface ApplicationParts {
   readonly history: History
   readonly resource: FencedResource
   readonly habits: Habits
+  readonly ledger: readonly LedgerHabits[]
   /** From here on it behaves. */
   readonly calmFromMs: number
 }
@@ -79,6 +81,7 @@ export class Application {
     if (stubbornMsMax > 0) {
       this.#schedule('stubborn', { every: everyMs * 5 }, (run) => this.#ignore(run), false)
     }
+    for (const job of this.#parts.ledger) this.#scheduleInLedger(job)
     void tenure.whileLeader(async (term) => {
       const run = { fencingToken: term.fencingToken, signal: term.signal }
       await this.#during('while', run, true, (name) => this.#obey(run, name, Infinity))
@@ -97,16 +100,28 @@ export class Application {
     void this.#parts.tenure.schedule(job, schedule, handler)
   }
 
+  #scheduleInLedger(job: LedgerHabits): void {
+    const { history, tenure, random } = this.#parts
+    const handler = async (run: Run): Promise<void> => {
+      const { id, scheduledFor, attempt } = run
+      const claim = { id: history.nameOf(id), tickMs: scheduledFor.getTime(), attempt }
+      await this.#during(job.id, run, true, (name) => this.#obey(run, name), claim)
+      if (random.chance(job.failing)) throw new Error(onPurpose)
+    }
+    void tenure.schedule(job.id, scheduleOf(job), handler, { ledger: true, ...job.options })
+  }
+
   async #during(
     job: string,
     { fencingToken: token }: Pick<Run, 'fencingToken'>,
     obeys: boolean,
     work: (name: string) => Promise<void>,
+    claim?: ClaimedRun,
   ): Promise<void> {
     const { process, machine, history } = this.#parts
     const { who } = process
     const run = `${job} ${++this.#runs}`
-    const about = { run, job, token, obeys }
+    const about = { run, job, token, obeys, claim }
     const standing = this.#standing(token)
     history.add(who, { kind: 'run-started', ...about, standing, bootMs: machine.bootMs() })
     this.#working.set(run, token)
@@ -170,6 +185,9 @@ export class Application {
     const { tenure, process, random, habits } = this.#parts
     // Now and then somebody fires the heartbeat by hand.
     if (tenure.isLeader && random.chance(0.05)) tenure.runNow(heartbeatJobId).catch(() => {})
+    for (const { id, byHand } of this.#parts.ledger) {
+      if (tenure.isLeader && random.chance(byHand)) tenure.runNow(id).catch(() => {})
+    }
     process.main.clock.setTimer(random.next() * 2 * habits.lookMs, () => this.#look())
   }
 

@@ -155,6 +155,112 @@ const tampers: readonly (readonly [string, (facts: Fact[]) => Fact[]])[] = [
   ['nothing fails by itself', add(9_000, 'a1', { kind: 'alarming-line', line: 'run_failed' })],
 ]
 
+/** The same with a job in the ledger, whose runs are long and outlive their leader: it is killed. */
+let kept: Recording
+
+before(async () => {
+  const job = {
+    id: 'kept',
+    everyMs: 700,
+    on: 'monotonic',
+    options: { overdue: 'skip' },
+    failing: 0.3,
+    byHand: 0,
+  } as const
+  const kill = { kind: 'kill', target: 0, forMs: 0, atMs: 21_500, inRenewal: false } as const
+  kept = await simulate(quietScenario({ ledger: [job] }, [kill]))
+})
+
+/** Changes what stands in the ledger at the end. */
+const standing =
+  (changes: (ledger: Of<'ledger'>) => Partial<Of<'ledger'>>): ((facts: Fact[]) => Fact[]) =>
+  (facts) =>
+    facts.map((fact) => (fact.kind === 'ledger' ? { ...fact, ...changes(fact) } : fact))
+
+const accounts = 'every tick is accounted for exactly once'
+const abandonedOnce = 'a run is abandoned exactly once'
+const whileTrusted = 'no run is abandoned while its term may be trusted'
+const isInLedger = ({ claim }: Of<'run-started'>): boolean => claim !== undefined
+
+/** A fact of a kind again, somewhat later. */
+const again =
+  (kind: Fact['kind'], changes: object, fits = (_: Fact) => true): ((facts: Fact[]) => Fact[]) =>
+  (facts) => {
+    const fact = facts.find((one) => one.kind === kind && fits(one)) ?? assert.fail(kind)
+    return [...facts, { ...fact, atMs: 50_000, ...changes }]
+  }
+
+const ledgerTampers: readonly (readonly [string, (facts: Fact[]) => Fact[]])[] = [
+  [accounts, standing(({ runs }) => ({ runs: runs.slice(5) }))],
+  [accounts, standing(({ runs }) => ({ runs: runs.concat(runs.slice(0, 1)) }))],
+  [accounts, standing(({ skips }) => ({ skips: skips.slice(1) }))],
+  [accounts, standing(({ skips }) => ({ skips: skips.concat(skips.slice(0, 1)) }))],
+  [accounts, standing(() => ({ jobs: [] }))],
+  ['no run begins without a claim of its own term', change('claimed', { token: 9 })],
+  [
+    'no run begins without a claim of its own term',
+    (facts) => facts.filter(({ kind }) => kind !== 'claimed'),
+  ],
+  [
+    'no attempt begins twice',
+    again('run-started', { who: 'b1' }, (fact) => isInLedger(fact as Of<'run-started'>)),
+  ],
+  [
+    'what the ledger says of a run is true',
+    standing(({ runs }) => ({ runs: runs.map((run) => ({ ...run, error: 'It did not begin' })) })),
+  ],
+  [
+    'what the ledger says of a run is true',
+    (facts) => facts.filter(({ kind }) => kind !== 'run-ended'),
+  ],
+  ['only the last term writes', again('claimed', { token: 1 })],
+  ['only the last term writes', again('skipped', { token: 1 })],
+  [whileTrusted, change('abandoned', { token: 2, by: 3 })],
+  [whileTrusted, change('abandoned', { by: 1 })],
+  [whileTrusted, add(21_000, 'c1', { kind: 'standing', token: 1, standing: 'trusted' })],
+  [abandonedOnce, again('abandoned', {})],
+  [abandonedOnce, again('told-abandoned', {})],
+  [
+    abandonedOnce,
+    standing(({ runs }) => ({ runs: runs.map((run) => ({ ...run, outcome: 'lost' })) })),
+  ],
+  [
+    'a run whose leader was lost is found out',
+    standing(({ runs }) => ({ runs: runs.map((run) => ({ ...run, outcome: 'running' })) })),
+  ],
+  [
+    'after the faults the jobs in the ledger go on',
+    (facts) => facts.filter(({ kind }) => kind !== 'claimed' && kind !== 'skipped'),
+  ],
+]
+
+describe('a checker of the ledger', () => {
+  test('finds nothing where nothing is wrong: there are runs, skips and an abandoned one', () => {
+    assert.deepEqual(check(kept), [])
+    const ledger = kept.facts.findLast((fact) => fact.kind === 'ledger') ?? assert.fail()
+    assert.ok(ledger.runs.length > 20 && ledger.skips.length > 0)
+    assert.ok(ledger.runs.some(({ outcome }) => outcome === 'failed'))
+    assert.ok(kept.facts.some(({ kind }) => kind === 'told-abandoned'))
+  })
+
+  for (const [index, [rule, tamper]] of ledgerTampers.entries()) {
+    test(`finds that it was broken, ${index}: ${rule}`, () => {
+      const facts = tamper([...kept.facts]).toSorted((one, other) => one.atMs - other.atMs)
+      const rules = check({ ...kept, facts }).map((violation) => violation.rule)
+      assert.ok(rules.includes(rule), `found: ${[...new Set(rules)].join(', ')}`)
+    })
+  }
+
+  test('holds a store that forgets to this only: that each run has a claim', () => {
+    const beyond = { ...kept, scenario: { ...kept.scenario, beyondPromise: true } }
+    const facts = standing(() => ({ runs: [], skips: [] }))([...kept.facts])
+    assert.deepEqual(check({ ...beyond, facts }), [])
+    const unclaimed = kept.facts.filter(({ kind }) => kind !== 'claimed')
+    const [violation] = check({ ...beyond, facts: unclaimed })
+    assert.equal(violation?.rule, 'no run begins without a claim of its own term')
+  })
+})
+
 describe('a checker', () => {
   test('finds nothing in a history in which nothing is wrong', () => {
     assert.deepEqual(check(clean), [])

@@ -1,3 +1,11 @@
+import type { LedgerCall } from '../../src/heart/ledger-desk.ts'
+import type {
+  LedgerJob,
+  LedgerRun,
+  LedgerSkip,
+  RunTrigger,
+  TickSkip,
+} from '../../src/store/ledger-store.ts'
 import type { EndReason, LeaseReading } from '../../src/store/lease-store.ts'
 
 /** How much of the main thread's leadership a look at the clock would find. */
@@ -21,6 +29,23 @@ export interface Call {
   carriedOut: readonly CarriedOut[]
 }
 
+/** One call of the ledger by a heart, from its sending to what came of it. */
+export interface LedgerCallMade {
+  readonly kind: 'ledger-call'
+  readonly verb: LedgerCall['verb']
+  readonly heart: string
+  readonly token: number
+  settledAtMs: number | undefined
+  how: 'replied' | 'failed' | 'aborted' | undefined
+}
+
+/** What a run of a job is by which the ledger knows it; its id is {@link History.nameOf} one. */
+export interface ClaimedRun {
+  readonly tickMs: number
+  readonly attempt: number
+  readonly id: string
+}
+
 /** What the store answered to a renewal, and who held the lease then, and for how long yet. */
 export interface CarriedOut {
   readonly answer: string
@@ -30,6 +55,7 @@ export interface CarriedOut {
 /** What can happen, apart from when and to whom. */
 export type What =
   | Call
+  | LedgerCallMade
   /** Somebody has set the wall clock of its machine. */
   | { readonly kind: 'wall-set' }
   /** Something was broken, or mended, on purpose. */
@@ -43,6 +69,23 @@ export type What =
   | { readonly kind: 'released'; readonly token: number; readonly working: readonly string[] }
   | { readonly kind: 'wish'; readonly token: number }
   | { readonly kind: 'read'; readonly reading: LeaseReading }
+  // What the ledger has done.
+  | { readonly kind: 'entered'; readonly job: string; anchorMs: number; cursorMs: number }
+  | ({
+      readonly kind: 'claimed'
+      readonly job: string
+      readonly trigger: RunTrigger
+      readonly token: number
+    } & ClaimedRun)
+  | ({ readonly kind: 'skipped'; readonly token: number } & TickSkip)
+  | { readonly kind: 'abandoned'; readonly id: string; readonly token: number; by: number }
+  /** All that ever stood in it, also what was pruned. */
+  | {
+      readonly kind: 'ledger'
+      readonly jobs: readonly LedgerJob[]
+      readonly runs: readonly LedgerRun[]
+      readonly skips: readonly LedgerSkip[]
+    }
   // What a heart reported.
   | { readonly kind: 'led'; readonly token: number; readonly holder: string; heart: string }
   | { readonly kind: 'ending'; readonly token: number; readonly reason: EndReason; heart: string }
@@ -62,9 +105,13 @@ export type What =
   | { readonly kind: 'standing'; readonly token: number; readonly standing: Standing }
   /** Two instances at the same instant. */
   | { readonly kind: 'both'; readonly standing: Standing; readonly others: string }
+  /** The application was told that a run has lost its leader. */
+  | { readonly kind: 'told-abandoned'; readonly id: string }
   // What the application did.
   | {
       readonly kind: 'run-started'
+      /** Of a job that stands in the ledger. */
+      readonly claim: ClaimedRun | undefined
       readonly run: string
       readonly job: string
       readonly token: number
@@ -74,6 +121,7 @@ export type What =
     }
   | {
       readonly kind: 'run-ended'
+      readonly claim: ClaimedRun | undefined
       readonly run: string
       readonly job: string
       readonly token: number
@@ -106,6 +154,7 @@ export type Fact = What & {
 export class History {
   readonly facts: Fact[] = []
   readonly #nowMs: () => number
+  readonly #names = new Map<string, string>()
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs
@@ -113,6 +162,13 @@ export class History {
 
   get nowMs(): number {
     return this.#nowMs()
+  }
+
+  /** What a random id is called here: a seed draws it anew each time. */
+  nameOf(id: string): string {
+    const name = this.#names.get(id) ?? `run ${this.#names.size + 1}`
+    this.#names.set(id, name)
+    return name
   }
 
   add<Kind extends What>(who: string, what: Kind): Kind & Fact {

@@ -8,6 +8,7 @@ import type { ReconfigurableOptions, TenureOptions } from '../../src/options.ts'
 import { Tenure } from '../../src/tenure.ts'
 import { SimHeartThread } from './heart-thread.ts'
 import type { History, Standing } from './history.ts'
+import { LedgerClient } from './ledger-client.ts'
 import type { Machine } from './machine.ts'
 import type { Link } from './network.ts'
 import type { Random } from './random.ts'
@@ -35,6 +36,9 @@ export interface SimProcessParts {
   /** The process is over. */
   readonly gone: () => void
 }
+
+/** What a run says that fails because it was to. */
+export const onPurpose = 'fails on purpose'
 
 /** Lines that are logged only where the code, or the application, is wrong. */
 const alarming: readonly LogEventName[] = [
@@ -89,6 +93,9 @@ export class SimProcess {
           off: (_event, listener) => this.#exitListeners.delete(listener),
         },
       },
+    )
+    this.tenure.on('run:abandoned', ({ run }) =>
+      this.#note({ kind: 'told-abandoned', id: parts.history.nameOf(run.id) }),
     )
     this.tenure.on('term:lost', ({ term, reason }) =>
       this.#note({ kind: 'lost', token: term.fencingToken, reason }),
@@ -315,7 +322,8 @@ export class SimProcess {
     return {
       clock,
       environment: {},
-      openLedger: async () => undefined,
+      openLedger: async () =>
+        new LedgerClient({ server, link, thread, history, who: this.who, heart }),
       openStore: () =>
         Promise.resolve(
           new StoreClient({
@@ -364,6 +372,7 @@ export class SimProcess {
     }
     if (!alarming.some((name) => name === event)) return
     const { error } = fields as { error?: unknown }
+    if (String(error).includes(onPurpose)) return
     this.#note({ kind: 'alarming-line', line: `${event}: ${String(error)}` })
   }
 

@@ -31,6 +31,7 @@ export function quietScenario(changes: Partial<Scenario> = {}, faults: Fault[] =
     store: { drift: 0, pushes: 'changes', commonClock: true },
     latencyMsMax: 3,
     habits: { everyMs: 1_000, stopMsMax: 400, blockMsMax: 0, stubbornMsMax: 0, lookMs: 300 },
+    ledger: [],
     faults,
     drainMsMax: 1_000,
     faultyMs: 40_000,

@@ -1,6 +1,7 @@
 import { resolveRunning, type ReconfigurableOptions } from '../../src/options.ts'
 import type { Habits } from './application.ts'
 import { drawFaults, type Fault } from './faults.ts'
+import { drawLedger, type LedgerHabits } from './ledger-habits.ts'
 import { Random } from './random.ts'
 
 /** The times of a lease, all given, in milliseconds. */
@@ -38,6 +39,8 @@ export interface Scenario {
   }
   readonly latencyMsMax: number
   readonly habits: Habits
+  /** The jobs of the application that stand in the ledger. */
+  readonly ledger: readonly LedgerHabits[]
   readonly faults: readonly Fault[]
   /** The longest drain that is asked for. */
   readonly drainMsMax: number
@@ -118,6 +121,7 @@ export function drawScenario(seed: number): Scenario {
     store,
     latencyMsMax,
     habits,
+    ledger: drawLedger(seed, first.ttl),
     faults,
     drainMsMax,
     faultyMs,
@@ -128,7 +132,7 @@ export function drawScenario(seed: number): Scenario {
 
 /** A scenario in a few lines, for people. */
 export function describeScenario(scenario: Scenario): string {
-  const { seed, beyondPromise, instances, times, store, faults } = scenario
+  const { seed, beyondPromise, instances, times, store, ledger, faults } = scenario
   const percent = (drift: number): string => `${(drift * 100).toFixed(2)} %`
   const hosts = instances.map(
     ({ host, drift }, index) =>
@@ -141,6 +145,7 @@ export function describeScenario(scenario: Scenario): string {
     `instances: ${hosts.join(', ')}`,
     `store: ${clock}; pushes: ${store.pushes}`,
     ...times.map((one) => `times: ${JSON.stringify(one)}`),
+    ...ledger.map((job) => `in the ledger: ${JSON.stringify(job)}`),
     `faults: ${[...kinds].map(([kind, those]) => `${those.length} ${kind}`).join(', ')}`,
   ].join('\n')
 }

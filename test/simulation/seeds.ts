@@ -45,4 +45,12 @@ export const keptSeeds: readonly KeptSeed[] = [
     seed: 90017345,
     found: 'a resignation in the turn of a stop made its drain longer than the stop allowed for',
   },
+  { seed: 13, found: 'the end of an attempt, written after the next, had that made twice' },
+  {
+    seed: 93,
+    found: 'a claim made between two hearts was never answered, and its job stood still',
+  },
+  { seed: 98, found: 'a tick that was never claimed was forgotten by an instance that led again' },
+  { seed: 70000194, found: 'a run by hand started without a claim, once its term was over' },
+  { seed: 70001016, found: "an owed run waited, and kept its place, by another's wall clock" },
 ]

@@ -124,6 +124,7 @@ export class Simulation {
   facts(): Fact[] {
     for (const { process } of this.#instances) process?.tellHindrances()
     this.#history.add('store', { kind: 'read', reading: this.server.read() })
+    if (this.#scenario.ledger.length > 0) this.server.tellLedger()
     return this.#history.facts.toSorted((one, other) => one.atMs - other.atMs)
   }
 
@@ -222,7 +223,7 @@ export class Simulation {
         ...times,
       },
       application: (tenure, process) => {
-        const { habits, calmFromMs } = this.#scenario
+        const { habits, ledger, calmFromMs } = this.#scenario
         instance.application = new Application({
           ...parts,
           tenure,
@@ -230,6 +231,7 @@ export class Simulation {
           random: life.fork('application'),
           resource: this.#resource,
           habits,
+          ledger,
           calmFromMs,
         })
         instance.application.start()

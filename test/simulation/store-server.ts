@@ -10,7 +10,9 @@ import {
   type RenewRequest,
 } from '../../src/store/lease-store.ts'
 import { LeaseTable } from '../../src/store/memory/lease-table.ts'
+import type { LedgerCall, LedgerReply } from '../../src/heart/ledger-desk.ts'
 import type { Call, Fact, History } from './history.ts'
+import { LedgerOfStore } from './ledger-of-store.ts'
 import type { Machine } from './machine.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
@@ -21,6 +23,12 @@ export type Order =
   | { readonly verb: 'renew'; readonly request: RenewRequest }
   | { readonly verb: 'release'; readonly request: ReleaseRequest }
   | { readonly verb: 'note'; readonly lease: string; readonly ended: EndedTerm }
+
+/** The same of a client of the ledger. */
+interface LedgerOrder {
+  readonly verb: 'ledger'
+  readonly call: LedgerCall
+}
 
 /** What comes back. */
 export type Answer = AcquireReply | RenewReply | ReleaseReply | undefined
@@ -56,8 +64,9 @@ export class StoreServer {
   readonly #parts: StoreServerParts
   readonly #watchers = new Set<Watcher>()
   /** What was done, and when by the server's own clocks. */
-  readonly #done: { monotonicMs: number; wallMs: number; order: Order }[] = []
+  readonly #done: { monotonicMs: number; wallMs: number; order: Order | LedgerOrder }[] = []
   #table: LeaseTable
+  #ledger: LedgerOfStore
   /** How long it takes for what it is told, at most. */
   serviceMsMax = 1
   #up = true
@@ -67,11 +76,18 @@ export class StoreServer {
 
   constructor(parts: StoreServerParts) {
     this.#parts = parts
-    this.#table = new LeaseTable(parts.machine)
+    const table = new LeaseTable(parts.machine)
+    this.#table = table
+    this.#ledger = new LedgerOfStore((name) => table.tokenOf(name))
   }
 
   read(): LeaseReading {
     return this.#table.read(lease)
+  }
+
+  /** All that ever stood in the ledger, for the history. */
+  tellLedger(): void {
+    this.#ledger.tell(this.#parts.history, lease)
   }
 
   /** Takes an order; what it was not able to answer before it went down it does not answer. */
@@ -81,6 +97,18 @@ export class StoreServer {
     answer: (answer: Answer) => void,
     failed: () => void,
   ): void {
+    this.#admit(() => answer(this.#obey(call, order)), failed)
+  }
+
+  /** The same of the ledger. */
+  receiveLedger(call: LedgerCall, answer: (reply: LedgerReply) => void, failed: () => void): void {
+    this.#admit(() => {
+      this.#remember({ verb: 'ledger', call })
+      answer(this.#ledger.obey(call, this.#parts.history))
+    }, failed)
+  }
+
+  #admit(act: () => void, failed: () => void): void {
     const { world, random } = this.#parts
     if (!this.#up) {
       if (this.#refuses) failed()
@@ -88,8 +116,7 @@ export class StoreServer {
     }
     const life = this.#lives
     world.after(random.next() * this.serviceMsMax, () => {
-      if (!this.#up || this.#lives !== life) return
-      answer(this.#obey(call, order))
+      if (this.#up && this.#lives === life) act()
     })
   }
 
@@ -155,20 +182,24 @@ export class StoreServer {
       monotonicMs: () => (now.monotonicMs === Infinity ? machine.monotonicMs() : now.monotonicMs),
       wallMs: () => (now.monotonicMs === Infinity ? machine.wallMs() : now.wallMs),
     })
+    const ledger = new LedgerOfStore((name) => table.tokenOf(name))
     this.#done.length = 0
     for (const done of kept) {
       now = done
-      apply(table, done.order)
+      const { order } = done
+      if (order.verb === 'ledger') ledger.obey(order.call)
+      else apply(table, order)
       this.#done.push(done)
     }
     now = { monotonicMs: Infinity, wallMs: 0 }
     this.#table = table
+    this.#ledger = ledger
   }
 
   // ---- what it does ----
 
   #obey(call: Call & Fact, order: Order): Answer {
-    const { machine, history, remembers } = this.#parts
+    const { history } = this.#parts
     const before = this.#table.read(lease).record
     if (order.verb === 'acquire' && !this.#parts.commonClock) {
       const { holder, observed } = order.request
@@ -177,9 +208,7 @@ export class StoreServer {
         return { kind: 'held', record: { ...before, ageMs: undefined, remainingMs: undefined } }
       }
     }
-    if (remembers) {
-      this.#done.push({ monotonicMs: machine.monotonicMs(), wallMs: machine.wallMs(), order })
-    }
+    this.#remember(order)
     const workers = order.verb === 'release' ? this.#parts.workersOf(order.request.token) : []
     const answer = apply(this.#table, order)
     if (order.verb === 'renew') {
@@ -209,6 +238,12 @@ export class StoreServer {
       default:
     }
     return answer
+  }
+
+  #remember(order: Order | LedgerOrder): void {
+    const { machine, remembers } = this.#parts
+    if (!remembers) return
+    this.#done.push({ monotonicMs: machine.monotonicMs(), wallMs: machine.wallMs(), order })
   }
 
   #push(push: (listener: PushListener) => void, except?: string): void {

@@ -36,6 +36,18 @@ function tell(fact: Fact): string | undefined {
   switch (fact.kind) {
     case 'call':
       return tellCall(fact)
+    case 'ledger-call':
+      return fact.how === 'replied' ? undefined : `${fact.verb}: ${fact.how ?? 'nothing is heard'}`
+    case 'entered':
+      return `entered ${fact.job} from ${fact.anchorMs}`
+    case 'claimed':
+      return `claimed for ${fact.token}: ${fact.id}, ${fact.job} of ${fact.tickMs}, ${fact.attempt}`
+    case 'skipped':
+      return `skipped by ${fact.token}: ${fact.count} of ${fact.jobId} to ${fact.untilTickMs}`
+    case 'abandoned':
+      return `abandoned by ${fact.by}: ${fact.id} of ${fact.token}`
+    case 'told-abandoned':
+      return `is told of ${fact.id}, which was abandoned`
     case 'fault':
       return `! ${fact.what}`
     case 'process':
@@ -69,7 +81,7 @@ function tell(fact: Fact): string | undefined {
     case 'both':
       return `and so does ${fact.others}`
     case 'run-started':
-      return `run ${fact.run} starts with ${fact.token}`
+      return `run ${fact.run} starts with ${fact.token}${fact.claim ? ` as ${fact.claim.id}` : ''}`
     case 'run-ended':
       return `run ${fact.run} ends`
     case 'write':

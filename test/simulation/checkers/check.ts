@@ -2,6 +2,7 @@ import { messageOf } from '../../../src/errors.ts'
 import { ofKind, type Violation } from '../history.ts'
 import type { Recording } from '../simulation.ts'
 import { checkCalls } from './calls.ts'
+import { checkAbandoned, checkAccounts, checkClaims, checkGoesOn, checkOnce } from './ledger.ts'
 import { checkEndings, checkHung, checkLeads, checkTold } from './progress.ts'
 import { checkReasons } from './reasons.ts'
 import {
@@ -26,6 +27,7 @@ const always: readonly Checker[] = [
   checkRuns,
   checkCalls,
   checkHolders,
+  checkClaims,
 ]
 
 /** What holds within the promise. */
@@ -41,6 +43,10 @@ const withinPromise: readonly Checker[] = [
   checkHung,
   checkEndings,
   checkTold,
+  checkAccounts,
+  checkOnce,
+  checkAbandoned,
+  checkGoesOn,
 ]
 
 /** Everything that is wrong with what happened, the first first. */

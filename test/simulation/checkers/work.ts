@@ -1,5 +1,6 @@
 import { hardFenceAfterMs, softStopAfterMs } from '../../../src/lease/term.ts'
 import { ofKind, type Fact, type Violation } from '../history.ts'
+import { placesOf } from '../ledger-habits.ts'
 import type { Recording } from '../simulation.ts'
 import { Hindrances } from './hindrances.ts'
 
@@ -53,15 +54,17 @@ function* runsOf({ facts, scenario }: Recording): Generator<{
   }
 }
 
-/** No run starts after the soft stop of its term, and no two runs of a job at once. */
+/** No run starts after the soft stop of its term, and no more runs of a job at once than may. */
 export function checkRuns(recording: Recording): Violation[] {
   const violations: Violation[] = []
-  const running = new Set<string>()
+  const running = new Map<string, number>()
+  const places = new Map(recording.scenario.ledger.map((job) => [job.id, placesOf(job)]))
   for (const { fact, trust } of runsOf(recording)) {
     const { atMs, who, job, run, token, bootMs } = fact
     const key = `${who} ${job}`
+    const going = running.get(key) ?? 0
     if (fact.kind === 'run-ended') {
-      running.delete(key)
+      running.set(key, going - 1)
       continue
     }
     const lateMs = trust === undefined ? 0 : bootMs - trust.sentBootMs - trust.softStopMs
@@ -70,10 +73,10 @@ export function checkRuns(recording: Recording): Violation[] {
       const what = `${run} with ${token}, ${fact.standing}, ${Math.round(lateMs)} ms after it`
       violations.push({ rule, atMs, who, what })
     }
-    if (running.has(key) && job !== 'while') {
+    if (going >= (places.get(job) ?? 1) && job !== 'while') {
       violations.push({ rule: 'runs of a job do not overlap', atMs, who, what: run })
     }
-    running.add(key)
+    running.set(key, going + 1)
   }
   return violations
 }

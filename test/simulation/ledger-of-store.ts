@@ -1,0 +1,121 @@
+import type { LedgerCall, LedgerReply } from '../../src/heart/ledger-desk.ts'
+import { checkClaims, checkRecords, checkRegistrations } from '../../src/store/ledger-checks.ts'
+import type {
+  ClaimReply,
+  ClaimRequest,
+  LedgerReading,
+  LedgerRun,
+  LedgerSkip,
+  PruneReply,
+  PruneRequest,
+  RecordReply,
+  RecordRequest,
+  RegisterReply,
+  RegisterRequest,
+} from '../../src/store/ledger-store.ts'
+import { LedgerTable } from '../../src/store/memory/ledger-table.ts'
+import type { History } from './history.ts'
+
+/** The ledger of a store with a server: the real table, and a note of all that it does. */
+export class LedgerOfStore {
+  readonly #table: LedgerTable
+  /** What was pruned, for those who look at the whole. */
+  readonly #pruned = { runs: [] as LedgerRun[], skips: [] as LedgerSkip[] }
+
+  /** @param tokenOf tells the last token that was granted for a lease */
+  constructor(tokenOf: (lease: string) => number) {
+    this.#table = new LedgerTable(tokenOf)
+  }
+
+  /** Carries a call out, and notes what that has changed. */
+  obey({ verb, request }: LedgerCall, history?: History): LedgerReply {
+    switch (verb) {
+      case 'register':
+        return this.#register(request, history)
+      case 'abandon': {
+        const before = this.#read(request.lease).runs.map(({ abandonedBy }) => abandonedBy)
+        const reply = this.#table.abandon(request)
+        for (const [index, run] of this.#read(request.lease).runs.entries()) {
+          const { runId, token, abandonedBy: by } = run
+          if (by === undefined || before[index] === by) continue
+          history?.add('store', { kind: 'abandoned', id: history.nameOf(runId), token, by })
+        }
+        return reply
+      }
+      case 'claim':
+        return this.#claim(request, history)
+      case 'record':
+        return this.#record(request, history)
+      case 'prune':
+        return this.#prune(request)
+    }
+  }
+
+  /** Notes all that ever stood in it. */
+  tell(history: History, lease: string): void {
+    const { runs, skips } = this.#read(lease)
+    history.add('store', {
+      kind: 'ledger',
+      jobs: this.#table.readJobs({ lease, afterJobId: undefined, limit: Infinity }),
+      runs: [...this.#pruned.runs, ...runs].map((run) => ({
+        ...run,
+        runId: history.nameOf(run.runId),
+        correlationId: '',
+      })),
+      skips: [...this.#pruned.skips, ...skips],
+    })
+  }
+
+  #register(request: RegisterRequest, history: History | undefined): RegisterReply {
+    checkRegistrations(request)
+    const page = { lease: request.lease, afterJobId: undefined, limit: Infinity }
+    const known = new Set(this.#table.readJobs(page).map(({ jobId }) => jobId))
+    const reply = this.#table.register(request)
+    if (reply.kind === 'superseded') return reply
+    for (const { jobId: job, anchorMs, cursorMs } of reply.jobs) {
+      if (!known.has(job)) history?.add('store', { kind: 'entered', job, anchorMs, cursorMs })
+    }
+    return reply
+  }
+
+  #claim(request: ClaimRequest, history: History | undefined): ClaimReply {
+    checkClaims(request)
+    const reply = this.#table.claim(request)
+    if (reply.kind === 'superseded' || history === undefined) return reply
+    for (const [index, { kind }] of reply.outcomes.entries()) {
+      const claim = request.claims[index]
+      if (kind !== 'claimed' || claim === undefined) continue
+      const { jobId: job, tickMs, attempt, trigger, runId } = claim
+      const run = { job, tickMs, attempt, trigger, id: history.nameOf(runId) }
+      history.add('store', { kind: 'claimed', token: request.token, ...run })
+    }
+    return reply
+  }
+
+  #record(request: RecordRequest, history: History | undefined): RecordReply {
+    checkRecords(request)
+    const reply = this.#table.record(request)
+    if (reply.kind === 'superseded') return reply
+    for (const [index, { kind }] of reply.skips.entries()) {
+      const skip = request.skips[index]
+      if (kind !== 'recorded' || skip === undefined) continue
+      history?.add('store', { kind: 'skipped', token: request.token, ...skip })
+    }
+    return reply
+  }
+
+  #prune(request: PruneRequest): PruneReply {
+    const before = this.#read(request.lease)
+    const reply = this.#table.prune(request)
+    const after = this.#read(request.lease)
+    const runs = new Set(after.runs.map(({ runId }) => runId))
+    const skips = new Set(after.skips)
+    this.#pruned.runs.push(...before.runs.filter(({ runId }) => !runs.has(runId)))
+    this.#pruned.skips.push(...before.skips.filter((skip) => !skips.has(skip)))
+    return reply
+  }
+
+  #read(lease: string): LedgerReading {
+    return this.#table.readRuns({ lease, jobId: undefined, limit: Infinity })
+  }
+}
