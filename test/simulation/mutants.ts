@@ -1,3 +1,4 @@
+import { ledgerMutants } from '../mutants/ledger-mutants.ts'
 import { mutants, type Mutant } from '../mutants/mutants.ts'
 
 /** Broken variants that only many instances together can show, and stronger forms of others. */
@@ -132,7 +133,8 @@ const optionRules = [
   'what a handler throws is looked at without care',
 ]
 const noOptions =
-  'the jobs of the simulated application have no such options, or do nothing of the kind'
+  'most jobs of the simulated application have no such options, and those in the ledger are held ' +
+  'to their account, not to the times of their runs'
 
 /** Those of the unit tests that many instances do not show, each with the reason. */
 export const notShown: Readonly<Record<string, string>> = {
@@ -158,6 +160,11 @@ export const notShown: Readonly<Record<string, string>> = {
     'it takes new times within a stop that lasts as long as it may, which hardly any seed draws',
   'a renewal with a shorter ttl takes trust back':
     'the store keeps the longer lease, so that no rule is broken but that work has no time to stop',
+  'a tick that another leader has claimed runs all the same':
+    'at most one leads, and what it did not claim itself is behind the cursor that it reads',
+  'a term is over before the ends of its runs are written':
+    'the ends are written a moment later, or those runs are abandoned: both are accounted for',
+  'a job that was removed is remembered': 'the simulated application removes no job',
   ...Object.fromEntries(optionRules.map((what) => [what, noOptions])),
 }
 
@@ -165,6 +172,7 @@ export const notShown: Readonly<Record<string, string>> = {
 export const simulatedMutants: readonly Mutant[] = [
   ...mutants.filter(({ what }) => !(what in notShown)),
   ...more,
+  ...ledgerMutants.filter(({ what }) => !(what in notShown)),
 ]
 
 /** A seed that catches each of them on the code as it was: tried first by the tests. */
@@ -216,4 +224,23 @@ export const caughtBy: Readonly<Record<string, number>> = {
   'only timers stop work, however late a suspension makes them': 17,
   'a stop does not cut short the drain of a term that was resigned before': 50003054,
   'a term that is resigned as it is stopped drains for longer than the stop allows': 90017345,
+  'a tick runs before it is claimed': 2,
+  'a tick whose claim was given up runs all the same': 34,
+  'what is claimed runs though its job was removed meanwhile': 8,
+  'a run that is lost with its leader is run again without end': 146,
+  'the next attempt of a tick is owed for ever': 13,
+  'a skip is written before the tick that waits': 8,
+  'a new leader goes on from now': 8,
+  'a new leader counts an interval from when it scheduled the job': 13,
+  'a wall clock that was set back stands an interval still': 24,
+  'what comes later overtakes a claim of its job': 8,
+  'a skip is written after a claim that was given up': 8,
+  'a claim is made once, whatever becomes of it': 29,
+  'what is too late is made up for': 43,
+  'of what was missed no more than the latest is accounted for': 8,
+  'the next attempt of a tick is claimed before the end of the last one is written': 13,
+  'an instance that leads again takes what it saw for what was claimed': 98,
+  'what the ledger is asked between two hearts is never answered': 93,
+  'a run by hand starts without a claim once its term is over': 70000194,
+  "what is owed waits for another's wall clock, however far ahead that was": 70001016,
 }
