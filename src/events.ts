@@ -265,7 +265,7 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
   ledger_failed: {
     level: 'warn',
     fields: ['error', 'retryMs', 'message'],
-    when: 'Ticks or runs could not be written; it is tried again after `retryMs`. No job starts meanwhile, but those without `ledger`.',
+    when: 'Ticks or runs could not be written; it is tried again after `retryMs`. No job starts meanwhile, but those with `ledger: false`.',
   },
   while_leader_failed: {
     level: 'error',

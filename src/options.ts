@@ -102,7 +102,7 @@ export interface TenureOptions {
    */
   readonly witness?: WitnessMode | undefined
   /**
-   * How much of the history of runs is kept, of jobs with `ledger: true`: of each job the newest
+   * How much of the history of runs is kept in the store, in the ledger: of each job the newest
    * `runs` (from 1 to 10,000), and as many records of skipped ticks, for `age`.
    * @default { runs: 100, age: '7d' }
    */

@@ -16,25 +16,15 @@ export async function scheduleJobs(
   database: Database,
   { purgeEvery, rollUpEvery, backupCron, backupMs }: Settings,
 ): Promise<void> {
-  await tenure.schedule(
-    'purge-sessions',
-    { every: purgeEvery },
-    (run) => {
-      const purged = database.purgeSessions()
-      run.log.info({ purged }, 'sessions_purged')
-    },
-    { ledger: true },
-  )
+  await tenure.schedule('purge-sessions', { every: purgeEvery }, (run) => {
+    const purged = database.purgeSessions()
+    run.log.info({ purged }, 'sessions_purged')
+  })
 
-  await tenure.schedule(
-    'roll-up-requests',
-    { every: rollUpEvery },
-    (run) => {
-      const requests = database.rollUp(run.fence)
-      run.log.info({ requests }, 'requests_rolled_up')
-    },
-    { ledger: true },
-  )
+  await tenure.schedule('roll-up-requests', { every: rollUpEvery }, (run) => {
+    const requests = database.rollUp(run.fence)
+    run.log.info({ requests }, 'requests_rolled_up')
+  })
 
   await tenure.schedule(
     'back-up',
@@ -45,7 +35,7 @@ export async function scheduleJobs(
       run.log.info({ path }, 'database_backed_up')
     },
     // A copy that was left unfinished is worth nothing: the next leader makes it again.
-    { timeout: '1m', ledger: true, onCrash: 'rerun' },
+    { timeout: '1m', onCrash: 'rerun' },
   )
 }
 

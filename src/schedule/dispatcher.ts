@@ -2,17 +2,15 @@ import { setLongTimer, type Timer } from '../clock.ts'
 import { newCorrelationId } from '../correlation.ts'
 import { TenureError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
-import type { LedgerRun, RunEndOutcome, TickSkip } from '../store/ledger-store.ts'
+import type { LedgerRun, RunEnd, TickSkip } from '../store/ledger-store.ts'
 import type { Bookkeeper } from './bookkeeper.ts'
-import { crashAttemptsMax } from './job-options.ts'
 import type { Job, RunRecord, SkipRecord } from './job.ts'
 import { retryDelayMs } from './retry.ts'
+import { claimOf, endOf, endOfUnbegun } from './run-records.ts'
 import type { HowRun, Runner, RunnerParts, RunningTerm } from './runner.ts'
+import { Skips } from './skips.ts'
 
 type SkipReason = SkipRecord['reason']
-
-/** How many skips are remembered. */
-const recentSkipsMax = 50
 
 /** A tick that is due, up to the end of its last attempt. */
 export interface Tick {
@@ -76,16 +74,17 @@ export class Dispatcher {
   readonly #runner: Runner
   readonly #lanes = new Map<string, Lane>()
   #term: RunningTerm | undefined
-  #recentSkips: readonly SkipRecord[] = []
+  readonly #skips: Skips
 
   constructor(parts: DispatcherParts, runner: Runner) {
     this.#parts = parts
     this.#runner = runner
+    this.#skips = new Skips(parts)
   }
 
   /** The last ticks that were not run, the newest first. */
   get recentSkips(): readonly SkipRecord[] {
-    return this.#recentSkips
+    return this.#skips.recent
   }
 
   // ---- terms and jobs ----
@@ -148,7 +147,14 @@ export class Dispatcher {
   /** Skips ticks that were missed. */
   miss(job: Job, missed: MissedTicks): void {
     const { tickMs: scheduledForMs, untilTickMs: untilMs, count } = missed
-    this.#tell({ jobId: job.id, reason: 'overdue', scheduledForMs, untilMs, count, attempt: 1 })
+    this.#skips.tell({
+      jobId: job.id,
+      reason: 'overdue',
+      scheduledForMs,
+      untilMs,
+      count,
+      attempt: 1,
+    })
     const lane = this.#lanes.get(job.id)
     if (lane?.queued === undefined) this.#recordMissed(job, missed)
     else lane.held.push(missed)
@@ -218,7 +224,7 @@ export class Dispatcher {
   }
 
   /** Starts a run that has its place, once it is claimed; `undefined` if it may not start. */
-  #start(
+  async #start(
     lane: Lane,
     job: Job,
     term: RunningTerm,
@@ -230,39 +236,52 @@ export class Dispatcher {
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
     // The lease is not released while a claim may still be written.
     term.work.add({ name: job.id, abort() {} }, begun)
-    return this.#claim(books, job, how, follows)
-      .then((reason) => {
-        // Its job may have been scheduled again meanwhile, or removed.
-        const now = this.#parts.jobOf(job.id)
-        const why = this.#whyNot(job, now, term) ?? reason
-        if (why === undefined) {
-          invariant(now !== undefined, 'a job that may run is there')
-          const data = how.trigger === 'tick' ? now.data : how.data
-          return this.#run(lane, now, term, { ...how, data }, books)
-        }
-        const { scheduledForMs, correlationId } = how
-        this.#tellSkip({ jobId: job.id, scheduledForMs, correlationId }, why, how.attempt)
-        if (reason === undefined) this.#recordUnbegun(books, job, term, how, why)
-        // The ledger has not counted it either.
-        else if (why === reason && how.trigger === 'tick' && how.attempt === 1 && now) now.runs--
-        this.#leave(job.id, lane)
-        return undefined
-      })
-      .finally(begin)
+    let run: Promise<RunRecord> | undefined
+    try {
+      const reason = await this.#claim(books, job, how, follows)
+      run = this.#claimed(lane, job, term, how, books, reason)
+    } finally {
+      begin()
+    }
+    return run
+  }
+
+  /** A run was claimed, or was not for a reason. Starts it, if it still may. */
+  #claimed(
+    lane: Lane,
+    job: Job,
+    term: RunningTerm,
+    how: HowRun,
+    books: Bookkeeper,
+    reason: SkipReason | undefined,
+  ): Promise<RunRecord> | undefined {
+    // Its job may have been scheduled again meanwhile, or removed.
+    const now = this.#parts.jobOf(job.id)
+    const why = this.#whyNot(job, now, term) ?? reason
+    if (why === undefined) {
+      invariant(now !== undefined, 'a job that may run is there')
+      const data = how.trigger === 'tick' ? now.data : how.data
+      return this.#run(lane, now, term, { ...how, data }, books)
+    }
+    const { scheduledForMs, correlationId, attempt, trigger } = how
+    this.#tellSkip({ jobId: job.id, scheduledForMs, correlationId }, why, attempt)
+    if (reason === undefined) {
+      this.#recordEnd(books, term, endOfUnbegun(job, how, why, this.#parts.clock.wallMs()))
+    }
+    // The ledger has not counted it either.
+    else if (why === reason && trigger === 'tick' && attempt === 1 && now) now.runs--
+    this.#leave(job.id, lane)
+    return undefined
   }
 
   /** Claims a run; the reason why it may not start, or `undefined`. */
   async #claim(
     books: Bookkeeper,
-    { id: jobId, reruns, retry }: Job,
-    { runId, trigger, scheduledForMs: tickMs, attempt, correlationId }: HowRun,
+    job: Job,
+    how: HowRun,
     follows: string | undefined,
   ): Promise<SkipReason | undefined> {
-    const startedAtMs = Math.round(this.#parts.clock.wallMs())
-    const rerun =
-      reruns && trigger === 'tick' && attempt < Math.max(retry.attempts, crashAttemptsMax)
-    const key = { jobId, tickMs, attempt, runId, trigger, correlationId }
-    const outcome = await books.claim({ ...key, startedAtMs, rerun, follows })
+    const outcome = await books.claim(claimOf(job, how, follows, this.#parts.clock.wallMs()))
     if (outcome === undefined) return 'term-ended'
     return outcome.kind === 'claimed' ? undefined : outcome.kind
   }
@@ -305,7 +324,9 @@ export class Dispatcher {
     const { jobId, correlationId, fencingToken: token, scheduledForMs } = run
     const job = jobOf(jobId)
     const delayMs = job && retryDelayMs(run, job.retry)
-    if (books !== undefined) this.#recordEnd(books, begunIn, run, delayMs)
+    if (books !== undefined) {
+      this.#recordEnd(books, begunIn, endOf(run, delayMs, this.#parts.clock.wallMs()))
+    }
     const term = this.#term
     if (delayMs === undefined || term?.fencingToken !== token || !term.leads) {
       return this.#leave(jobId, lane)
@@ -358,42 +379,9 @@ export class Dispatcher {
 
   // ---- the ledger ----
 
-  #recordEnd(
-    books: Bookkeeper,
-    term: RunningTerm,
-    { jobId, scheduledForMs, attempt, id, trigger, outcome, finishedAtMs, error }: RunRecord,
-    delayMs: number | undefined,
-  ): void {
-    const endedAtMs = Math.round(finishedAtMs ?? this.#parts.clock.wallMs())
-    const retryAtMs = delayMs === undefined ? undefined : Math.round(endedAtMs + delayMs)
-    const key = { jobId, tickMs: scheduledForMs, attempt, runId: id, trigger }
-    const end = { ...key, outcome: outcome as RunEndOutcome, error, retryAtMs }
-    const written = books.ended({ ...end, finishedAtMs: endedAtMs })
+  #recordEnd(books: Bookkeeper, term: RunningTerm, end: RunEnd): void {
     // The lease is not released before it is known how its runs have ended.
-    term.work.add({ name: 'the ledger', abort() {} }, written)
-  }
-
-  /** A run was claimed and may not start any more. */
-  #recordUnbegun(
-    books: Bookkeeper,
-    { id: jobId }: Job,
-    term: RunningTerm,
-    { runId, trigger, scheduledForMs: tickMs, attempt }: HowRun,
-    why: SkipReason,
-  ): void {
-    const finishedAtMs = Math.round(this.#parts.clock.wallMs())
-    const end = {
-      jobId,
-      tickMs,
-      attempt,
-      runId,
-      trigger,
-      outcome: 'aborted',
-      finishedAtMs,
-    } as const
-    const error = `It did not begin: ${why}.`
-    const written = books.ended({ ...end, error, retryAtMs: undefined })
-    term.work.add({ name: 'the ledger', abort() {} }, written)
+    term.work.add({ name: 'the ledger', abort() {} }, books.ended(end))
   }
 
   #recordMissed(job: Job, missed: MissedTicks): void {
@@ -436,16 +424,7 @@ export class Dispatcher {
   }
 
   #tellSkip({ jobId, scheduledForMs }: Tick, reason: SkipReason, attempt: number): void {
-    this.#tell({ jobId, reason, scheduledForMs, untilMs: scheduledForMs, count: 1, attempt })
-  }
-
-  #tell(skip: Omit<SkipRecord, 'skippedAtMs'>): void {
-    const { clock, log } = this.#parts
-    const { jobId, reason, scheduledForMs, untilMs, count, attempt } = skip
-    const scheduledFor = new Date(scheduledForMs).toISOString()
-    const until = new Date(untilMs).toISOString()
-    log('run_skipped', { jobId, reason, scheduledFor, until, count, attempt })
-    const record = { ...skip, skippedAtMs: Math.round(clock.wallMs()) }
-    this.#recentSkips = [record, ...this.#recentSkips].slice(0, recentSkipsMax)
+    const untilMs = scheduledForMs
+    this.#skips.tell({ jobId, reason, scheduledForMs, untilMs, count: 1, attempt })
   }
 }

@@ -110,19 +110,15 @@ function readLasting({
   }
   const policy = checkChoice(overdue, 'overdue', ['run-once', 'run-all', 'skip']) ?? 'run-once'
   const reruns = checkChoice(onCrash, 'onCrash', ['skip', 'rerun']) === 'rerun'
-  if (reruns && ledger !== true) {
-    throw relationError(
-      "`ledger: true` beside `onCrash: 'rerun'`, which needs it; got " + describeValue(ledger),
-    )
+  if (reruns && ledger === false) {
+    throw relationError("`ledger: true` beside `onCrash: 'rerun'`, which needs it; got false")
   }
-  if (maxRuns !== undefined && ledger !== true) {
-    throw relationError(
-      '`ledger: true` beside `maxRuns`, which are counted there; got ' + describeValue(ledger),
-    )
+  if (maxRuns !== undefined && ledger === false) {
+    throw relationError('`ledger: true` beside `maxRuns`, which are counted there; got false')
   }
   const graceMs = durationOr(graceMsDefault[policy], grace, 'grace')
   return {
-    ledger: ledger ?? false,
+    ledger: ledger ?? true,
     overdue: policy,
     graceMs,
     reruns,

@@ -75,22 +75,22 @@ export interface JobOptions<Data> {
    */
   readonly grace?: Duration | undefined
   /**
-   * What becomes of a run whose leader was lost before its end, where `ledger` is true: it is marked
-   * as abandoned, and with `rerun` the next leader runs it again, as the next attempt. Three attempts
-   * are made at most, or as many as `retry` allows, if that is more. @default 'skip'
+   * What becomes of a run whose leader was lost before its end, unless `ledger` is false: it is
+   * marked as abandoned, and with `rerun` the next leader runs it again, as the next attempt. Three
+   * attempts are made at most, or as many as `retry` allows, if that is more. @default 'skip'
    */
   readonly onCrash?: 'skip' | 'rerun' | undefined
   /**
    * Whether its ticks and runs are written to the store: each tick is claimed there before it
    * starts, so that no other leader starts it, and the next one knows what was missed, and which
-   * runs were left unfinished. Without it a store that is slow delays no run, and what falls into
-   * the gap of a takeover is lost. @default false
+   * runs were left unfinished. With `false` a store that is slow delays no run, and what falls into
+   * the gap of a takeover is lost. @default true
    */
   readonly ledger?: boolean | undefined
   /**
    * After so many of its ticks were started it is due no more, whichever instances have run them:
    * from 1 to 1,000,000,000. Neither retries nor runs by `runNow` count; a run that was abandoned
-   * does. Needs `ledger`. @default without a bound
+   * does. Not with `ledger: false`. @default without a bound
    */
   readonly maxRuns?: number | undefined
   /**

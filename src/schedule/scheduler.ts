@@ -2,12 +2,20 @@ import { checkName } from '../check.ts'
 import type { Timer } from '../clock.ts'
 import { correlationId, newCorrelationId } from '../correlation.ts'
 import { describeValue, TenureError } from '../errors.ts'
-import type { LedgerJob } from '../store/ledger-store.ts'
 import type { Bookkeeper } from './bookkeeper.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { invariant } from '../invariant.ts'
 import { DueQueue } from './due-queue.ts'
+import { existsError, notLeaderError, reservedError } from './job-errors.ts'
 import { readJobOptions } from './job-options.ts'
+import {
+  afterTick,
+  clocksOf,
+  goOn,
+  isExhausted,
+  isFixedDelay,
+  registrationOf,
+} from './job-standing.ts'
 import {
   readSchedule,
   type Handler,
@@ -19,7 +27,7 @@ import {
 } from './job.ts'
 import { Runner, type RunnerParts, type RunningTerm } from './runner.ts'
 import { decideDue } from './overdue.ts'
-import { clockAt, delayOf, nextTick, ticksFrom, toWallMs, type Clocks } from './timing.ts'
+import { delayOf, nextTick, ticksFrom, toWallMs, type Clocks } from './timing.ts'
 
 /** A job of Tenure's own that runs elsewhere, and is shown and fired like any other. */
 export interface SystemJob {
@@ -159,40 +167,15 @@ export class Scheduler {
   /** Enters jobs in the ledger; each is due from its last tick on that is accounted for there. */
   async #enter(books: Bookkeeper, jobs: readonly Job[]): Promise<void> {
     const { clock } = this.#parts
-    const known = await books.register(
-      jobs.map(({ id, description, timing, anchorMs, scheduledAtMs }) => {
-        const isInterval = timing.kind === 'every' && anchorMs !== undefined
-        const startMs = isInterval ? toWallMs('monotonic', anchorMs, clock) : scheduledAtMs
-        return { jobId: id, schedule: description, anchorMs: startMs, cursorMs: scheduledAtMs }
-      }),
-    )
+    const known = await books.register(jobs.map((job) => registrationOf(job, clock)))
     if (this.#books !== books) return
     for (const [index, entry] of (known ?? []).entries()) {
       const job = jobs[index]
       // One that was replaced meanwhile is entered by itself.
       if (job === undefined || this.#jobs.get(job.id) !== job) continue
-      if (job.aheadMs === undefined) this.#goOn(job, entry)
+      if (job.aheadMs === undefined) this.#enqueue(job, goOn(job, entry, clock))
     }
     this.#setTimer()
-  }
-
-  /** A job goes on where the ledger says that it is. */
-  #goOn(job: Job, { anchorMs, cursorMs, runs }: LedgerJob): void {
-    const { clock } = this.#parts
-    const wallMs = clock.wallMs()
-    job.runs = runs
-    // A tick that this instance saw earlier, and was never claimed, is due again.
-    job.lastTickMs = cursorMs
-    // However the wall clock was set: the next tick is after the last, and within an interval.
-    job.aheadMs = Math.round(Math.max(wallMs, cursorMs) - clock.monotonicMs())
-    if (job.timing.kind === 'every') {
-      const { everyMs, afterFinish, startAtMs } = job.timing
-      const waits = startAtMs !== undefined && Math.max(wallMs, cursorMs) < startAtMs
-      // The first tick is an interval after the anchor, or at `startAt`.
-      const rateFromMs = startAtMs === undefined ? anchorMs : startAtMs - everyMs
-      job.anchorMs = waits ? undefined : (afterFinish ? cursorMs : rateFromMs) - job.aheadMs
-    }
-    this.#enqueue(job, afterTick('wall', cursorMs, this.#clockOf(job)))
   }
 
   #prune(books: Bookkeeper): void {
@@ -327,7 +310,11 @@ export class Scheduler {
       )
     }
     const { timing, maxRuns = Infinity, runs } = job
-    const atMs = ticksFrom(job, this.#clockOf(job), Math.min(count, Math.max(0, maxRuns - runs)))
+    const atMs = ticksFrom(
+      job,
+      clocksOf(job, this.#parts.clock),
+      Math.min(count, Math.max(0, maxRuns - runs)),
+    )
     return { timeZone: timing.kind === 'cron' ? timing.timeZone : 'UTC', atMs }
   }
 
@@ -391,7 +378,7 @@ export class Scheduler {
   /** One job is due, perhaps more than once since it was looked at. */
   #tick(job: Job, term: RunningTerm): void {
     const { on } = job
-    const clock = this.#clockOf(job)
+    const clock = clocksOf(job, this.#parts.clock)
     this.#dequeue(job)
     if (isExhausted(job)) return void (job.dueMs = Infinity)
     const { skipped, runMs } = decideDue(job, clock)
@@ -431,7 +418,7 @@ export class Scheduler {
   }
 
   /** Finds the first tick after a moment, now unless it is given, and waits for it. */
-  #enqueue(job: Job, from: Clocks = this.#clockOf(job)): void {
+  #enqueue(job: Job, from: Clocks = clocksOf(job, this.#parts.clock)): void {
     this.#dequeue(job)
     job.dueMs = Infinity
     if (isExhausted(job) || (isFixedDelay(job) && this.#dispatcher.isBusy(job.id))) return
@@ -451,18 +438,6 @@ export class Scheduler {
   /** Whether the ledger knows the job in this term, where it has to. */
   #isEntered(job: Job): boolean {
     return !job.ledger || this.#books === undefined || job.aheadMs !== undefined
-  }
-
-  /**
-   * The clocks by which a job is due, as they stand now. They are looked at once: the process may be
-   * kept from running between two looks, and a tick has one instant all the same.
-   */
-  #clockOf({ timing, aheadMs }: Job): Clocks {
-    const { clock } = this.#parts
-    const monotonicMs = clock.monotonicMs()
-    const isEntered = timing.kind === 'every' && aheadMs !== undefined
-    const wallMs = isEntered ? monotonicMs + aheadMs : clock.wallMs()
-    return { monotonicMs: () => monotonicMs, wallMs: () => wallMs }
   }
 
   #delayOf({ timing, jitterMs }: Job, tickMs: number): number {
@@ -500,43 +475,8 @@ export class Scheduler {
       paused,
       running: this.#runner.isRunning(job.id),
       lastRun: job.lastRun,
-      nextTickAtMs: due ? toWallMs(job.on, job.dueMs, this.#clockOf(job)) : undefined,
+      nextTickAtMs: due ? toWallMs(job.on, job.dueMs, clocksOf(job, this.#parts.clock)) : undefined,
       retryAtMs: this.#dispatcher.retryAtMs(job.id),
     }
   }
-}
-
-/** Whether as many ticks of a job were started as may be. */
-function isExhausted({ runs, maxRuns }: Job): boolean {
-  return maxRuns !== undefined && runs >= maxRuns
-}
-
-function isFixedDelay({ timing }: Job): boolean {
-  return timing.kind === 'every' && timing.afterFinish
-}
-
-/** The moment after a tick: by the fractions that there are between two clocks, and no more. */
-function afterTick(on: Job['on'], tickMs: number, clock: Clocks): Clocks {
-  return clockAt(on, tickMs + 0.5, clock)
-}
-
-function notLeaderError(id: string): TenureError {
-  return new TenureError(
-    'TENURE_ERR_NOT_LEADER',
-    `Expected to lead, to run the job ${JSON.stringify(id)} now; this instance does not.`,
-  )
-}
-
-function reservedError(id: string): TenureError {
-  return new TenureError(
-    'TENURE_ERR_JOB_SYSTEM',
-    `Expected a job of the application; ${JSON.stringify(id)} is Tenure's own.`,
-  )
-}
-
-function existsError(id: string): TenureError {
-  return new TenureError(
-    'TENURE_ERR_JOB_EXISTS',
-    `Expected no job with the id ${JSON.stringify(id)}; there is one, and \`onConflict\` is 'error'.`,
-  )
 }

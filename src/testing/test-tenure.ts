@@ -152,6 +152,8 @@ export class TestTenure extends Tenure {
         'Expected to lead, to lose the term; this instance does not. Was it started?',
       )
     }
+    // What was started a moment ago has begun before.
+    await this.#settle()
     if (reason === 'stolen') await this.#steal()
     else if (reason === 'expired') this.#clock.freeze(this.settings.ttlMs)
     else await this.#failUntilLost()

@@ -28,7 +28,7 @@ export const ledgerMutants: readonly Mutant[] = [
   },
   {
     what: 'a run that is lost with its leader is run again without end',
-    file: 'src/schedule/dispatcher.ts',
+    file: 'src/schedule/run-records.ts',
     from: "reruns && trigger === 'tick' && attempt < Math.max(retry.attempts, crashAttemptsMax)",
     to: "reruns && trigger === 'tick' && retry.attempts > 0",
   },
@@ -41,8 +41,8 @@ export const ledgerMutants: readonly Mutant[] = [
   {
     what: 'a term is over before the ends of its runs are written',
     file: 'src/schedule/dispatcher.ts',
-    from: "const written = books.ended({ ...end, finishedAtMs: endedAtMs })\n    // The lease is not released before it is known how its runs have ended.\n    term.work.add({ name: 'the ledger', abort() {} }, written)",
-    to: 'void books.ended({ ...end, finishedAtMs: endedAtMs })',
+    from: "term.work.add({ name: 'the ledger', abort() {} }, books.ended(end))",
+    to: 'void books.ended(end)',
   },
   {
     what: 'a skip is written before the tick that waits',
@@ -53,24 +53,24 @@ export const ledgerMutants: readonly Mutant[] = [
   {
     what: 'a new leader goes on from now',
     file: 'src/schedule/scheduler.ts',
-    from: "this.#enqueue(job, afterTick('wall', cursorMs, this.#clockOf(job)))",
-    to: 'this.#enqueue(job)',
+    from: 'this.#enqueue(job, goOn(job, entry, clock))',
+    to: 'goOn(job, entry, clock)\n      this.#enqueue(job)',
   },
   {
     what: 'a new leader counts an interval from when it scheduled the job',
-    file: 'src/schedule/scheduler.ts',
+    file: 'src/schedule/job-standing.ts',
     from: 'const rateFromMs = startAtMs === undefined ? anchorMs : startAtMs - everyMs',
     to: 'const rateFromMs =\n        startAtMs === undefined && anchorMs > 0 ? job.scheduledAtMs : (startAtMs ?? 0) - everyMs',
   },
   {
     what: 'a wall clock that was set back stands an interval still',
-    file: 'src/schedule/scheduler.ts',
+    file: 'src/schedule/job-standing.ts',
     from: 'job.aheadMs = Math.round(Math.max(wallMs, cursorMs) - clock.monotonicMs())',
     to: 'job.aheadMs = Math.round(wallMs - clock.monotonicMs())',
   },
   {
     what: 'what is read of a clock between two looks at it is taken for one instant',
-    file: 'src/schedule/scheduler.ts',
+    file: 'src/schedule/job-standing.ts',
     from: 'return { monotonicMs: () => monotonicMs, wallMs: () => wallMs }',
     to: 'return { monotonicMs: () => clock.monotonicMs(), wallMs: () => clock.wallMs() + (wallMs - wallMs) }',
   },
@@ -118,14 +118,14 @@ export const ledgerMutants: readonly Mutant[] = [
   },
   {
     what: 'a job goes on after as many runs as it may have',
-    file: 'src/schedule/scheduler.ts',
+    file: 'src/schedule/job-standing.ts',
     from: 'return maxRuns !== undefined && runs >= maxRuns',
     to: 'return maxRuns !== undefined && runs > maxRuns',
   },
   {
     what: 'each term counts the runs of a job anew',
-    file: 'src/schedule/scheduler.ts',
-    from: '    job.runs = runs\n',
+    file: 'src/schedule/job-standing.ts',
+    from: '  job.runs = runs\n',
     to: '',
   },
   {
@@ -142,7 +142,7 @@ export const ledgerMutants: readonly Mutant[] = [
   },
   {
     what: 'an instance that leads again takes what it saw for what was claimed',
-    file: 'src/schedule/scheduler.ts',
+    file: 'src/schedule/job-standing.ts',
     from: 'job.lastTickMs = cursorMs',
     to: 'job.lastTickMs = Math.max(job.lastTickMs, cursorMs)',
   },

@@ -97,7 +97,7 @@ export class Application {
   ): void {
     const handler = (run: Run): Promise<void> =>
       this.#during(job, run, obeys, (name) => work(run, name))
-    void this.#parts.tenure.schedule(job, schedule, handler)
+    void this.#parts.tenure.schedule(job, schedule, handler, { ledger: false })
   }
 
   #scheduleInLedger(job: LedgerHabits): void {
@@ -108,7 +108,7 @@ export class Application {
       await this.#during(job.id, run, true, (name) => this.#obey(run, name), claim)
       if (random.chance(job.failing)) throw new Error(onPurpose)
     }
-    void tenure.schedule(job.id, scheduleOf(job), handler, { ledger: true, ...job.options })
+    void tenure.schedule(job.id, scheduleOf(job), handler, job.options)
   }
 
   async #during(

@@ -31,11 +31,9 @@ export class SchedulerBench {
   /** What the next draws of randomness are; 0 when none is left. */
   readonly draws: number[] = []
   readonly scheduler: Scheduler
-  readonly #ledger: LedgerPort | undefined
 
   constructor({ clock = new FakeClock(), ledger, token = 7 }: SchedulerBenchOptions = {}) {
     this.clock = clock
-    this.#ledger = ledger
     this.term = { fencingToken: token, fence, leads: true, work: new Work() }
     const log = (event: LogEventName, fields: object): void =>
       void this.lines.push({ event, fields: { ...fields } })
@@ -69,8 +67,7 @@ export class SchedulerBench {
   }
 
   schedule(id: string, schedule: unknown, handler: unknown = () => {}, options: object = {}): void {
-    const ledger = this.#ledger === undefined ? {} : { ledger: true }
-    this.scheduler.schedule(id, schedule, handler, { ...ledger, ...options })
+    this.scheduler.schedule(id, schedule, handler, options)
   }
 
   /** Lets time pass, and what is due then run as far as it can without time. */

@@ -11,6 +11,7 @@ import {
   heartbeatTimeoutSeconds,
   registerHeartbeat,
   TenureError,
+  type Handler,
   type LogEventName,
   type TenureEvents,
   type TenureOptions,
@@ -298,6 +299,7 @@ describe('draining', () => {
       () => new Promise<void>((resolve) => (end = resolve)),
     )
     const run = tenure.runNow('slow')
+    await next(tenure, 'run:started')
     const stopping = tenure.stop()
     await next(tenure, 'term:renewed')
     assert.equal(tenure.isLeader, false, 'but nothing new may start')
@@ -318,6 +320,7 @@ describe('draining', () => {
       })
     })
     const run = tenure.runNow('slow')
+    await next(tenure, 'run:started')
     await tenure.stop({ drain: 10 })
     assert.equal((await run).outcome, 'aborted')
     assert.equal(logged('lease_released').length, 1)
@@ -344,10 +347,11 @@ describe('draining', () => {
       },
     )
     let signal: AbortSignal | undefined
-    await tenure.schedule('long', { every: '1s' }, (run) => {
+    const handler: Handler = (run) => {
       signal = run.signal
       return new Promise((resolve) => run.signal.addEventListener('abort', resolve, { once: true }))
-    })
+    }
+    await tenure.schedule('long', { every: '1s' }, handler, { ledger: false })
     const term = await lead(tenure)
     store.tryRenew = () => new Promise(() => {})
     clock.advance(1_000)
@@ -375,6 +379,7 @@ describe('draining', () => {
       () => new Promise<void>((resolve) => (end = resolve)),
     )
     void tenure.runNow('stuck')
+    await next(tenure, 'run:started')
     await tenure.stop({ drain: 10 })
     assert.deepEqual(logged('drain_exceeded')[0]?.fields['jobs'], ['stuck'])
     assert.equal(logged('lease_released').length, 0)

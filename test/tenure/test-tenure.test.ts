@@ -288,7 +288,7 @@ describe('a term lost on purpose', () => {
     })
   }
 
-  test('is "stolen" unless it is said otherwise; ticks that fall into the gap are not run', async () => {
+  test('is "stolen" unless it is said otherwise; while another leads no tick is run', async () => {
     const { tenure, outcomes, lost } = await leading()
     await tenure.schedule('job', { every: '1s' }, () => {})
     await tenure.lose()

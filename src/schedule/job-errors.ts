@@ -1,0 +1,25 @@
+import { TenureError } from '../errors.ts'
+
+/** A run by hand was asked of an instance that does not lead. */
+export function notLeaderError(id: string): TenureError {
+  return new TenureError(
+    'TENURE_ERR_NOT_LEADER',
+    `Expected to lead, to run the job ${JSON.stringify(id)} now; this instance does not.`,
+  )
+}
+
+/** A job of the application was expected, and one of Tenure itself was named. */
+export function reservedError(id: string): TenureError {
+  return new TenureError(
+    'TENURE_ERR_JOB_SYSTEM',
+    `Expected a job of the application; ${JSON.stringify(id)} is Tenure's own.`,
+  )
+}
+
+/** `onConflict: 'error'`, and there is a job with that id. */
+export function existsError(id: string): TenureError {
+  return new TenureError(
+    'TENURE_ERR_JOB_EXISTS',
+    `Expected no job with the id ${JSON.stringify(id)}; there is one, and \`onConflict\` is 'error'.`,
+  )
+}
