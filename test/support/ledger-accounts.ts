@@ -19,30 +19,52 @@ export function discrepancies(
 ): Discrepancy[] {
   const found: Discrepancy[] = []
   const ofTicks = runs.filter(({ trigger }) => trigger === 'tick')
-  const firsts = new Map<number, LedgerRun[]>()
-  for (const run of ofTicks) {
-    const { tickMs, attempt } = run
-    if (attempt === 1) firsts.set(tickMs, [...(firsts.get(tickMs) ?? []), run])
-    else if (!ofTicks.some((one) => one.tickMs === tickMs && one.attempt === attempt - 1)) {
+  const made = new Set<string>()
+  const ran = new Map<number, number>()
+  for (const { tickMs, attempt } of ofTicks) {
+    if (made.has(`${tickMs} ${attempt}`)) found.push({ tickMs, what: 'an attempt was made twice' })
+    made.add(`${tickMs} ${attempt}`)
+    if (attempt === 1) ran.set(tickMs, (ran.get(tickMs) ?? 0) + 1)
+  }
+  for (const { tickMs, attempt } of ofTicks) {
+    if (attempt > 1 && !made.has(`${tickMs} ${attempt - 1}`)) {
       found.push({ tickMs, what: `attempt ${attempt} follows none` })
     }
   }
-  const isTick = new Set(ticks)
-  for (const tickMs of ticks) {
-    const ran = firsts.get(tickMs)?.length ?? 0
-    const skipped = skips.filter((skip) => skip.tickMs <= tickMs && tickMs <= skip.untilTickMs)
-    if (ran + skipped.length !== 1) {
-      found.push({ tickMs, what: `ran ${ran} times, skipped ${skipped.length} times` })
-    }
-  }
-  for (const tickMs of firsts.keys()) {
-    if (!isTick.has(tickMs)) found.push({ tickMs, what: 'was run, and is no tick' })
-  }
+  // By how much the number of skips that a tick belongs to changes from the one before it.
+  const changes = new Map<number, number>()
+  const change = (index: number, by: number): Map<number, number> =>
+    changes.set(index, (changes.get(index) ?? 0) + by)
   for (const { tickMs, untilTickMs, count } of skips) {
-    const within = ticks.filter((one) => tickMs <= one && one <= untilTickMs).length
+    const from = countBelow(ticks, tickMs)
+    const until = countBelow(ticks, untilTickMs + 1)
+    change(from, 1)
+    change(until, -1)
+    const within = Math.max(0, until - from)
     if (within !== count) found.push({ tickMs, what: `skips ${within} ticks, and says ${count}` })
   }
-  const once = new Set(ofTicks.map(({ tickMs, attempt }) => `${tickMs} ${attempt}`))
-  if (once.size !== ofTicks.length) found.push({ tickMs: 0, what: 'an attempt was made twice' })
+  let skipped = 0
+  for (const [index, tickMs] of ticks.entries()) {
+    skipped += changes.get(index) ?? 0
+    const times = ran.get(tickMs) ?? 0
+    if (times + skipped !== 1) {
+      found.push({ tickMs, what: `ran ${times} times, skipped ${skipped} times` })
+    }
+  }
+  const isTick = new Set(ticks)
+  for (const tickMs of ran.keys()) {
+    if (!isTick.has(tickMs)) found.push({ tickMs, what: 'was run, and is no tick' })
+  }
   return found
+}
+
+/** How many of these, which ascend, are below a value. */
+function countBelow(sorted: readonly number[], value: number): number {
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if ((sorted[middle] ?? Infinity) < value) low = middle + 1
+    else high = middle
+  }
+  return low
 }
