@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { createTenure, type TenureOptions } from '../../src/index.ts'
 import type { Start } from './checks.ts'
-import type { CampaignJob } from './jobs.ts'
+import { drawJobs, type DrawOptions } from './jobs.ts'
 
 /** What an instance is started with. */
 export interface ApplicationConfig {
@@ -14,7 +14,8 @@ export interface ApplicationConfig {
   readonly who: string
   /** Where it writes what it has started. */
   readonly folder: string
-  readonly jobs: readonly CampaignJob[]
+  /** What draws its jobs, the same ones on each instance. */
+  readonly draw: DrawOptions
   readonly options: TenureOptions
 }
 
@@ -38,7 +39,7 @@ const blockMsMax = 120_000
 const longRunMsMin = 300
 
 const config = JSON.parse(process.argv[2] ?? '') as ApplicationConfig
-const { who, folder, jobs, options } = config
+const { who, folder, draw, options } = config
 const starts = openSync(join(folder, `${who}.starts`), 'a')
 const lines = openSync(join(folder, `${who}.log`), 'a')
 const say = (message: ApplicationMessage): void => {
@@ -57,7 +58,7 @@ const tenure = createTenure({
 })
 let tellsOfRun = false
 
-for (const { id, schedule, options: jobOptions, lastsMs, obeys, failures } of jobs) {
+for (const { id, schedule, options: jobOptions, lastsMs, obeys, failures } of drawJobs(draw)) {
   await tenure.schedule(
     id,
     schedule,

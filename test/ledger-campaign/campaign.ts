@@ -19,6 +19,8 @@ import { drawLosses, lose, type LossKind } from './losses.ts'
 export interface CampaignOptions extends DrawOptions {
   readonly store: Pick<TestStore, 'url' | 'folder'>
   readonly losses: number
+  /** @default all kinds */
+  readonly only?: readonly LossKind[]
   readonly instances: number
   /** The shortest and the longest time from one loss to the next, when all contend again. */
   readonly pauseMs: readonly [least: number, most: number]
@@ -66,7 +68,14 @@ class Campaign {
   #doing = 'begins'
 
   private constructor(options: CampaignOptions, jobs: readonly CampaignJob[], from: Collector) {
-    const { store, instances, root = fileURLToPath(new URL('../..', import.meta.url)) } = options
+    const {
+      store,
+      seed,
+      jobs: count,
+      everyMsMax,
+      instances,
+      root = fileURLToPath(new URL('../..', import.meta.url)),
+    } = options
     this.#options = options
     this.#jobs = jobs
     this.#collector = from
@@ -74,7 +83,7 @@ class Campaign {
     mkdirSync(this.#folder)
     const parts = {
       folder: this.#folder,
-      jobs,
+      draw: { seed, jobs: count, everyMsMax },
       options: { ...times, store: store.url },
       program: join(root, 'test/ledger-campaign/application.ts'),
     }
@@ -139,10 +148,10 @@ class Campaign {
   }
 
   async #loseLeaders(): Promise<void> {
-    const { seed, losses, pauseMs, signal } = this.#options
+    const { seed, losses, only, pauseMs, signal } = this.#options
     // Of its own, so that other jobs have no other losses.
     const random = new Random(seed + 1)
-    for (const [index, kind] of drawLosses(losses, random).entries()) {
+    for (const [index, kind] of drawLosses(losses, random, only).entries()) {
       this.#doing = `loss ${index + 1} of ${losses}, ${kind}`
       const pause = random.between(...pauseMs)
       await this.#allContend()

@@ -66,10 +66,15 @@ const losses = {
 /** A way in which a leader is lost. */
 export type LossKind = keyof typeof losses
 
-const kinds = Object.keys(losses) as [LossKind, ...LossKind[]]
+/** All of them. */
+export const lossKinds: readonly LossKind[] = Object.keys(losses) as LossKind[]
 
 /** So many losses, of each kind as many as of the others, in an order that is drawn. */
-export function drawLosses(count: number, random: Random): LossKind[] {
+export function drawLosses(
+  count: number,
+  random: Random,
+  kinds: readonly LossKind[] = lossKinds,
+): LossKind[] {
   const drawn: LossKind[] = []
   let deck: LossKind[] = []
   while (drawn.length < count) {
