@@ -22,6 +22,7 @@ const fileMsMax = 600_000
 const longest = [
   'package/installed',
   'chaos/chaos',
+  'ledger-campaign/campaign',
   'processes/start-stop',
   'processes/busy',
   'fencing/writers',
