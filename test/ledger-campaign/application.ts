@@ -57,6 +57,7 @@ const tenure = createTenure({
   logger: { debug() {}, info: line, warn: line, error: line },
 })
 let tellsOfRun = false
+let stopping = false
 
 for (const { id, schedule, options: jobOptions, lastsMs, obeys, failures } of drawJobs(draw)) {
   await tenure.schedule(
@@ -102,12 +103,11 @@ process.on('message', (command: ApplicationCommand) => {
       tellsOfRun = true
       return
     case 'stop':
+      stopping = true
       return void stop()
   }
 })
 // Without the campaign there is nobody who would end this process.
-let stopping = false
-process.on('message', (command: ApplicationCommand) => (stopping ||= command.do === 'stop'))
 process.on('disconnect', () => {
   if (!stopping) process.exit()
 })

@@ -27,11 +27,9 @@ export class Collector {
   readonly #runs = new Map<string, LedgerRun>()
   readonly #skips = new Map<string, LedgerSkip>()
   readonly #entries = new Map<string, LedgerJob>()
-  readonly #readAtMs = new Map<string, number>()
-  /** The jobs of which there is a run. */
-  readonly #seen = new Set<string>()
   readonly violations: Violation[] = []
   #collecting: Promise<void> | undefined
+  #begunMs = 0
   #ended = false
 
   constructor(ledger: LedgerStore, jobs: readonly CampaignJob[]) {
@@ -64,6 +62,7 @@ export class Collector {
   }
 
   begin(): void {
+    this.#begunMs = performance.now()
     this.#collecting = this.#collect()
   }
 
@@ -82,13 +81,14 @@ export class Collector {
   }
 
   async #collect(): Promise<void> {
+    const readAtMs = new Map<string, number>()
     while (!this.#ended) {
       for (const job of this.#jobs) {
         const everyMs = 'every' in job.schedule ? job.schedule.every : 1_000
         const pauseToNextMs = Math.min(readEveryMsMax, ticksBetweenReads * everyMs)
-        const readAtMs = this.#readAtMs.get(job.id) ?? performance.now()
-        if (!this.#readAtMs.has(job.id)) this.#readAtMs.set(job.id, readAtMs)
-        if (this.#ended || performance.now() - readAtMs < pauseToNextMs) continue
+        const lastMs = readAtMs.get(job.id) ?? this.#begunMs
+        if (this.#ended || performance.now() - lastMs < pauseToNextMs) continue
+        readAtMs.set(job.id, performance.now())
         // A store may be slow for once: what it has it still has at the next time.
         await this.#read(job).catch(() => {})
       }
@@ -100,12 +100,10 @@ export class Collector {
     const request = { lease: 'scheduler', jobId, limit: ledgerBatchMax }
     const signal = AbortSignal.timeout(callMsMax)
     const { runs, skips } = await this.#ledger.readRuns(request, signal)
-    const hasOld = this.#seen.has(jobId)
-    if (hasOld && runs.length >= keptRuns && !runs.some(({ runId }) => this.#runs.has(runId))) {
+    const follows = runs.length < keptRuns || runs.some(({ runId }) => this.#runs.has(runId))
+    if (!follows) {
       this.#tell(jobId, 'the campaign has read the history too late: it may be incomplete')
     }
-    if (runs.length > 0) this.#seen.add(jobId)
-    this.#readAtMs.set(jobId, performance.now())
     for (const run of runs) this.#keepRun(run)
     for (const skip of skips) {
       const { tickMs, untilTickMs, count, reason, token } = skip

@@ -112,7 +112,7 @@ export class Contender {
     const stopped = this.says('stopped')
     this.send({ do: 'stop' })
     await stopped
-    await this.#exited
+    await until(`${this.who} has ended`, () => !this.lives, patienceMs)
   }
 
   /** Ends it with its witness, which would go on with its work. */
