@@ -52,8 +52,8 @@ const broken = [
   {
     what: 'a new leader goes on from now',
     file: 'src/schedule/scheduler.ts',
-    from: "this.#enqueue(job, afterTick('wall', cursorMs, this.#clockOf(job)))",
-    to: 'this.#enqueue(job)',
+    from: 'this.#enqueue(job, goOn(job, entry, clock))',
+    to: 'goOn(job, entry, clock)\n      this.#enqueue(job)',
     only: ['frozen'],
     told: /ran 0 times, skipped 0 times/,
   },

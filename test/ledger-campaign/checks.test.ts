@@ -6,7 +6,7 @@ import type { LedgerRun, LedgerSkip } from '../../src/store/ledger-store.ts'
 import { figuresOf, violationsOf, type History, type Start } from './checks.ts'
 import { drawJobs, tickAfter, ticksOf, type CampaignJob } from './jobs.ts'
 
-const plain = { options: { ledger: true }, lastsMs: 0, obeys: true, failures: 0 } as const
+const plain = { options: {}, lastsMs: 0, obeys: true, failures: 0 } as const
 const every: CampaignJob = { id: 'every', schedule: { every: 1_000 }, ...plain }
 const cron: CampaignJob = {
   id: 'cron',

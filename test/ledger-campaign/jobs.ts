@@ -64,7 +64,6 @@ function drawJob(id: string, everyMsMax: number, random: Random): CampaignJob {
   const backoff = random.whole(100, 1_000)
   const overlap = random.pick(['skip', 'skip', 'queue', { allow: random.whole(2, 3) }] as const)
   const options: JobOptions<undefined> = {
-    ledger: true,
     overdue,
     onCrash: random.pick(['skip', 'rerun']),
     ...(overdue === 'run-all' && overlap === 'queue' ? {} : { overlap }),

@@ -8,7 +8,7 @@ import { runCampaign, type CampaignReport } from './campaign.ts'
 
 const usage = `Usage: npm run chaos:ledger -- [options]
 
-Instances that share a store run jobs with \`ledger: true\`, whose settings a seed has drawn. Their
+Instances that share a store run jobs, whose settings a seed has drawn. Their
 leader is lost again and again: killed at random, in mid-run and with its witness, resigned, frozen,
 stalled. In the end every tick of every job must be accounted for exactly once in the ledger: as
 ran, skipped with a reason, or abandoned.
