@@ -30,7 +30,7 @@ function openHandles(instance: Instance, path: string): number {
 const handlesOfOneConnection = 3
 
 describe('a slow store', { concurrency: 3 }, () => {
-  test("another process holds SQLite's write lock for 3 s: no loss, and jobs start on time", (t) =>
+  test("another process holds SQLite's write lock for 3 s: no loss, and jobs without the ledger start on time", (t) =>
     withCluster({ tick: 100 }, async (cluster) => {
       const [leader, candidate] = await cluster.start(2)
       assert.ok(leader && candidate)

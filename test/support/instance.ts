@@ -114,10 +114,15 @@ tenure.on('term:lost', ({ term, reason }) => {
   say({ said: 'lost', token: term.fencingToken, reason, atMs: nowMs() })
 })
 if (tick !== undefined) {
-  await tenure.schedule('tick', { every: tick }, (run) => {
-    const lateMs = Date.now() - run.scheduledFor.getTime()
-    say({ said: 'ran', jobId: run.jobId, lateMs, token: run.fencingToken })
-  })
+  await tenure.schedule(
+    'tick',
+    { every: tick },
+    (run) => {
+      const lateMs = Date.now() - run.scheduledFor.getTime()
+      say({ said: 'ran', jobId: run.jobId, lateMs, token: run.fencingToken })
+    },
+    { ledger: false },
+  )
 }
 
 for (const { id, schedule, lastsMs, options: jobOptions } of jobs) {
