@@ -11,9 +11,9 @@ import { onEachStore } from '../support/test-store.ts'
 import { nowMs, until } from '../support/until.ts'
 import { isRunning } from '../support/witness.ts'
 
-/** With the default ttl of 20 s, whoever leads sooner than this does so after a release. */
-const beforeExpiryMs = 12_000
-const longSet = { ttl: 20_000, heartbeat: 5_000, attemptTimeout: 5_000 } as const
+/** With a ttl of a minute, whoever leads sooner than this does so after a release. */
+const beforeExpiryMs = 45_000
+const longSet = { ttl: 60_000, heartbeat: 5_000, attemptTimeout: 5_000 } as const
 
 /** The candidate leads, and the history says that the witness has released. */
 async function assertReleased(cluster: Cluster, candidate: Instance): Promise<void> {
