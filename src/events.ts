@@ -45,6 +45,7 @@ export type LogEventName =
   | 'lease_acquire_failed'
   | 'lease_release_failed'
   | 'lease_other_application'
+  | 'jobs_differ'
   | 'lease_token_went_back'
   | 'lease_resign_requested'
   | 'store_push_unavailable'
@@ -66,6 +67,7 @@ export type LogEventName =
   | 'run_skipped'
   | 'run_abandoned'
   | 'ledger_failed'
+  | 'jobs_cannot_start'
   | 'while_leader_failed'
   | 'listener_failed'
 
@@ -143,6 +145,11 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
     level: 'warn',
     fields: ['application', 'otherApplication', 'message'],
     when: 'The lease is held by another application: two applications share one lease name.',
+  },
+  jobs_differ: {
+    level: 'warn',
+    fields: ['holder', 'jobsHash', 'leaderJobsHash', 'message'],
+    when: 'The leader (`holder`) has other jobs than this instance; told once for each two sets.',
   },
   lease_token_went_back: {
     level: 'error',
@@ -266,6 +273,11 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
     level: 'warn',
     fields: ['error', 'retryMs', 'message'],
     when: 'Ticks or runs could not be written; it is tried again after `retryMs`. No job starts meanwhile, but those with `ledger: false`.',
+  },
+  jobs_cannot_start: {
+    level: 'error',
+    fields: ['token', 'failures', 'coolDownMs', 'message'],
+    when: 'The ledger fails though the lease is renewed: this leader resigns, so that another one may lead.',
   },
   while_leader_failed: {
     level: 'error',

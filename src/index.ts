@@ -12,6 +12,7 @@ export {
   type RunLogCall,
   type RunLogger,
 } from './events.ts'
+export type { JobsDifference } from './heart/jobs-comparison.ts'
 export type { Fence, PostgresFenceClient, SqliteFenceDatabase } from './fencing/fence-client.ts'
 export { fenceTableSql } from './fencing/fence.ts'
 export { healthOf, type HealthReply } from './health.ts'

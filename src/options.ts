@@ -88,6 +88,12 @@ export interface TenureOptions {
    */
   readonly drain?: Duration | undefined
   /**
+   * Whether this instance may lead. With `false` it never acquires the lease, and a leader that is
+   * told so resigns; it can look at the lease, and ask the leader to resign. Environment:
+   * `TENURE_ELIGIBLE` (`true` or `false`). @default true
+   */
+  readonly eligible?: boolean | undefined
+  /**
    * Where the heartbeat runs. `'main'` has what everybody else has, a heartbeat that a blocked
    * event loop stops: for tests and demonstrations. Environment: `TENURE_HOST`.
    * @default 'thread'; a `memory:` store always runs in `'main'`
@@ -125,6 +131,7 @@ export type ReconfigurableOptions = Pick<
   | 'stallLimit'
   | 'onStall'
   | 'drain'
+  | 'eligible'
 >
 
 /** The settings that stay as they were when the Tenure was made. */
@@ -151,6 +158,7 @@ export interface RunningSettings {
   readonly stallLimitMs: number
   readonly onStall: OnStall
   readonly drainMs: number
+  readonly eligible: boolean
 }
 
 /** The settings in force: options over environment over defaults, all there, in milliseconds. */
@@ -178,6 +186,7 @@ export const environmentNames: Readonly<
   stallLimit: 'TENURE_STALL_LIMIT',
   onStall: 'TENURE_ON_STALL',
   drain: 'TENURE_DRAIN',
+  eligible: 'TENURE_ELIGIBLE',
   host: 'TENURE_HOST',
   witness: 'TENURE_WITNESS',
 }
@@ -193,6 +202,7 @@ export const reconfigurable: readonly (keyof ReconfigurableOptions)[] = [
   'stallLimit',
   'onStall',
   'drain',
+  'eligible',
 ]
 
 /** The default of `ttl`. */
@@ -264,6 +274,7 @@ export function resolveRunning(
     stallLimitMs: durationOf(read('stallLimit')) ?? stallLimitMsDefault,
     onStall: choiceOf(read('onStall'), ['expire', 'kill']) ?? 'expire',
     drainMs: durationOf(read('drain')) ?? drainMsDefault,
+    eligible: flagOf(read('eligible')) ?? true,
   }
   checkRelations(settings)
   return settings
@@ -317,6 +328,15 @@ function choiceOf<Choice extends string>(
   choices: readonly Choice[],
 ): Choice | undefined {
   return checkChoice(value, name, choices)
+}
+
+/** A flag, which the environment has as a word. */
+function flagOf({ value, name }: Source): boolean | undefined {
+  const word = checkChoice(typeof value === 'boolean' ? String(value) : value, name, [
+    'true',
+    'false',
+  ])
+  return word === undefined ? undefined : word === 'true'
 }
 
 function nameOf(

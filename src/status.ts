@@ -4,10 +4,10 @@ import type { JobRecord, RunRecord, SkipRecord } from './schedule/job.ts'
 import type { LeaseRecord, TermRecord } from './store/lease-store.ts'
 
 /**
- * What an instance does about the lease: nothing, waiting for it, leading, or bringing its term to
- * an end.
+ * What an instance does about the lease: nothing, waiting for it, looking on because it is not
+ * `eligible`, leading, or bringing its term to an end.
  */
-export type Role = 'stopped' | 'candidate' | 'leader' | 'ending'
+export type Role = 'stopped' | 'candidate' | 'observer' | 'leader' | 'ending'
 
 /** Why the heartbeat does not work, and since when (milliseconds since 1970). */
 export interface HeartbeatFault {
@@ -73,6 +73,11 @@ export interface Status {
   }
   readonly witness: WitnessStatus
   readonly jobs: readonly JobRecord[]
+  /**
+   * The hash over the ids and schedules of the jobs of this instance, `undefined` while it has none.
+   * Where that of the leader, `lease.jobsHash`, is another, they have not the same jobs.
+   */
+  readonly jobsHash: string | undefined
   readonly recentRuns: readonly RunRecord[]
   /** The last ticks that this instance has not run though they were due, the newest first. */
   readonly recentSkips: readonly SkipRecord[]

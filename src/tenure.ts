@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 
 import { checkKeys } from './check.ts'
-import { createSystemClock, type Clock } from './clock.ts'
+import { createSystemClock, type Clock, type Timer } from './clock.ts'
 import { durationOr, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
 import { Emitter } from './events.ts'
@@ -9,7 +9,9 @@ import { errorOfRecord, recordOfError, type Report } from './heart/messages.ts'
 import { runHeart, type RunHeart } from './heart/running-heart.ts'
 import { HeartThread, type ExitingProcess } from './heart/thread.ts'
 import { HeartbeatJob } from './heartbeat-job.ts'
+import type { JobsDifference } from './heart/jobs-comparison.ts'
 import { countInstance } from './instances.ts'
+import { JobsHash } from './jobs-hash.ts'
 import { Leadership } from './leadership.ts'
 import { LedgerClient } from './ledger-client.ts'
 import type { Term } from './live-term.ts'
@@ -40,6 +42,7 @@ import type {
 } from './schedule/job.ts'
 import type { RunningTerm } from './schedule/runner.ts'
 import { Scheduler } from './schedule/scheduler.ts'
+import { startCoolDownMs, StartFailures } from './schedule/start-failures.ts'
 import type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 import type { EndReason } from './store/lease-store.ts'
 import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
@@ -59,6 +62,8 @@ export interface TenureEvents {
   'run:finished': { readonly run: RunRecord }
   /** An earlier leader was lost before the run had ended; told by the next one. */
   'run:abandoned': { readonly run: RunRecord }
+  /** The leader has other jobs than this instance; told once for each two sets of jobs. */
+  'jobs:differ': { readonly difference: JobsDifference }
 }
 
 /**
@@ -130,6 +135,11 @@ export class Tenure {
   #ready = Promise.withResolvers<void>()
   #undrained = Promise.withResolvers<void>()
   #ledger: LedgerClient | undefined
+  readonly #jobsHash = new JobsHash()
+  #jobsTimer: Timer | undefined
+  readonly #startFailures = new StartFailures({
+    resign: (token, failures) => this.#resignUnableToStart(token, failures),
+  })
 
   /** @internal Use {@link createTenure}. */
   constructor(options: TenureOptions, parts: TenureParts) {
@@ -152,6 +162,10 @@ export class Tenure {
       loggerWith: (fields) => log.loggerWith(fields),
       onRun: (event, run) => this.#emitter.emit(event, { run }),
       openBooks: (term) => this.#openBooks(term),
+      onJob: (...change) => {
+        this.#jobsHash.changed(...change)
+        this.#tellJobs()
+      },
       keep: this.#fixed.keep,
     })
     this.#leadership = new Leadership({
@@ -463,6 +477,7 @@ export class Tenure {
       },
       witness: this.#witnessStatus(),
       jobs: this.jobs(),
+      jobsHash: this.#jobsHash.value,
       recentRuns: this.#scheduler.recentRuns,
       recentSkips: this.#scheduler.recentSkips,
       recentLines: this.#log.recent,
@@ -481,14 +496,16 @@ export class Tenure {
   #role(): Role {
     if (this.#startedAtMs === undefined) return 'stopped'
     if (this.isLeader) return 'leader'
-    return this.#leadership.term === undefined ? 'candidate' : 'ending'
+    if (this.#leadership.term !== undefined) return 'ending'
+    return this.settings.eligible ? 'candidate' : 'observer'
   }
 
   // ---- start and stop ----
 
   /**
-   * Becomes a candidate. Resolves when the heartbeat runs, not when this instance leads. A store
-   * that cannot be reached is no error here: it is logged, and tried again.
+   * Becomes a candidate, unless it is not `eligible`. Resolves when the heartbeat runs, not when
+   * this instance leads. A store that cannot be reached is no error here: it is logged, and tried
+   * again.
    *
    * @throws TenureError if waiting would not help, such as for a store module that is missing
    */
@@ -518,7 +535,12 @@ export class Tenure {
     this.#ready = Promise.withResolvers()
     this.#undrained = Promise.withResolvers()
     const uncount = countInstance(this.#fixed, this.#log)
-    const config = { store: this.#store, fixed: this.#fixed, options: this.#settings.options }
+    const config = {
+      store: this.#store,
+      fixed: this.#fixed,
+      options: this.#settings.options,
+      jobsHash: this.#jobsHash.value,
+    }
     const heart = new HeartThread(config, {
       ...this.#parts,
       stallLimitMs: () => this.settings.stallLimitMs,
@@ -556,6 +578,15 @@ export class Tenure {
     this.registerHeartbeat()
   }
 
+  /** Tells the heart of other jobs, once for all that are scheduled in one turn. */
+  #tellJobs(): void {
+    if (this.#heart === undefined || this.#jobsTimer !== undefined) return
+    this.#jobsTimer = this.#clock.setTimer(0, () => {
+      this.#jobsTimer = undefined
+      this.#heart?.tellJobs(this.#jobsHash.value)
+    })
+  }
+
   /** Opens the books of a term; what they cannot write at once is told. */
   #openBooks(term: RunningTerm): Bookkeeper | undefined {
     const port = this.#ledger
@@ -566,11 +597,25 @@ export class Tenure {
       lease: this.#fixed.lease,
       token: term.fencingToken,
       leads: () => term.leads,
+      newTrial: () =>
+        this.#startFailures.trialOf(
+          term.fencingToken,
+          () => term.leads && this.#stopping === undefined,
+        ),
       onFault: (error, retryMs) => {
         const { code, message } = recordOfError(error)
         this.#log.write('ledger_failed', { error: code, retryMs, message })
       },
     })
+  }
+
+  #resignUnableToStart(token: number, failures: number): void {
+    const coolDownMs = startCoolDownMs
+    const message =
+      'Jobs cannot start here: what has to be written before failed each time, though the lease is ' +
+      'renewed. This instance resigns, and is no candidate for a while.'
+    this.#log.write('jobs_cannot_start', { token, failures, coolDownMs, message })
+    this.#heart?.send({ kind: 'resign', coolDownMs })
   }
 
   async #stop(drainMs: number): Promise<void> {
@@ -611,6 +656,7 @@ export class Tenure {
       case 'heartbeat': {
         this.#heartbeat.heard(report)
         const { term } = this
+        if (report.outcome === 'renewed') this.#startFailures.renewed()
         if (report.outcome === 'renewed' && term) this.#emitter.emit('term:renewed', { term })
         return
       }
@@ -623,6 +669,10 @@ export class Tenure {
         return this.#leadership.ended(report)
       case 'ledger':
         return this.#ledger?.hear(report.id, report.answer)
+      case 'jobs-differ': {
+        const { kind: _, ...difference } = report
+        return this.#emitter.emit('jobs:differ', { difference })
+      }
       case 'lines':
         this.#log.lines(report.lines)
         this.#heart?.send({ kind: 'lines-logged' })

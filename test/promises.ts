@@ -93,6 +93,15 @@ export const promises: readonly Promised[] = [
     ],
   },
   {
+    promise: 'Who may not lead never does; other jobs are told; jobs that cannot start hand over',
+    shownBy: [
+      { file: 'unit/who-may-lead' },
+      { file: 'unit/jobs-comparison' },
+      { file: 'unit/start-failures' },
+      { file: 'processes/eligible' },
+    ],
+  },
+  {
     promise: 'A PostgreSQL server stopped, frozen, cut, locked, stepped: no two leaders',
     shownBy: [{ file: 'processes/postgres' }, { file: 'unit/server-clock' }],
   },

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS "tenure".tenure_lease (
   resign_by text,
   resign_cool_down_ms double precision
 ) WITH (fillfactor = 50);
+ALTER TABLE "tenure".tenure_lease ADD COLUMN IF NOT EXISTS jobs_hash text;
 CREATE TABLE IF NOT EXISTS "tenure".tenure_term (
   lease text NOT NULL,
   token bigint NOT NULL,
@@ -61,10 +62,10 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION "tenure".tenure_try_acquire_1(
-  p_lease text, p_holder text, p_application text, p_label text, p_ttl_ms double precision,
-  p_observed_token bigint, p_observed_renewals bigint, p_channel text,
-  p_seen_ms double precision, p_since_ms double precision
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_acquire_2(
+  p_lease text, p_holder text, p_application text, p_label text, p_jobs_hash text,
+  p_ttl_ms double precision, p_observed_token bigint, p_observed_renewals bigint,
+  p_channel text, p_seen_ms double precision, p_since_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   v_row "tenure".tenure_lease%ROWTYPE;
@@ -92,7 +93,7 @@ BEGIN
 
   -- The reply to this very acquisition was lost.
   IF v_row.holder = p_holder THEN
-    UPDATE "tenure".tenure_lease SET renewals = renewals + 1, renewed_ms = v_now_ms,
+    UPDATE "tenure".tenure_lease SET renewals = renewals + 1, renewed_ms = v_now_ms, jobs_hash = p_jobs_hash,
         ttl_ms = "tenure".tenure_kept_1(p_ttl_ms, ttl_ms, renewed_ms, v_now_ms)
       WHERE lease = p_lease;
     RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_row.token);
@@ -101,8 +102,8 @@ BEGIN
   UPDATE "tenure".tenure_token SET token = token + 1 WHERE lease = p_lease RETURNING token INTO v_token;
   DELETE FROM "tenure".tenure_lease WHERE lease = p_lease;
   INSERT INTO "tenure".tenure_lease
-    (lease, holder, token, application, label, ttl_ms, renewals, renewed_ms)
-    VALUES (p_lease, p_holder, v_token, p_application, p_label, p_ttl_ms, 0, v_now_ms);
+    (lease, holder, token, application, label, ttl_ms, renewals, renewed_ms, jobs_hash)
+    VALUES (p_lease, p_holder, v_token, p_application, p_label, p_ttl_ms, 0, v_now_ms, p_jobs_hash);
   UPDATE "tenure".tenure_term SET ended_at_ms = v_now_ms, reason = 'crashed'
     WHERE lease = p_lease AND ended_at_ms IS NULL;
   INSERT INTO "tenure".tenure_term (lease, token, holder, application, label, started_at_ms)
@@ -115,9 +116,9 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION "tenure".tenure_try_renew_1(
-  p_lease text, p_holder text, p_token bigint, p_ttl_ms double precision, p_channel text,
-  p_seen_ms double precision, p_since_ms double precision
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_renew_2(
+  p_lease text, p_holder text, p_token bigint, p_ttl_ms double precision, p_jobs_hash text,
+  p_channel text, p_seen_ms double precision, p_since_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   v_row "tenure".tenure_lease%ROWTYPE;
@@ -136,10 +137,13 @@ BEGIN
     RETURN jsonb_build_object('kind', 'refused', 'cause', 'expired', 'now_ms', v_now_ms);
   END IF;
   v_ttl_ms := "tenure".tenure_kept_1(p_ttl_ms, v_row.ttl_ms, v_row.renewed_ms, v_now_ms);
-  UPDATE "tenure".tenure_lease SET ttl_ms = v_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms
+  UPDATE "tenure".tenure_lease SET ttl_ms = v_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms,
+      jobs_hash = p_jobs_hash
     WHERE lease = p_lease;
-  PERFORM pg_notify(p_channel, jsonb_build_object('token', p_token,
-    'renewals', v_row.renewals + 1, 'ttl_ms', v_ttl_ms, 'now_ms', v_now_ms)::text);
+  -- Candidates that hear of each renewal do not look at the record: a change of its jobs they shall.
+  PERFORM pg_notify(p_channel, CASE WHEN v_row.jobs_hash IS DISTINCT FROM p_jobs_hash THEN ''
+    ELSE jsonb_build_object('token', p_token, 'renewals', v_row.renewals + 1,
+      'ttl_ms', v_ttl_ms, 'now_ms', v_now_ms)::text END);
   RETURN jsonb_build_object('kind', 'renewed', 'now_ms', v_now_ms, 'record', to_jsonb(v_row));
 END
 $$;

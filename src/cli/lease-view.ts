@@ -42,6 +42,8 @@ interface Timing {
   /** `undefined` where no common clock tells, as is the next one. */
   readonly ageMs: number | undefined
   readonly remainingMs: number | undefined
+  /** The hash over its jobs, if it has any. */
+  readonly jobsHash: string | undefined
   /** Who has asked it to resign. */
   readonly resignAskedBy: string | undefined
 }
@@ -82,6 +84,7 @@ function leaderOf(record: LeaseRecord, terms: readonly TermView[]): LeaseView['l
     ttlMs: record.ttlMs,
     ageMs: record.ageMs,
     remainingMs: record.remainingMs,
+    jobsHash: record.jobsHash && plainText(record.jobsHash),
     resignAskedBy: record.resignRequest && plainText(record.resignRequest.by),
   }
 }

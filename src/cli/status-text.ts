@@ -29,7 +29,8 @@ function leaderLines({ leader, expired, lastToken }: LeaseView, paint: Paint): s
     if (lastToken === 0) return [nobody, row('history', 'nobody has ever led')]
     return [nobody, row('last', `fencing token ${lastToken}`)]
   }
-  const { name, place, application, token, ageMs, remainingMs, ttlMs, resignAskedBy } = leader
+  const { name, place, application, token, ageMs, remainingMs, ttlMs, jobsHash, resignAskedBy } =
+    leader
   const unknown = 'unknown: the record was written under another clock'
   const left = remainingMs === undefined ? unknown : `${spanOf(remainingMs)} of ${spanOf(ttlMs)}`
   const lines = [
@@ -39,6 +40,7 @@ function leaderLines({ leader, expired, lastToken }: LeaseView, paint: Paint): s
     row('renewed', ageMs === undefined ? unknown : `${spanOf(ageMs)} ago`),
     row('expires', remainingMs === undefined ? unknown : `in ${left}, unless it is renewed`),
   ]
+  if (jobsHash !== undefined) lines.push(row('jobs', jobsHash))
   if (resignAskedBy !== undefined) lines.push(row('resigning', `asked by ${resignAskedBy}`))
   return lines
 }

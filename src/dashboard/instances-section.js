@@ -107,6 +107,7 @@ function roleOf({ holdsLease, role, state }, token) {
   if (state === 'down') return 'no process'
   // What a blocked instance said last may be long untrue.
   if (state !== 'answers') return 'does not lead'
+  if (role === 'observer') return 'not eligible'
   return role === 'leader' ? 'believes to lead' : (role ?? 'candidate')
 }
 
@@ -115,14 +116,15 @@ function roleOf({ holdsLease, role, state }, token) {
  * @param {View} view
  */
 function sentenceOf(instance, { data, sinceMs }) {
-  const { state, holdsLease, stateForMs, stateLeftMs } = instance
+  const { state, holdsLease, role, stateForMs, stateLeftMs } = instance
   const since = stateForMs === undefined ? '' : ` for ${formatSeconds(stateForMs + sinceMs)}`
   const leftMs = stateLeftMs === undefined ? undefined : Math.max(0, stateLeftMs - sinceMs)
   const ageMs = data.lease?.ageMs
   const age = ageMs === undefined ? '' : ` Heartbeat ${formatSpan(ageMs + sinceMs)} old.`
   switch (state) {
     case 'answers':
-      return holdsLease ? 'Leads, and runs the jobs.' : 'Waits for the lease.'
+      if (holdsLease) return 'Leads, and runs the jobs.'
+      return role === 'observer' ? 'Looks on: it may not lead.' : 'Waits for the lease.'
     case 'starting':
       return 'Its process starts.'
     case 'busy': {

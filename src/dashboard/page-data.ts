@@ -96,6 +96,17 @@ export function nameOfHolder(record: {
   return record.label ?? record.holder.split(':').slice(0, -1).join(':')
 }
 
+/** What everybody has to know: that a takeover would change which jobs are run. */
+function noticeOf({ role, lease, instance, jobsHash }: Status): string | undefined {
+  const leaderJobsHash = lease?.application === instance.application ? lease.jobsHash : undefined
+  const differs = leaderJobsHash !== undefined && leaderJobsHash !== jobsHash
+  if (role === 'leader' || !differs || jobsHash === undefined) return undefined
+  return (
+    `This instance has other jobs, or other schedules (${jobsHash}), than the leader ` +
+    `(${leaderJobsHash}): which are run depends on who leads.`
+  )
+}
+
 /** What the page shows of one instance that tells it all by itself. */
 export function pageDataOf(status: Status): PageData {
   const { instance, role, lease } = status
@@ -104,7 +115,7 @@ export function pageDataOf(status: Status): PageData {
   return {
     atMs: status.takenAtMs,
     application: instance.application,
-    notice: undefined,
+    notice: noticeOf(status),
     settings: status.settings,
     lease,
     leader: lease && nameOfHolder(lease),

@@ -62,6 +62,7 @@ const tenureOptionKeys: Readonly<Record<keyof TenureOptions, true>> = {
   stallLimit: true,
   onStall: true,
   drain: true,
+  eligible: true,
   host: true,
   witness: true,
   keep: true,

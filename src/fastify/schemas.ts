@@ -16,7 +16,7 @@ export const healthSchema: Schema = {
   required: ['status', 'role'],
   properties: {
     status: { type: 'string', enum: ['ok', 'failing'] },
-    role: { type: 'string', enum: ['stopped', 'candidate', 'leader', 'ending'] },
+    role: { type: 'string', enum: ['stopped', 'candidate', 'observer', 'leader', 'ending'] },
     reason: { type: 'string' },
   },
 }
@@ -47,7 +47,7 @@ export const statusSchema: Schema = {
         startedAtMs: nullableNumber,
       },
     },
-    role: { type: 'string', enum: ['stopped', 'candidate', 'leader', 'ending'] },
+    role: { type: 'string', enum: ['stopped', 'candidate', 'observer', 'leader', 'ending'] },
     term: open,
     lease: open,
     lastToken: { type: 'integer' },
@@ -55,6 +55,7 @@ export const statusSchema: Schema = {
     storeError: { type: 'string' },
     heartbeat: open,
     jobs: listOfOpen,
+    jobsHash: { type: 'string' },
     recentRuns: listOfOpen,
     recentSkips: listOfOpen,
     recentLines: listOfOpen,

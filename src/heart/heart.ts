@@ -11,6 +11,7 @@ import type { Cell } from './cell.ts'
 import { faultOf, linesOf } from './elector-lines.ts'
 import { LedgerDesk } from './ledger-desk.ts'
 import { LineBuffer } from './line-buffer.ts'
+import { JobsComparison, type JobsDifference } from './jobs-comparison.ts'
 import { checkCommand } from './message-checks.ts'
 import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
 import { StallGate, stallTickMs } from './stall-gate.ts'
@@ -40,10 +41,12 @@ export class Heart {
   readonly #controllers = new Map<Attempt, AbortController>()
   readonly #witness = new WitnessPipe()
   readonly #ledger: LedgerDesk
+  readonly #jobs: JobsComparison
   #store: LeaseStore | undefined
   #unwatch: (() => void) | undefined
   #wakeTimer: Timer | undefined
   #gateTimer: Timer | undefined
+  #lookTimer: Timer | undefined
   #stalled = false
   #storeFails = false
   #holder: string | undefined
@@ -53,7 +56,7 @@ export class Heart {
     this.#parts = parts
     this.#lines = new LineBuffer((lines) => parts.report({ kind: 'lines', lines }))
     this.#witness.open(parts.config.witnessFd)
-    const { fixed, options, store } = parts.config
+    const { fixed, options, store, jobsHash } = parts.config
     this.#ledger = new LedgerDesk({
       open: () => parts.openLedger(store),
       clock: parts.clock,
@@ -63,10 +66,18 @@ export class Heart {
     this.#settings = new SettingsInForce(fixed, options, parts.environment, (error) =>
       this.#log('settings_invalid', { ...faultOf(error) }),
     )
+    const comparison = {
+      clock: parts.clock,
+      application: fixed.application,
+      heartbeatMs: () => this.#settings.current.heartbeatMs,
+      lookAgain: (afterMs: number) => this.#lookAgain(afterMs),
+      differ: (difference: JobsDifference) => this.#differ(difference),
+    }
+    this.#jobs = new JobsComparison(comparison, jobsHash)
     this.#elector = new Elector({
       clock: parts.clock,
       trust: parts.cell,
-      settings: () => this.#settings.current,
+      settings: () => ({ ...this.#settings.current, jobsHash: this.#jobs.own }),
       newHolder: parts.newHolder,
       newCorrelationId,
       random: parts.random,
@@ -97,6 +108,7 @@ export class Heart {
           this.#input(() => this.#elector.setPushWorks(false))
         },
       })
+      this.#elector.setEligible(this.#settings.current.eligible)
       if (this.#parts.watchesMainThread) this.#watchMainThread()
       this.#elector.start()
     })
@@ -108,9 +120,12 @@ export class Heart {
       switch (command.kind) {
         case 'reconfigure':
           this.#settings.options = command.options
-          return
+          return this.#elector.setEligible(this.#settings.current.eligible)
         case 'resign':
           return this.#elector.resign(command.coolDownMs)
+        case 'jobs':
+          this.#jobs.own = command.hash
+          return
         case 'soft-stop-seen':
           return this.#elector.wake()
         case 'drained':
@@ -242,9 +257,11 @@ export class Heart {
   }
 
   #judge(stalledMs: number, tickMs: number): void {
-    const { stallLimitMs, heartbeatMs, onStall } = this.#settings.current
+    const { stallLimitMs, heartbeatMs, onStall, eligible } = this.#settings.current
     // A candidate whose main thread misses a heartbeat interval would not serve well as leader.
-    this.#elector.setEligible(stalledMs < Math.max(heartbeatMs, 4 * tickMs))
+    this.#elector.setResponsive(stalledMs < Math.max(heartbeatMs, 4 * tickMs))
+    // The environment may have changed, which an instance that never asks for the lease would miss.
+    this.#elector.setEligible(eligible)
     if (stalledMs < stallLimitMs) {
       if (this.#stalled && stalledMs === 0) {
         this.#stalled = false
@@ -263,6 +280,26 @@ export class Heart {
     if (onStall === 'kill') this.#parts.kill(message)
   }
 
+  // ---- the leader's jobs ----
+
+  /** Asks for the lease again, whose record shows the leader's jobs, until that was answered. */
+  #lookAgain(afterMs: number): void {
+    this.#lookTimer?.cancel()
+    this.#lookTimer = this.#parts.clock.setTimer(afterMs, () => {
+      if (this.#over || !this.#jobs.suspects) return
+      this.#input(() => this.#elector.push())
+      this.#lookAgain(afterMs)
+    })
+  }
+
+  #differ(difference: JobsDifference): void {
+    const message =
+      'The leader has other jobs, or other schedules: which are run depends on who leads. That is so ' +
+      'while a new version is rolled out; else look for what differs between the instances.'
+    this.#log('jobs_differ', { ...difference, message })
+    this.#parts.report({ kind: 'jobs-differ', ...difference })
+  }
+
   // ---- settings, logs, the end ----
 
   #reportEvent(event: ElectorEvent): void {
@@ -276,8 +313,9 @@ export class Heart {
     switch (event.kind) {
       case 'held':
         cell.holding = false
-        return
+        return this.#jobs.held(event.record)
       case 'acquired':
+        this.#jobs.leads()
         return report({ kind: 'acquired', token: event.token, holder: event.holder })
       case 'renewed': {
         const { correlationId, token, latencyMs } = event
@@ -330,6 +368,7 @@ export class Heart {
     this.#witness.open(undefined)
     this.#wakeTimer?.cancel()
     this.#gateTimer?.cancel()
+    this.#lookTimer?.cancel()
     this.#unwatch?.()
     for (const controller of this.#controllers.values()) controller.abort(abandonedError())
     this.#ledger.close()

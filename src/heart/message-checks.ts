@@ -71,6 +71,7 @@ const isAnswer: Check = (value) => isReplied(value) || isFailed(value) || isAbse
 const commands: Checks<Command> = {
   reconfigure: { options: isObject },
   resign: { coolDownMs: isSpan },
+  jobs: { hash: orUndefined(isText) },
   'soft-stop-seen': {},
   drained: { token: isToken, complete: isFlag },
   beat: { correlationId: isCorrelationId },
@@ -100,6 +101,7 @@ const reports: Checks<Report> = {
   },
   ending: { token: isToken, reason: isReason },
   ended: { token: isToken, reason: isReason, released: isFlag },
+  'jobs-differ': { holder: isText, jobsHash: isText, leaderJobsHash: isText },
   lines: { lines: (value) => Array.isArray(value) && value.every(isLine) },
   ledger: { id: isToken, answer: isAnswer },
   'witness-let-go': {},

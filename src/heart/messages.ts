@@ -2,6 +2,7 @@ import { messageOf, TenureError, type ErrorCode } from '../errors.ts'
 import type { LogLine } from '../events.ts'
 import type { FixedSettings, ReconfigurableOptions, ResolvedStore } from '../options.ts'
 import type { EndReason } from '../store/lease-store.ts'
+import type { JobsDifference } from './jobs-comparison.ts'
 import type { LedgerAnswer, LedgerCall } from './ledger-desk.ts'
 
 /** What a heart is started with: plain data, which crosses to another thread. */
@@ -10,6 +11,8 @@ export interface HeartConfig {
   readonly fixed: FixedSettings
   /** What `createTenure` was given, with what `reconfigure` has changed since. */
   readonly options: ReconfigurableOptions
+  /** The hash over the jobs of this instance; `undefined` while it has none. */
+  readonly jobsHash?: string | undefined
   /** The pipe to the witness, if there is one. */
   readonly witnessFd?: number | undefined
 }
@@ -18,6 +21,8 @@ export interface HeartConfig {
 export type Command =
   | { readonly kind: 'reconfigure'; readonly options: ReconfigurableOptions }
   | { readonly kind: 'resign'; readonly coolDownMs: number }
+  /** The hash over the jobs of this instance from now on. */
+  | { readonly kind: 'jobs'; readonly hash: string | undefined }
   /** The main thread has seen the soft stop in the cell before the heart did. */
   | { readonly kind: 'soft-stop-seen' }
   | { readonly kind: 'drained'; readonly token: number; readonly complete: boolean }
@@ -54,6 +59,8 @@ export type Report =
       readonly reason: EndReason
       readonly released: boolean
     }
+  /** The leader has other jobs than this instance. */
+  | ({ readonly kind: 'jobs-differ' } & JobsDifference)
   | { readonly kind: 'lines'; readonly lines: readonly LogLine[] }
   | { readonly kind: 'ledger'; readonly id: number; readonly answer: LedgerAnswer }
   /** The heart does not write to the last pipe any more: its number may mean another file. */

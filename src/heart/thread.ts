@@ -117,6 +117,12 @@ export class HeartThread {
     this.#askPatience()
   }
 
+  /** The hash over the jobs of this instance is another one. */
+  tellJobs(hash: string | undefined): void {
+    this.#config = { ...this.#config, jobsHash: hash }
+    this.send({ kind: 'jobs', hash })
+  }
+
   /** Whether the heart keeps the process alive; it does until it is told otherwise. */
   keepAlive(keeps: boolean): void {
     this.#keepsAlive = keeps

@@ -14,6 +14,8 @@ const expiryJitterMsMax = 250
  */
 export class Candidacy {
   /** Whether the main thread could serve as leader now. */
+  responsive = true
+  /** Whether this instance may lead at all. */
   eligible = true
   /** Whether pushes come. Without them a candidate looks once a heartbeat interval. */
   pushWorks = false
@@ -31,9 +33,10 @@ export class Candidacy {
     this.#random = random
   }
 
-  /** When the next attempt is due; never by time while the main thread does not answer. */
+  /** When the next attempt is due; never by time while this instance could not or may not lead. */
   get dueMs(): number {
-    return this.eligible ? Math.max(this.#notBeforeMs, this.#coolDownUntilMs) : Infinity
+    if (!this.responsive || !this.eligible) return Infinity
+    return Math.max(this.#notBeforeMs, this.#coolDownUntilMs)
   }
 
   /** Waits anew, as after a term: a little at random, and for a cool-down if there is one. */

@@ -18,6 +18,8 @@ export interface ElectorSettings extends TermTimes {
   readonly lease: string
   readonly application: string
   readonly label: string | undefined
+  /** The hash over the jobs of this instance, for the record. */
+  readonly jobsHash?: string | undefined
 }
 
 /** One call of the store that the elector wants made, and when it was decided, before sending. */

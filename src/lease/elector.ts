@@ -128,11 +128,19 @@ export class Elector {
   }
 
   /** Whether the main thread could serve as leader now; one that does not answer could not. */
+  setResponsive(responsive: boolean): void {
+    if (responsive) this.#stalled = false
+    if (this.#candidacy.responsive === responsive) return
+    this.#candidacy.responsive = responsive
+    if (responsive) this.wake()
+  }
+
+  /** Whether this instance may lead at all; a leader that may not any more resigns. */
   setEligible(eligible: boolean): void {
-    if (eligible) this.#stalled = false
     if (this.#candidacy.eligible === eligible) return
     this.#candidacy.eligible = eligible
     if (eligible) this.wake()
+    else this.resign(0)
   }
 
   /** Whether pushes come. */
@@ -250,6 +258,7 @@ export class Elector {
         ttlMs: settings.ttlMs,
         application: settings.application,
         label: settings.label,
+        jobsHash: settings.jobsHash,
         observed: this.#candidacy.observed(nowMs),
       },
     })
@@ -309,6 +318,7 @@ export class Elector {
     // In these cases the term never began for this instance, so that it can be given back at once.
     if (this.#stopping) return this.#giveBack('stopped')
     if (this.#stalled) return this.#giveBack('stalled')
+    if (!this.#candidacy.eligible) return this.#giveBack('resigned')
     if (holding.untilSoftStopMs(this.#port.clock) <= 0) return this.#giveBack('store-unreachable')
     this.#state = 'leading'
     this.#port.trust.open(token, holding.since, holding.times)
@@ -344,13 +354,14 @@ export class Elector {
     holding.lastSentMs = sentAt.monotonicMs
     const { holder, token, correlationId } = holding
     const { attemptTimeoutMs } = holding.paceWith(settings)
+    const { lease, ttlMs, jobsHash } = settings
     this.#send({
       verb: 'renew',
       sentAt,
       timeoutMs: Math.min(attemptTimeoutMs, holding.untilHardFenceMs(this.#port.clock)),
       times: timesOf(settings),
       correlationId,
-      request: { lease: settings.lease, holder, token, ttlMs: settings.ttlMs },
+      request: { lease, holder, token, ttlMs, jobsHash },
     })
   }
 

@@ -22,6 +22,7 @@ import {
   type Superseded,
   type TickSkip,
 } from '../store/ledger-store.ts'
+import type { StartTrial } from './start-failures.ts'
 
 /** There is no ledger to write to: a store of somebody's own has none, or the heart has ended. */
 export interface NoLedger {
@@ -50,6 +51,8 @@ export interface BookkeeperParts {
   readonly leads: () => boolean
   /** An attempt failed; it is made again after `retryMs`. */
   readonly onFault: (error: unknown, retryMs: number) => void
+  /** Begins to judge a write that jobs wait for. */
+  readonly newTrial?: () => StartTrial
 }
 
 /** What a new leader finds in the ledger. */
@@ -163,7 +166,7 @@ export class Bookkeeper {
       const { afterJobId } = next
       const call = (author: LedgerAuthor): Promise<PruneReply | NoLedger> =>
         port.prune({ ...author, ...bounds, afterJobId })
-      next = (await this.#insist(call, leads))?.next
+      next = (await this.#insist(call, leads, false))?.next
     }
   }
 
@@ -239,10 +242,13 @@ export class Bookkeeper {
   async #insist<Reply extends { readonly kind: string }>(
     call: (author: LedgerAuthor) => Promise<Reply | Superseded | NoLedger>,
     isWanted: () => boolean,
+    jobsWait: boolean = true,
   ): Promise<Exclude<Reply, Superseded | NoLedger> | undefined> {
     const { lease, token, onFault } = this.#parts
+    const trial = jobsWait ? this.#parts.newTrial?.() : undefined
     let retryMs: number = pauseMs.first
     while (!this.#superseded && !this.#absent && isWanted()) {
+      trial?.sent()
       try {
         const reply = await call({ lease, token })
         if (reply.kind === 'superseded') this.#superseded = true
@@ -250,6 +256,7 @@ export class Bookkeeper {
         else return reply as Exclude<Reply, Superseded | NoLedger>
       } catch (error) {
         onFault(error, retryMs)
+        trial?.failed(error)
         await this.#pause(retryMs)
         retryMs = Math.min(2 * retryMs, pauseMs.longest)
       }

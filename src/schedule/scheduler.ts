@@ -40,6 +40,8 @@ export interface SystemJob {
 export interface SchedulerParts extends RunnerParts {
   /** Opens the books of a term; `undefined` where there is no ledger. */
   readonly openBooks?: (term: RunningTerm) => Bookkeeper | undefined
+  /** A job was added, has another schedule, or was removed: its schedule before, and now. */
+  readonly onJob?: (id: string, before: string | undefined, now: string | undefined) => void
   /** How much of the history is kept. */
   readonly keep: { readonly runs: number; readonly ageMs: number }
 }
@@ -233,6 +235,7 @@ export class Scheduler {
     const same = previous?.description === job.description
     if (previous !== undefined && !same) this.#dispatcher.drop(job.id, 'replaced')
     this.#jobs.set(job.id, job)
+    if (!same) this.#parts.onJob?.(job.id, previous?.description, job.description)
     // Deploys schedule the same jobs again and again: that must not put off their next tick.
     if (same) {
       const { anchorMs, lastTickMs, aheadMs, scheduledAtMs, runs } = previous
@@ -267,6 +270,7 @@ export class Scheduler {
     this.#dispatcher.drop(id, 'removed')
     this.#dequeue(job)
     this.#jobs.delete(id)
+    this.#parts.onJob?.(id, job.description, undefined)
     // Scheduled again it is another job, which begins anew.
     const atMs = Math.round(this.#parts.clock.wallMs())
     const gone = { jobId: id, schedule: '(removed)', anchorMs: atMs, cursorMs: atMs }

@@ -39,6 +39,11 @@ export interface LeaseRecord extends LeaseHolder {
   readonly remainingMs: number | undefined
   /** Set if somebody asked the holder to resign this term. */
   readonly resignRequest: ResignRequest | undefined
+  /**
+   * The hash over its jobs, as the holder has said with its last acquisition or renewal;
+   * `undefined` while it has none, or where the store does not keep it.
+   */
+  readonly jobsHash?: string | undefined
 }
 
 /** A term of the past or the present. Its times are for people: they come from a wall clock. */
@@ -66,6 +71,8 @@ export interface AcquireRequest {
   readonly ttlMs: number
   readonly application: string
   readonly label: string | undefined
+  /** The hash over the caller's jobs, for the record; `undefined` while it has none. */
+  readonly jobsHash?: string | undefined
   /**
    * A record that the caller has watched, unchanged, for longer than its ttl by a clock of its
    * own. The store then hands over the lease if the record is still exactly this one, whatever the
@@ -92,6 +99,8 @@ export interface RenewRequest {
   readonly holder: string
   readonly token: number
   readonly ttlMs: number
+  /** As with an acquisition: what the record shall say from now on. */
+  readonly jobsHash?: string | undefined
 }
 
 /** Renewed, with the wish to resign if there is one; or refused, and why. */

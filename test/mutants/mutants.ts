@@ -159,8 +159,8 @@ export const mutants: readonly Mutant[] = [
   {
     what: 'an instance that hangs is a candidate',
     file: 'src/lease/candidacy.ts',
-    from: 'return this.eligible ? Math.max(this.#notBeforeMs, this.#coolDownUntilMs) : Infinity',
-    to: 'return Math.max(this.#notBeforeMs, this.#coolDownUntilMs)',
+    from: '!this.responsive || !this.eligible',
+    to: '!this.eligible',
   },
   {
     what: 'a token that is not higher is led with',

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
 import { ledgerMutants } from './ledger-mutants.ts'
+import { mayLeadMutants } from './may-lead-mutants.ts'
 import { mutants } from './mutants.ts'
 import { createVariant } from './variant.ts'
 
@@ -28,6 +29,9 @@ const suites = [
 
 /** The tests of the ledger, which only its own rules need. */
 const ledgerSuites = ['scheduler-ledger', 'bookkeeper', 'overdue', 'ledger-client']
+
+/** The tests of which instance may lead, likewise. */
+const mayLeadSuites = ['elector', 'jobs-comparison', 'start-failures', 'who-may-lead']
 
 let folder = ''
 
@@ -67,6 +71,7 @@ describe('of the broken variants', { concurrency: 2 }, () => {
     const { failed, passed } = await runTests(createVariant(join(folder, 'unchanged'), unchanged), [
       ...suites,
       ...ledgerSuites,
+      ...mayLeadSuites.filter((suite) => !suites.includes(suite)),
     ])
     assert.equal(failed, 0)
     assert.ok(passed > 100)
@@ -75,6 +80,7 @@ describe('of the broken variants', { concurrency: 2 }, () => {
   const cases = [
     ...mutants.map((mutant) => ({ mutant, names: suites })),
     ...ledgerMutants.map((mutant) => ({ mutant, names: ledgerSuites })),
+    ...mayLeadMutants.map((mutant) => ({ mutant, names: mayLeadSuites })),
   ]
   for (const [index, { mutant, names }] of cases.entries()) {
     test(`"${mutant.what}" is caught`, async () => {

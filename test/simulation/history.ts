@@ -62,7 +62,12 @@ export type What =
   | { readonly kind: 'fault'; readonly what: string }
   | { readonly kind: 'process'; readonly what: 'starts' | 'runs' | 'exits' | 'stops' | 'is gone' }
   // What the application asked for.
-  | { readonly kind: 'resign'; readonly token: number | undefined }
+  /** By itself, where it tells for how long it is no candidate then. */
+  | {
+      readonly kind: 'resign'
+      readonly token: number | undefined
+      readonly coolDownMs?: number
+    }
   | { readonly kind: 'reconfigured'; readonly ttlMs: number }
   // What the store has done.
   | { readonly kind: 'granted'; readonly token: number; readonly holder: string; again: boolean }

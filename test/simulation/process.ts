@@ -370,6 +370,10 @@ export class SimProcess {
       const { token } = fields as { token: number }
       this.#note({ kind: 'token-went-back', token })
     }
+    if (event === 'jobs_cannot_start') {
+      const { token, coolDownMs } = fields as { token: number; coolDownMs: number }
+      this.#note({ kind: 'resign', token, coolDownMs })
+    }
     if (!alarming.some((name) => name === event)) return
     const { error } = fields as { error?: unknown }
     if (String(error).includes(onPurpose)) return

@@ -14,6 +14,20 @@ export function runKit(
   left: Left = [],
 ): void {
   runCases(`the kit on ${store}`, leaseStoreCases, createHarness, left)
+  // The kit leaves it to the stores of others whether they keep it.
+  test(`the hash over a leader's jobs is kept by ${store}`, async () => {
+    const harness = await createHarness()
+    try {
+      const store = await harness.open()
+      const [lease, label, observed] = ['scheduler', undefined, undefined]
+      const request = { lease, holder: 'a', ttlMs: 20_000, application: 'kit', label, observed }
+      await store.tryAcquire({ ...request, jobsHash: 'f00d' }, AbortSignal.timeout(20_000))
+      const { record } = await store.read(lease, AbortSignal.timeout(20_000))
+      assert.equal(record?.jobsHash, 'f00d')
+    } finally {
+      await harness.close()
+    }
+  })
 }
 
 /** Runs the kit of ledgers, likewise. */

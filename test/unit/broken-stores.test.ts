@@ -168,6 +168,31 @@ const brokenStores: readonly Broken[] = [
     },
   },
   {
+    what: "keeps the hash over its holder's jobs from the acquisition",
+    caughtBy: [
+      "the record tells the hash over its holder's jobs as that said it last, or none at all",
+    ],
+    breakTable(table) {
+      const renew = table.renew.bind(table)
+      table.renew = (request) =>
+        renew({ ...request, jobsHash: table.read(request.lease).record?.jobsHash })
+    },
+  },
+  {
+    what: 'tells the hash over the jobs of whoever asks',
+    caughtBy: [
+      "the record tells the hash over its holder's jobs as that said it last, or none at all",
+    ],
+    breakTable(table) {
+      const acquire = table.acquire.bind(table)
+      table.acquire = (request) => {
+        const reply = acquire(request)
+        if (reply.kind !== 'held') return reply
+        return { kind: 'held', record: { ...reply.record, jobsHash: request.jobsHash } }
+      }
+    },
+  },
+  {
     what: 'does not extend the lease when it is renewed',
     caughtBy: ["a renewal extends by the store's clock"],
     breakTable(table) {

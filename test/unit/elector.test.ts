@@ -228,12 +228,61 @@ describe('a candidate', () => {
 
   test('does not acquire while its main thread does not answer', () => {
     const bench = new ElectorBench()
-    bench.elector.setEligible(false)
+    bench.elector.setResponsive(false)
     bench.elector.start()
     bench.advance(60_000)
     assert.equal(bench.inFlight, undefined)
-    bench.elector.setEligible(true)
+    bench.elector.setResponsive(true)
     assert.equal(bench.inFlight !== undefined, true)
+  })
+
+  test('that is not eligible never acquires, also not where the lease is free; told so, it does', () => {
+    const bench = new ElectorBench()
+    bench.elector.setEligible(false)
+    bench.elector.start()
+    bench.elector.push()
+    bench.advance(60_000)
+    assert.deepEqual(bench.verbs, [])
+    bench.elector.setEligible(true)
+    assert.equal(bench.take().verb, 'acquire')
+  })
+
+  test('one that hangs is no candidate though it is eligible, and the other way round', () => {
+    const bench = new ElectorBench()
+    bench.elector.setEligible(false)
+    bench.elector.setResponsive(false)
+    bench.elector.start()
+    bench.elector.setEligible(true)
+    bench.advance(60_000)
+    assert.deepEqual(bench.verbs, [])
+    bench.elector.setEligible(false)
+    bench.elector.setResponsive(true)
+    bench.advance(60_000)
+    assert.deepEqual(bench.verbs, [])
+  })
+
+  test('a leader that is not eligible any more resigns, and is a candidate once it is again', () => {
+    const bench = new ElectorBench().lead()
+    bench.elector.setEligible(false)
+    assert.equal(bench.last('ending').reason, 'resigned')
+    bench.elector.drained(1, true)
+    bench.answer()
+    assert.equal(bench.last('ended').released, true)
+    bench.advance(60_000)
+    assert.equal(bench.inFlight, undefined)
+    bench.elector.setEligible(true)
+    assert.equal(bench.take().verb, 'acquire', 'at once: there is no cool-down')
+  })
+
+  test('an acquisition that is granted to one that is not eligible any more is given back', () => {
+    const bench = new ElectorBench()
+    bench.elector.start()
+    bench.elector.setEligible(false)
+    bench.answer()
+    assert.equal(bench.trust.phase, 'none')
+    const release = bench.answer()
+    assert.ok(release.verb === 'release' && release.request.reason === 'resigned')
+    assert.deepEqual(bench.kinds(), ['ended'])
   })
 
   test('without a common clock takes over only after it has seen the record unchanged', () => {
@@ -452,6 +501,7 @@ describe('a leader', () => {
       holder: 'a:1',
       token: 1,
       ttlMs: 6_000,
+      jobsHash: undefined,
     })
   })
 
@@ -667,7 +717,7 @@ describe('the end of a term', () => {
   test('a stalled leader does not renew and is not released: the lease expires', () => {
     const bench = new ElectorBench().lead()
     bench.elector.stall()
-    bench.elector.setEligible(false)
+    bench.elector.setResponsive(false)
     assert.equal(bench.trust.phase, 'ending')
     bench.advance(hardFenceMs)
     assert.deepEqual(bench.verbs, ['acquire'], 'nobody renews for it')
@@ -678,7 +728,7 @@ describe('the end of a term', () => {
     bench.answer()
     bench.advance(60_000)
     assert.equal(bench.inFlight, undefined, 'and it is no candidate while it hangs')
-    bench.elector.setEligible(true)
+    bench.elector.setResponsive(true)
     assert.equal(bench.take().verb, 'acquire')
   })
 

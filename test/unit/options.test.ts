@@ -40,6 +40,7 @@ describe('the options', () => {
       stallLimitMs: 60_000,
       onStall: 'expire',
       drainMs: 10_000,
+      eligible: true,
     })
   })
 
@@ -63,6 +64,18 @@ describe('the options', () => {
     }
     assert.equal(resolveRunning({}, { TENURE_TTL: '' }).ttlMs, 20_000)
     assert.equal(resolveFixed({}, { TENURE_STORE: 'memory:env' }).store, 'memory:env')
+  })
+
+  test('`eligible` is a flag, and a word in the environment', () => {
+    assert.equal(resolveRunning({}, { TENURE_ELIGIBLE: 'false' }).eligible, false)
+    assert.equal(resolveRunning({ eligible: true }, { TENURE_ELIGIBLE: 'false' }).eligible, true)
+    for (const eligible of [0, 'no', null]) {
+      refused({ store, eligible }, 'TENURE_ERR_OPTION_TYPE', 'eligible', 'true, false')
+    }
+    assert.throws(() => resolveRunning({}, { TENURE_ELIGIBLE: '0' }), {
+      code: 'TENURE_ERR_OPTION_TYPE',
+      message: /eligible \(TENURE_ELIGIBLE\).*"0"/,
+    })
   })
 
   test('a wrong variable is named in the error', () => {

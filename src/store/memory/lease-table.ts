@@ -20,6 +20,7 @@ interface Row extends LeaseHolder {
   renewals: number
   renewedMs: number
   resignRequest: ResignRequest | undefined
+  jobsHash: string | undefined
 }
 
 interface Term extends LeaseHolder {
@@ -59,12 +60,13 @@ export class LeaseTable {
   }
 
   acquire(request: AcquireRequest): AcquireReply {
-    const { lease, holder, application, label, ttlMs, observed } = request
+    const { lease, holder, application, label, jobsHash, ttlMs, observed } = request
     const nowMs = this.#clock.monotonicMs()
     const row = this.#rows.get(lease)
     if (row?.holder === holder) {
       // The reply to this very acquisition was lost.
       extend(row, ttlMs, nowMs)
+      row.jobsHash = jobsHash
       return { kind: 'acquired', token: row.token }
     }
     if (row !== undefined && nowMs - row.renewedMs < row.ttlMs) {
@@ -82,12 +84,13 @@ export class LeaseTable {
       renewals: 0,
       renewedMs: nowMs,
       resignRequest: undefined,
+      jobsHash,
     })
     this.#beginTerm(lease, { holder, token, application, label })
     return { kind: 'acquired', token }
   }
 
-  renew({ lease, holder, token, ttlMs }: RenewRequest): RenewReply {
+  renew({ lease, holder, token, ttlMs, jobsHash }: RenewRequest): RenewReply {
     const nowMs = this.#clock.monotonicMs()
     const row = this.#rows.get(lease)
     if (row === undefined) return { kind: 'refused', cause: 'missing', by: undefined }
@@ -98,6 +101,7 @@ export class LeaseTable {
       return { kind: 'refused', cause: 'expired', by: undefined }
     }
     extend(row, ttlMs, nowMs)
+    row.jobsHash = jobsHash
     return { kind: 'renewed', resignRequest: row.resignRequest }
   }
 
@@ -145,7 +149,7 @@ export class LeaseTable {
 
   #recordOf(row: Row): LeaseRecord {
     const ageMs = this.#clock.monotonicMs() - row.renewedMs
-    const { holder, token, application, label, ttlMs, renewals, resignRequest } = row
+    const { holder, token, application, label, ttlMs, renewals, resignRequest, jobsHash } = row
     const remainingMs = Math.max(0, ttlMs - ageMs)
     return {
       holder,
@@ -157,6 +161,7 @@ export class LeaseTable {
       ageMs,
       remainingMs,
       resignRequest,
+      jobsHash,
     }
   }
 

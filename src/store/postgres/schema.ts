@@ -3,6 +3,13 @@ import { termRecordsMax } from '../lease-store.ts'
 /** The version of the tables below; those of a later version are left alone. */
 export const schemaVersion = 1
 
+/**
+ * The version of the functions that know of the hash over a leader's jobs. Those of the version
+ * before, which do not, are left to an older Tenure, for which the column changes nothing, and to a
+ * role that may not create anything.
+ */
+const functionsVersion = 2
+
 /** The schema that the tables are in unless the store URL names another. */
 export const schemaDefault = 'tenure'
 
@@ -24,6 +31,9 @@ export interface SchemaNames {
   readonly begin: string
   readonly tryAcquire: string
   readonly tryRenew: string
+  /** The same as an older Tenure has made and calls them: without the hash over a leader's jobs. */
+  readonly tryAcquireBefore: string
+  readonly tryRenewBefore: string
   readonly tryRelease: string
   readonly tryRequestResign: string
   readonly tryNoteEnd: string
@@ -42,8 +52,10 @@ export function schemaNames(schema: string): SchemaNames {
     isExpired: name(`tenure_is_expired_${schemaVersion}`),
     kept: name(`tenure_kept_${schemaVersion}`),
     begin: name(`tenure_begin_${schemaVersion}`),
-    tryAcquire: name(`tenure_try_acquire_${schemaVersion}`),
-    tryRenew: name(`tenure_try_renew_${schemaVersion}`),
+    tryAcquire: name(`tenure_try_acquire_${functionsVersion}`),
+    tryRenew: name(`tenure_try_renew_${functionsVersion}`),
+    tryAcquireBefore: name(`tenure_try_acquire_${functionsVersion - 1}`),
+    tryRenewBefore: name(`tenure_try_renew_${functionsVersion - 1}`),
     tryRelease: name(`tenure_try_release_${schemaVersion}`),
     tryRequestResign: name(`tenure_try_request_resign_${schemaVersion}`),
     tryNoteEnd: name(`tenure_try_note_end_${schemaVersion}`),
@@ -97,6 +109,7 @@ CREATE TABLE IF NOT EXISTS ${lease} (
   resign_by text,
   resign_cool_down_ms double precision
 ) WITH (fillfactor = 50);
+ALTER TABLE ${lease} ADD COLUMN IF NOT EXISTS jobs_hash text;
 CREATE TABLE IF NOT EXISTS ${term} (
   lease text NOT NULL,
   token bigint NOT NULL,
@@ -150,9 +163,9 @@ $$;
 function tryAcquire(names: SchemaNames): string {
   const { tryAcquire: name, begin, isExpired, kept, lease, token, term } = names
   return `CREATE OR REPLACE FUNCTION ${name}(
-  p_lease text, p_holder text, p_application text, p_label text, p_ttl_ms double precision,
-  p_observed_token bigint, p_observed_renewals bigint, p_channel text,
-  p_seen_ms double precision, p_since_ms double precision
+  p_lease text, p_holder text, p_application text, p_label text, p_jobs_hash text,
+  p_ttl_ms double precision, p_observed_token bigint, p_observed_renewals bigint,
+  p_channel text, p_seen_ms double precision, p_since_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   v_row ${lease}%ROWTYPE;
@@ -180,7 +193,7 @@ BEGIN
 
   -- The reply to this very acquisition was lost.
   IF v_row.holder = p_holder THEN
-    UPDATE ${lease} SET renewals = renewals + 1, renewed_ms = v_now_ms,
+    UPDATE ${lease} SET renewals = renewals + 1, renewed_ms = v_now_ms, jobs_hash = p_jobs_hash,
         ttl_ms = ${kept}(p_ttl_ms, ttl_ms, renewed_ms, v_now_ms)
       WHERE lease = p_lease;
     RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_row.token);
@@ -189,8 +202,8 @@ BEGIN
   UPDATE ${token} SET token = token + 1 WHERE lease = p_lease RETURNING token INTO v_token;
   DELETE FROM ${lease} WHERE lease = p_lease;
   INSERT INTO ${lease}
-    (lease, holder, token, application, label, ttl_ms, renewals, renewed_ms)
-    VALUES (p_lease, p_holder, v_token, p_application, p_label, p_ttl_ms, 0, v_now_ms);
+    (lease, holder, token, application, label, ttl_ms, renewals, renewed_ms, jobs_hash)
+    VALUES (p_lease, p_holder, v_token, p_application, p_label, p_ttl_ms, 0, v_now_ms, p_jobs_hash);
   UPDATE ${term} SET ended_at_ms = v_now_ms, reason = 'crashed'
     WHERE lease = p_lease AND ended_at_ms IS NULL;
   INSERT INTO ${term} (lease, token, holder, application, label, started_at_ms)
@@ -207,8 +220,8 @@ $$;
 
 function tryRenew({ tryRenew: name, begin, isExpired, kept, lease }: SchemaNames): string {
   return `CREATE OR REPLACE FUNCTION ${name}(
-  p_lease text, p_holder text, p_token bigint, p_ttl_ms double precision, p_channel text,
-  p_seen_ms double precision, p_since_ms double precision
+  p_lease text, p_holder text, p_token bigint, p_ttl_ms double precision, p_jobs_hash text,
+  p_channel text, p_seen_ms double precision, p_since_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   v_row ${lease}%ROWTYPE;
@@ -227,10 +240,13 @@ BEGIN
     RETURN jsonb_build_object('kind', 'refused', 'cause', 'expired', 'now_ms', v_now_ms);
   END IF;
   v_ttl_ms := ${kept}(p_ttl_ms, v_row.ttl_ms, v_row.renewed_ms, v_now_ms);
-  UPDATE ${lease} SET ttl_ms = v_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms
+  UPDATE ${lease} SET ttl_ms = v_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms,
+      jobs_hash = p_jobs_hash
     WHERE lease = p_lease;
-  PERFORM pg_notify(p_channel, jsonb_build_object('token', p_token,
-    'renewals', v_row.renewals + 1, 'ttl_ms', v_ttl_ms, 'now_ms', v_now_ms)::text);
+  -- Candidates that hear of each renewal do not look at the record: a change of its jobs they shall.
+  PERFORM pg_notify(p_channel, CASE WHEN v_row.jobs_hash IS DISTINCT FROM p_jobs_hash THEN ''
+    ELSE jsonb_build_object('token', p_token, 'renewals', v_row.renewals + 1,
+      'ttl_ms', v_ttl_ms, 'now_ms', v_now_ms)::text END);
   RETURN jsonb_build_object('kind', 'renewed', 'now_ms', v_now_ms, 'record', to_jsonb(v_row));
 END
 $$;

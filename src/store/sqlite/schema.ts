@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS tenure_lease (
   clock TEXT NOT NULL,
   renewed_ms REAL NOT NULL,
   resign_by TEXT,
-  resign_cool_down_ms REAL
+  resign_cool_down_ms REAL,
+  jobs_hash TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tenure_term (
   lease TEXT NOT NULL,
@@ -77,5 +78,23 @@ export function versionedSchema(versionTable: string, version: number, sql: stri
   }
 }
 
-/** The tables of the leases. */
-export const leaseSchema: Schema = versionedSchema('tenure_schema', schemaVersion, tables)
+const versioned = versionedSchema('tenure_schema', schemaVersion, tables)
+
+/**
+ * The tables of the leases. The hash over a leader's jobs is a column that came later. It changes
+ * nothing for an older Tenure, which may go on using the file, so that the version stays.
+ */
+export const leaseSchema: Schema = {
+  isThere: (database) => versioned.isThere(database) && hasJobsHash(database),
+  create(database) {
+    versioned.create(database)
+    if (!hasJobsHash(database)) database.exec('ALTER TABLE tenure_lease ADD COLUMN jobs_hash TEXT')
+  },
+}
+
+function hasJobsHash(database: DatabaseSync): boolean {
+  const column = database
+    .prepare("SELECT 1 FROM pragma_table_info('tenure_lease') WHERE name = 'jobs_hash'")
+    .get()
+  return column !== undefined
+}

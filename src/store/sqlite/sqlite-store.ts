@@ -143,7 +143,7 @@ export class SqliteLeaseStore implements LeaseStore {
   }
 
   #acquire(sql: Statements, request: AcquireRequest): AcquireReply {
-    const { lease, holder, application, label, ttlMs } = request
+    const { lease, holder, application, label, ttlMs, jobsHash = null } = request
     const held = this.#heldBy(sql, request)
     if (held !== undefined) return { kind: 'held', record: held }
     // The clock is read here, with the write lock held: a reading from before waiting for the
@@ -151,9 +151,9 @@ export class SqliteLeaseStore implements LeaseStore {
     const nowMs = this.#bootClock.nowMs()
     const retried = sql(
       `UPDATE tenure_lease SET ttl_ms = max(?, ttl_ms - max(0, ? - renewed_ms)), renewals = renewals + 1,
-          clock = ?, renewed_ms = ?
+          clock = ?, renewed_ms = ?, jobs_hash = ?
         WHERE lease = ? AND holder = ? RETURNING token`,
-    ).get(ttlMs, nowMs, this.#bootClock.id, nowMs, lease, holder)
+    ).get(ttlMs, nowMs, this.#bootClock.id, nowMs, jobsHash, lease, holder)
     if (retried !== undefined) return { kind: 'acquired', token: Number(retried['token']) }
 
     const counter = sql(
@@ -163,9 +163,19 @@ export class SqliteLeaseStore implements LeaseStore {
     const token = Number(counter?.['token'])
     sql(
       `INSERT OR REPLACE INTO tenure_lease
-        (lease, holder, token, application, label, ttl_ms, renewals, clock, renewed_ms)
-        VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)`,
-    ).run(lease, holder, token, application, label ?? null, ttlMs, this.#bootClock.id, nowMs)
+        (lease, holder, token, application, label, ttl_ms, renewals, clock, renewed_ms, jobs_hash)
+        VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?)`,
+    ).run(
+      lease,
+      holder,
+      token,
+      application,
+      label ?? null,
+      ttlMs,
+      this.#bootClock.id,
+      nowMs,
+      jobsHash,
+    )
     const wallMs = Math.round(this.#clock.wallMs())
     sql(
       `UPDATE tenure_term SET ended_at_ms = ?, reason = 'crashed'
@@ -179,7 +189,8 @@ export class SqliteLeaseStore implements LeaseStore {
     return { kind: 'acquired', token }
   }
 
-  #renew(sql: Statements, { lease, holder, token, ttlMs }: RenewRequest): RenewReply {
+  #renew(sql: Statements, request: RenewRequest): RenewReply {
+    const { lease, holder, token, ttlMs, jobsHash = null } = request
     const row = sql(selectRow).get(lease)
     if (row === undefined) return { kind: 'refused', cause: 'missing', by: undefined }
     const record = this.#recordOf(row)
@@ -191,9 +202,16 @@ export class SqliteLeaseStore implements LeaseStore {
       return { kind: 'refused', cause: 'expired', by: undefined }
     }
     sql(
-      `UPDATE tenure_lease SET ttl_ms = ?, renewals = renewals + 1, renewed_ms = ?
+      `UPDATE tenure_lease SET ttl_ms = ?, renewals = renewals + 1, renewed_ms = ?, jobs_hash = ?
         WHERE lease = ? AND holder = ? AND token = ?`,
-    ).run(Math.max(ttlMs, record.remainingMs), this.#bootClock.nowMs(), lease, holder, token)
+    ).run(
+      Math.max(ttlMs, record.remainingMs),
+      this.#bootClock.nowMs(),
+      jobsHash,
+      lease,
+      holder,
+      token,
+    )
     return { kind: 'renewed', resignRequest: record.resignRequest }
   }
 
@@ -222,6 +240,7 @@ export class SqliteLeaseStore implements LeaseStore {
         by === undefined
           ? undefined
           : { token, by, coolDownMs: Number(row['resign_cool_down_ms']) },
+      jobsHash: textOf(row['jobs_hash']),
     }
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 
 import type { LeaseStoreCase } from './harness.ts'
 import {
+  acquire,
   countPushes,
   lead,
   nextPush,
@@ -117,6 +118,32 @@ export const renewing: readonly LeaseStoreCase[] = [
       const reply = await renew(store, 'a', token)
       assert.equal(reply.kind === 'refused' && reply.cause, 'missing')
       assert.equal(await lead(store, 'b'), token + 1)
+    },
+  },
+  {
+    name: "the record tells the hash over its holder's jobs as that said it last, or none at all",
+    async run({ open, expire }) {
+      const store = await open()
+      const other = await open()
+      const token = await lead(store, 'a', { jobsHash: 'one' })
+      const shown = async (): Promise<string | undefined> => {
+        const reply = await acquire(other, 'b', { jobsHash: 'not of the holder' })
+        return reply.kind === 'held' ? reply.record.jobsHash : reply.kind
+      }
+      const first = await shown()
+      // A store need not keep it.
+      if (first === undefined) return
+      assert.equal(first, 'one')
+      for (const jobsHash of ['two', undefined, 'three']) {
+        assert.equal((await renew(store, 'a', token, { jobsHash })).kind, 'renewed')
+        assert.equal(await shown(), jobsHash)
+        assert.equal((await other.read('scheduler', patience())).record?.jobsHash, jobsHash)
+      }
+      await lead(store, 'a', { jobsHash: 'four' })
+      assert.equal(await shown(), 'four')
+      await expire('scheduler')
+      await lead(store, 'c')
+      assert.equal(await shown(), undefined)
     },
   },
   {

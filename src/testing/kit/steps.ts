@@ -6,6 +6,7 @@ import type {
   LeaseStore,
   PushListener,
   RenewReply,
+  RenewRequest,
 } from '../../store/lease-store.ts'
 
 /** The ttl of the leases of this kit. */
@@ -56,9 +57,9 @@ export async function renew(
   store: LeaseStore,
   holder: string,
   token: number,
-  lease = 'scheduler',
+  options: Partial<RenewRequest> = {},
 ): Promise<RenewReply> {
-  return store.tryRenew({ lease, holder, token, ttlMs }, patience())
+  return store.tryRenew({ lease: 'scheduler', holder, token, ttlMs, ...options }, patience())
 }
 
 /** One attempt to release. */

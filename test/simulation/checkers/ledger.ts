@@ -4,6 +4,7 @@ import type { LedgerHabits } from '../ledger-habits.ts'
 import { ttlMsMax } from '../scenario.ts'
 import type { Recording } from '../simulation.ts'
 import { Hindrances } from './hindrances.ts'
+import { cooledMs } from './progress.ts'
 
 type Of<Kind extends Fact['kind']> = Extract<Fact, { kind: Kind }>
 
@@ -188,6 +189,8 @@ class TrustedTokens {
 
 /** Once all faults have ended and somebody leads, each job with an interval has ticks again. */
 export function checkGoesOn({ facts, scenario }: Recording): Violation[] {
+  // While the only one that is left is no candidate, none has.
+  if (cooledMs(facts) > scenario.calmFromMs) return []
   const sinceMs = scenario.calmFromMs + 2 * ttlMsMax(scenario)
   const alive = new Set<string>()
   for (const fact of facts) {

@@ -10,9 +10,20 @@ const slackMs = 300
 /** What the heart's own word is waited for, and some. */
 const toldMs = 2_000
 
+/** What resigning by itself may take, from the decision to the end of the term. */
+const resigningMs = 30_000
+
+/** When the last one is a candidate again that has resigned because its jobs could not start. */
+export function cooledMs(facts: readonly Fact[]): number {
+  const untilMs = ofKind(facts, 'resign').map(({ atMs, coolDownMs }) =>
+    coolDownMs === undefined ? 0 : atMs + resigningMs + coolDownMs,
+  )
+  return Math.max(0, ...untilMs)
+}
+
 /** After all faults have ended somebody leads within 2 T, and goes on leading. */
 export function checkLeads({ facts, scenario }: Recording): Violation[] {
-  const byMs = scenario.calmFromMs + 2 * ttlMsMax(scenario)
+  const byMs = Math.max(scenario.calmFromMs, cooledMs(facts)) + 2 * ttlMsMax(scenario)
   const leaders = new Set<string>()
   let sinceMs: number | undefined
   const violations: Violation[] = []
