@@ -85,16 +85,15 @@ const versioned = versionedSchema('tenure_schema', schemaVersion, tables)
  * nothing for an older Tenure, which may go on using the file, so that the version stays.
  */
 export const leaseSchema: Schema = {
-  isThere: (database) => versioned.isThere(database) && hasJobsHash(database),
+  isThere: (database) => versioned.isThere(database) && !lacksJobsHash(database),
   create(database) {
     versioned.create(database)
-    if (!hasJobsHash(database)) database.exec('ALTER TABLE tenure_lease ADD COLUMN jobs_hash TEXT')
+    if (lacksJobsHash(database)) database.exec('ALTER TABLE tenure_lease ADD COLUMN jobs_hash TEXT')
   },
 }
 
-function hasJobsHash(database: DatabaseSync): boolean {
-  const column = database
-    .prepare("SELECT 1 FROM pragma_table_info('tenure_lease') WHERE name = 'jobs_hash'")
-    .get()
-  return column !== undefined
+/** Whether the table is there without the column; one that somebody has removed lacks nothing. */
+function lacksJobsHash(database: DatabaseSync): boolean {
+  const columns = database.prepare("SELECT name FROM pragma_table_info('tenure_lease')").all()
+  return columns.length > 0 && !columns.some(({ name }) => name === 'jobs_hash')
 }
