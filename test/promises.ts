@@ -102,6 +102,15 @@ export const promises: readonly Promised[] = [
     ],
   },
   {
+    promise:
+      'Jobs stored while running: by any instance, followed within a second, never forgotten',
+    shownBy: [
+      { file: 'unit/stored-jobs' },
+      { file: 'processes/stored-jobs' },
+      { file: 'stores/', tests: /stored job|store jobs/ },
+    ],
+  },
+  {
     promise: 'A PostgreSQL server stopped, frozen, cut, locked, stepped: no two leaders',
     shownBy: [{ file: 'processes/postgres' }, { file: 'unit/server-clock' }],
   },

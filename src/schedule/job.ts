@@ -273,21 +273,30 @@ export type Timing =
     }
   | { readonly kind: 'at'; readonly atMs: number }
 
-/** A job in the scheduler. */
-export interface Job extends Due, JobSettings {
+/** What a job is by its schedule, its handler and its options. */
+export interface ScheduledJob extends JobSettings {
   readonly id: string
   readonly timing: Timing
   /** The schedule in words; two schedules with the same words are the same. */
   readonly description: string
   readonly handler: Handler
+  /** Whether it is kept in the store, and not in the application's code. */
+  readonly stored: boolean
+  /** When it was scheduled, by the wall clock: no tick before is due, if nobody knows the job yet. */
+  readonly scheduledAtMs: number
+}
+
+/** What a job is that is kept in the store. */
+export type StoredJobSettings = Omit<ScheduledJob, 'stored'>
+
+/** A job in the scheduler. */
+export interface Job extends Due, ScheduledJob {
   /** From where `every` is counted, monotonic; `undefined` until `startAt` has passed. */
   anchorMs: number | undefined
   /** The clock of `tickMs` and `dueMs`: that of elapsed time, or the wall clock. */
   on: 'monotonic' | 'wall'
   /** The next tick; `dueMs` is that and its jitter, Infinity while there is none. */
   tickMs: number
-  /** When it was scheduled: no tick before that is due, if nobody knows the job yet. */
-  readonly scheduledAtMs: number
   /**
    * How far the wall clock was ahead of the monotonic one when the job was entered in the ledger, in
    * this term: by that an interval has its ticks there, however the wall clock is set later.
@@ -299,6 +308,15 @@ export interface Job extends Due, JobSettings {
   runs: number
   paused: boolean
   lastRun: RunRecord | undefined
+}
+
+/** The handler of a job. @throws TenureError `TENURE_ERR_OPTION_TYPE` */
+export function checkHandler(handler: unknown): Handler {
+  if (typeof handler === 'function') return handler as Handler
+  throw new TenureError(
+    'TENURE_ERR_OPTION_TYPE',
+    `Expected \`handler\` to be a function; got ${describeValue(handler)}.`,
+  )
 }
 
 /** The shortest interval of a job. */

@@ -55,14 +55,19 @@ export interface Schema {
   create(database: DatabaseSync): void
 }
 
+/** Whether a table of this name is there. */
+export function hasTable(database: DatabaseSync, name: string): boolean {
+  const table = database
+    .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
+    .get(name)
+  return table !== undefined
+}
+
 /** Tables with the table that tells their version. */
 export function versionedSchema(versionTable: string, version: number, sql: string): Schema {
   return {
     isThere(database) {
-      const table = database
-        .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
-        .get(versionTable)
-      if (table === undefined) return false
+      if (!hasTable(database, versionTable)) return false
       const row = database.prepare(`SELECT max(version) AS version FROM ${versionTable}`).get()
       const found = Number(row?.['version'] ?? 0)
       if (found > version) {
