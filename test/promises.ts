@@ -89,6 +89,7 @@ export const promises: readonly Promised[] = [
       { file: 'unit/bookkeeper' },
       { file: 'unit/overdue' },
       { file: 'processes/ledger' },
+      { file: 'processes/overdue' },
       { file: 'ledger-campaign/' },
     ],
   },

@@ -203,7 +203,9 @@ export interface SkipRecord {
    * Why they were not run:
    *
    * - `overdue`: they were missed, and are not made up for
-   * - `overlap`: no place was free, and it was not, or no longer, their turn to wait for one
+   * - `overlap`: the last run went on
+   * - `queue`: a later tick waits for the end of the last run in its stead
+   * - `limit`: as many runs went on as `overlap` allows
    * - `paused`, `removed`, `replaced`: that is what the job was while they waited
    * - `taken`, `unregistered`: the ledger says that they are accounted for, or does not know the job
    * - `term-ended`: the term leads no more; the next one decides about them
@@ -211,6 +213,8 @@ export interface SkipRecord {
   readonly reason:
     | 'overdue'
     | 'overlap'
+    | 'queue'
+    | 'limit'
     | 'paused'
     | 'removed'
     | 'replaced'

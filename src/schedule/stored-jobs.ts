@@ -80,7 +80,6 @@ export class StoredJobs {
     this.#leads = false
     this.#readings++
     this.#timer?.cancel()
-    this.#revision = 0
   }
 
   /** Something was stored here just now: that need not wait. */

@@ -99,7 +99,7 @@ export interface RunEnd extends RunKey {
  * Why a tick was skipped:
  *
  * - `overlap`: the last run went on
- * - `queue`: as many ticks waited as may
+ * - `queue`: a later tick waited in its stead
  * - `limit`: as many runs went on as may
  * - `overdue`: it came too late, by the job's `overdue` and `grace`
  * - `paused`: the job was paused

@@ -82,6 +82,8 @@ export type InstanceMessage =
       readonly isTrusted: boolean
       readonly token: number | undefined
     }
+  /** The event loop was blocked, by the wall clock. */
+  | { readonly said: 'blocked'; readonly fromMs: number; readonly untilMs: number }
   | {
       readonly said: 'ran'
       readonly jobId: string
@@ -179,8 +181,10 @@ async function block(how: BlockName, ms: number): Promise<void> {
     setImmediate(count)
   }
   signal?.addEventListener('abort', () => say({ said: 'aborted', turns }), { once: true })
+  const fromMs = Date.now()
   const done = blocks[how](ms)
   const seen = look()
+  say({ said: 'blocked', fromMs, untilMs: Date.now() })
   setImmediate(count)
   await done
   say(seen)

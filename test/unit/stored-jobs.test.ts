@@ -171,7 +171,11 @@ describe('a job that is stored while the application runs', () => {
     const group = new NotingGroup()
     const attempts: [string, number][] = []
     const start = async (): Promise<Member> => {
-      const member = await group.start([])
+      const member = group.add()
+      // It has taken over before it knows of the stored job.
+      await member.tenure.schedule('own', { every: '1d' }, () => {})
+      await member.tenure.start()
+      await group.pass(100)
       member.tenure.handle('fail', ({ attempt }) => {
         attempts.push([member.name, attempt])
         if (attempt === 1) throw new Error('not yet')
