@@ -53,7 +53,7 @@ export interface StoredSchedulesParts {
  */
 export class StoredSchedules {
   readonly #parts: StoredSchedulesParts
-  readonly #connection: IdleConnection<LedgerStore>
+  readonly #connection: IdleConnection<Opened>
 
   constructor(parts: StoredSchedulesParts) {
     this.#parts = parts
@@ -71,7 +71,7 @@ export class StoredSchedules {
     const { onConflict } = readJobOptions(options, timing)
     const text = textOf(given, options)
     const schedule = { jobId, handler, words, text, storedAtMs: Math.round(nowMs) }
-    const ledger = await this.#connection.open()
+    const ledger = await this.#open()
     const { kind } = await ledger.tryStoreSchedule({ lease, schedule, onConflict }, this.#signal())
     if (kind === 'exists' && onConflict === 'error') throw existsError(jobId)
     jobs.look()
@@ -82,16 +82,29 @@ export class StoredSchedules {
     const { lease, isOwn, jobs } = this.#parts
     const jobId = checkName(id, 'id', 'TENURE_ERR_JOB_ID')
     if (isOwn(jobId)) return false
-    const ledger = await this.#connection.open()
+    const { ledger } = await this.#connection.open()
+    if (ledger === undefined) return false
     const { kind } = await ledger.tryRemoveSchedule({ lease, jobId }, this.#signal())
     if (kind === 'removed') jobs.look()
     return kind === 'removed'
   }
 
+  /** Has the ledger remember that a job is paused, or not; whether there is such a job. */
+  async setPaused(jobId: string, paused: boolean): Promise<boolean> {
+    const { lease, clock, isOwn, jobs } = this.#parts
+    const { ledger } = await this.#connection.open()
+    // Without a ledger a job is paused as one is that does without.
+    if (ledger === undefined) return false
+    const wish = { paused, registers: isOwn(jobId), nowMs: Math.round(clock.wallMs()) }
+    const known = await ledger.trySetPaused({ lease, jobIds: [jobId], ...wish }, this.#signal())
+    jobs.look()
+    return known.length > 0
+  }
+
   /** All of them, by when they were changed last. */
   async list(): Promise<StoredJob[]> {
     const { lease } = this.#parts
-    const ledger = await this.#connection.open()
+    const ledger = await this.#open()
     const jobs = new Map<string, StoredJob>()
     let afterRevision = 0
     for (;;) {
@@ -113,18 +126,29 @@ export class StoredSchedules {
     return this.#connection.close()
   }
 
+  async #open(): Promise<LedgerStore> {
+    const { ledger } = await this.#connection.open()
+    if (ledger !== undefined) return ledger
+    throw new TenureError(
+      'TENURE_ERR_STORE_MODULE',
+      'Expected a store that can keep jobs; got a module that exports no `openLedgerStore`.',
+    )
+  }
+
   #signal(): AbortSignal {
     return AbortSignal.timeout(this.#parts.timeoutMs())
   }
 }
 
-async function open(store: ResolvedStore): Promise<LedgerStore> {
+/** A ledger that is there, or is not, and can be closed either way. */
+interface Opened {
+  readonly ledger: LedgerStore | undefined
+  close(): Promise<void>
+}
+
+async function open(store: ResolvedStore): Promise<Opened> {
   const ledger = await openLedger(store)
-  if (ledger !== undefined) return ledger
-  throw new TenureError(
-    'TENURE_ERR_STORE_MODULE',
-    'Expected a store that can keep jobs; got a module that exports no `openLedgerStore`.',
-  )
+  return { ledger, close: async () => ledger?.close() }
 }
 
 /** What is kept of a job: nothing may be lost by it. */

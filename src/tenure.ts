@@ -173,12 +173,14 @@ export class Tenure {
       },
       keep: this.#fixed.keep,
       followedRevision: () => this.#storedJobs.revision,
+      onNeed: () => this.#storedJobs.needed(),
     })
     this.#storedJobs = new StoredJobs({
       clock,
       scheduler: this.#scheduler,
       lease: this.#fixed.lease,
       port: () => this.#ledger,
+      heartbeatMs: () => this.settings.heartbeatMs,
       log: (event, fields) => log.write(event, fields),
     })
     this.#storedSchedules = new StoredSchedules({
@@ -196,8 +198,8 @@ export class Tenure {
       log: (event, fields) => log.write(event, fields),
       onBegin: (term) => {
         this.#heartbeat.begin(clock.wallMs())
-        this.#scheduler.begin(term)
         this.#storedJobs.begin()
+        this.#scheduler.begin(term)
         this.#emitter.emit('term:acquired', { term })
       },
       onSoftStop: () => {
@@ -369,14 +371,29 @@ export class Tenure {
     return this.#storedSchedules.list()
   }
 
-  /** Lets the ticks of a job pass without a run, on this instance. */
-  async pause(id: string): Promise<void> {
-    this.#scheduler.setPaused(id, true)
+  /**
+   * Lets the ticks of a job pass without a run, on whichever instance leads, until it is resumed:
+   * that stands in the ledger. A leader that is another instance follows within a heartbeat interval,
+   * or a second where it has handlers of stored jobs. A job with `ledger: false` is paused on this
+   * instance only.
+   *
+   * @throws TenureError `TENURE_ERR_JOB_UNKNOWN`, or why the store does not answer: nothing is paused
+   * then
+   */
+  pause(id: string): Promise<void> {
+    return this.#setPaused(id, true)
   }
 
-  /** Runs a paused job again, from its next tick on. */
-  async resume(id: string): Promise<void> {
-    this.#scheduler.setPaused(id, false)
+  /** Takes `pause` back: the job is run again, from its next tick on. What it missed is overdue. */
+  resume(id: string): Promise<void> {
+    return this.#setPaused(id, false)
+  }
+
+  async #setPaused(id: string, paused: boolean): Promise<void> {
+    const isKnown =
+      this.#scheduler.isPausedByLedger(id) && (await this.#storedSchedules.setPaused(id, paused))
+    // A stored job is known to the leader only.
+    if (!isKnown || this.#scheduler.isOwn(id)) this.#scheduler.setPaused(id, paused)
   }
 
   /**

@@ -107,6 +107,7 @@ export const promises: readonly Promised[] = [
       'Jobs stored while running: by any instance, followed within a second, never forgotten',
     shownBy: [
       { file: 'unit/stored-jobs' },
+      { file: 'unit/paused-jobs' },
       { file: 'processes/stored-jobs' },
       { file: 'stores/', tests: /stored job|store jobs/ },
     ],

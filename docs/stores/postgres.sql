@@ -497,18 +497,32 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_set_paused_1(
-  p_lease text, p_job_ids jsonb, p_paused boolean
+  p_lease text, p_job_ids jsonb, p_paused boolean, p_registers boolean, p_now_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_known jsonb;
+  v_count bigint;
+  v_last bigint;
 BEGIN
   PERFORM "tenure".tenure_ledger_begin_1(p_lease);
   WITH known AS (
-    UPDATE "tenure".tenure_job SET paused = p_paused
-      WHERE lease = p_lease AND job_id IN (SELECT jsonb_array_elements_text(p_job_ids))
+    INSERT INTO "tenure".tenure_job (lease, job_id, schedule, anchor_ms, cursor_ms, runs, paused, token)
+      SELECT p_lease, a.id, '', p_now_ms, p_now_ms, 0, p_paused, 0
+        FROM jsonb_array_elements_text(p_job_ids) AS a(id)
+        WHERE p_registers
+          OR EXISTS (SELECT FROM "tenure".tenure_job j WHERE j.lease = p_lease AND j.job_id = a.id)
+          OR EXISTS (SELECT FROM "tenure".tenure_schedule s
+            WHERE s.lease = p_lease AND s.job_id = a.id AND s.handler IS NOT NULL)
+      ON CONFLICT (lease, job_id) DO UPDATE SET paused = excluded.paused
       RETURNING job_id
   )
-  SELECT coalesce(jsonb_agg(job_id), '[]') INTO v_known FROM known;
+  SELECT coalesce(jsonb_agg(job_id), '[]'), count(*) INTO v_known, v_count FROM known;
+  INSERT INTO "tenure".tenure_schedule_revision AS r (lease, revision) VALUES (p_lease, v_count)
+    ON CONFLICT (lease) DO UPDATE SET revision = r.revision + v_count RETURNING revision INTO v_last;
+  INSERT INTO "tenure".tenure_schedule (lease, job_id, revision, words, text, stored_at_ms)
+    SELECT p_lease, k.id, v_last - v_count + k.place, '', '', 0
+      FROM jsonb_array_elements_text(v_known) WITH ORDINALITY AS k(id, place)
+    ON CONFLICT (lease, job_id) DO UPDATE SET revision = excluded.revision;
   RETURN v_known;
 END
 $$;

@@ -47,6 +47,8 @@ export interface SchedulerParts extends RunnerParts {
   readonly onJob?: (id: string, before: string | undefined, now: string | undefined) => void
   /** How much of the history is kept. */
   readonly keep: { readonly runs: number; readonly ageMs: number }
+  /** The ledger is needed in this term. */
+  readonly onNeed?: () => void
   /** Of the stored jobs, the last change that this instance knows of. @default 0 */
   readonly followedRevision?: () => number
 }
@@ -154,6 +156,7 @@ export class Scheduler {
   #needLedger(): void {
     if (this.#books === undefined || this.#tookOver) return
     this.#tookOver = true
+    this.#parts.onNeed?.()
     this.#entering = this.#takeOver(this.#books)
   }
 
@@ -186,6 +189,7 @@ export class Scheduler {
       const job = jobs[index]
       // One that was replaced meanwhile is entered by itself.
       if (job === undefined || this.#jobs.get(job.id) !== job) continue
+      job.paused = entry.paused
       if (job.aheadMs === undefined) this.#enqueue(job, goOn(job, entry, clock))
     }
     this.#setTimer()
@@ -304,6 +308,18 @@ export class Scheduler {
     this.#dispatcher.drop(job.id, 'removed')
     this.#dequeue(job)
     this.#jobs.delete(job.id)
+  }
+
+  /** Whether the ledger is to remember that a job is paused: all but those that do without it. */
+  isPausedByLedger(id: string): boolean {
+    const job = this.#jobs.get(id)
+    return job === undefined ? !this.#systemJobs.has(id) : job.stored || job.ledger
+  }
+
+  /** What the ledger says about a job has changed. */
+  follow(id: string, paused: boolean): void {
+    const isKnown = this.#jobs.get(id)?.paused === !paused
+    if (isKnown && this.isPausedByLedger(id)) this.setPaused(id, paused)
   }
 
   setPaused(id: string, paused: boolean): void {

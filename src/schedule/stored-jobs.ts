@@ -13,7 +13,10 @@ import { readJobOptions } from './job-options.ts'
 import { readSchedule, type Handler, type StoredJobSettings } from './job.ts'
 import type { Scheduler } from './scheduler.ts'
 
-/** How often a leader looks whether a stored job has changed: it follows within a second. */
+/**
+ * How often a leader looks whether a stored job has changed: it follows within a second. One without
+ * handlers follows what is paused, and looks once a heartbeat interval.
+ */
 export const followEveryMs = 500
 
 /** Reads what is stored: each call is one attempt, bounded in time, that answers or rejects. */
@@ -24,7 +27,8 @@ export interface SchedulesPort {
 /** What the following is made of. */
 export interface StoredJobsParts {
   readonly clock: Clock
-  readonly scheduler: Pick<Scheduler, 'isOwn' | 'putStored' | 'removeStored'>
+  readonly scheduler: Pick<Scheduler, 'follow' | 'isOwn' | 'putStored' | 'removeStored'>
+  readonly heartbeatMs: () => number
   readonly lease: string
   /** The ledger as this instance reaches it; `undefined` before it was started. */
   readonly port: () => SchedulesPort | undefined
@@ -41,6 +45,7 @@ export class StoredJobs {
   readonly #handlers = new Map<string, Handler>()
   readonly #told = new Set<string>()
   #leads = false
+  #follows = false
   /** Counts what has to be read from the beginning: a term, or another handler. */
   #readings = 0
   #revision = 0
@@ -68,29 +73,38 @@ export class StoredJobs {
 
   /** This instance leads: from here on it follows what is stored. */
   begin(): void {
+    this.end()
     this.#leads = true
     this.#told.clear()
-    this.#timer?.cancel()
     this.#revision = 0
-    if (this.#handlers.size > 0) void this.#follow(++this.#readings)
+    if (this.#handlers.size > 0) this.needed()
+  }
+
+  /** Jobs stand in the ledger, and may be paused there. */
+  needed(): void {
+    if (this.#follows || !this.#leads) return
+    this.#follows = true
+    void this.#follow(++this.#readings)
   }
 
   /** It leads no more. */
   end(): void {
     this.#leads = false
+    this.#follows = false
     this.#readings++
     this.#timer?.cancel()
   }
 
   /** Something was stored here just now: that need not wait. */
   look(): void {
-    if (!this.#leads || this.#handlers.size === 0) return
+    if (!this.#follows) return
     this.#timer?.cancel()
     void this.#follow(++this.#readings)
   }
 
   async #follow(reading: number): Promise<void> {
-    const { clock, lease, port, log } = this.#parts
+    const { clock, lease, port, log, heartbeatMs } = this.#parts
+    const everyMs = this.#handlers.size > 0 ? followEveryMs : heartbeatMs()
     for (let isWhole = false; !isWhole;) {
       let reply: ReadSchedulesReply | NoLedger | undefined
       const request = { lease, afterRevision: this.#revision, limit: changesMax }
@@ -99,14 +113,14 @@ export class StoredJobs {
       } catch (error) {
         if (reading !== this.#readings) return
         const code = error instanceof TenureError ? error.code : 'TENURE_ERR_STORE_UNREACHABLE'
-        log('ledger_failed', { error: code, retryMs: followEveryMs, message: messageOf(error) })
+        log('ledger_failed', { error: code, retryMs: everyMs, message: messageOf(error) })
         break
       }
       if (reading !== this.#readings || reply?.kind !== 'answered') return
       this.#apply(reply.changes)
       isWhole = reply.changes.length < changesMax
     }
-    this.#timer = clock.setTimer(followEveryMs, () => void this.#follow(reading))
+    this.#timer = clock.setTimer(everyMs, () => void this.#follow(reading))
   }
 
   #apply(changes: readonly ScheduleChange[]): void {
@@ -119,6 +133,7 @@ export class StoredJobs {
       this.#revision = revision
     }
     if (jobs.length > 0) scheduler.putStored(jobs)
+    for (const { jobId, paused } of changes) scheduler.follow(jobId, paused)
   }
 
   /** The job of what is stored; `undefined` if it cannot be run here. */

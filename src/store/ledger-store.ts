@@ -234,6 +234,9 @@ export interface SetPausedRequest {
   /** At most {@link ledgerBatchMax}. */
   readonly jobIds: readonly string[]
   readonly paused: boolean
+  /** Whether jobs are remembered that no term has registered yet: who asks has them in its code. */
+  readonly registers: boolean
+  readonly nowMs: number
 }
 
 /** The bounds of the history. */
@@ -328,7 +331,10 @@ export interface LedgerStore {
    * has abandoned; an attempt that is owed is removed only by its age. No cursor is touched.
    */
   tryPrune(request: PruneRequest, signal: AbortSignal): Promise<PruneReply>
-  /** Pauses jobs or lets them go on; returns the ids of those that the ledger knows. */
+  /**
+   * Pauses jobs or lets them go on, which `readSchedules` tells as a change of each. Returns the ids
+   * of those that the ledger knows, or is to remember, or that are stored.
+   */
   trySetPaused(request: SetPausedRequest, signal: AbortSignal): Promise<readonly string[]>
   /** Stores a job, made while the application runs. */
   tryStoreSchedule(request: StoreScheduleRequest, signal: AbortSignal): Promise<StoreScheduleReply>
@@ -337,7 +343,7 @@ export interface LedgerStore {
     request: RemoveScheduleRequest,
     signal: AbortSignal,
   ): Promise<RemoveScheduleReply>
-  /** What has changed about the stored jobs. Changes nothing. */
+  /** What has changed about the stored jobs, and about those that were paused. Changes nothing. */
   readSchedules(request: ReadSchedulesRequest, signal: AbortSignal): Promise<ReadSchedulesReply>
   /** A page of the jobs. Changes nothing. */
   readJobs(request: ReadJobsRequest, signal: AbortSignal): Promise<readonly LedgerJob[]>

@@ -52,12 +52,13 @@ export interface ReadSchedulesRequest {
   readonly limit: number
 }
 
-/** The last change of one job: each change of a lease's stored jobs has a higher revision. */
+/** The last change of one job, in what is stored or in being paused: each has a higher revision. */
 export interface ScheduleChange {
   readonly revision: number
   readonly jobId: string
-  /** `undefined` if it was removed. */
+  /** `undefined` if it is not stored, or not any more. */
   readonly schedule: StoredSchedule | undefined
+  readonly paused: boolean
 }
 
 /** The changes, by their revisions. None is committed later with a lower one than was read. */

@@ -1,7 +1,31 @@
 import type { Mutant } from './mutants.ts'
 
-/** Broken variants of the rules by which a leader follows what is stored. */
+/** Broken variants of the rules by which a leader follows what is stored, or paused. */
 export const storedMutants: readonly Mutant[] = [
+  {
+    what: 'a job that was paused is run by the next leader',
+    file: 'src/schedule/scheduler.ts',
+    from: 'job.paused = entry.paused',
+    to: '',
+  },
+  {
+    what: 'a leader does not follow what is paused elsewhere',
+    file: 'src/schedule/stored-jobs.ts',
+    from: 'for (const { jobId, paused } of changes) scheduler.follow(jobId, paused)',
+    to: '',
+  },
+  {
+    what: 'a job without the ledger is paused on all instances',
+    file: 'src/schedule/scheduler.ts',
+    from: 'job.stored || job.ledger',
+    to: 'true',
+  },
+  {
+    what: 'a job is paused here though the store has not taken that',
+    file: 'src/tenure.ts',
+    from: '    const isKnown =\n      this.#scheduler.isPausedByLedger(id)',
+    to: '    this.#scheduler.setPaused(id, paused)\n    const isKnown =\n      this.#scheduler.isPausedByLedger(id)',
+  },
   {
     what: 'a stored job that was removed is run on',
     file: 'src/schedule/stored-jobs.ts',

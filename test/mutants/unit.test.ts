@@ -34,8 +34,8 @@ const ledgerSuites = ['scheduler-ledger', 'bookkeeper', 'overdue', 'ledger-clien
 /** The tests of which instance may lead, likewise. */
 const mayLeadSuites = ['elector', 'jobs-comparison', 'start-failures', 'who-may-lead']
 
-/** The tests of jobs that are stored while the application runs. */
-const storedSuites = ['stored-jobs']
+/** The tests of jobs that are stored while the application runs, or paused. */
+const storedSuites = ['stored-jobs', 'paused-jobs']
 
 let folder = ''
 

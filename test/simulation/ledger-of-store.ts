@@ -49,7 +49,7 @@ export class LedgerOfStore {
       case 'prune':
         return this.#prune(request)
       case 'read schedules':
-        return { kind: 'answered', changes: this.#table.schedules.read(request) }
+        return { kind: 'answered', changes: this.#table.readSchedules(request) }
     }
   }
 

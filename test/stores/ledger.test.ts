@@ -311,7 +311,8 @@ async function useAll(ledger: LedgerStore): Promise<void> {
     abandoned: [],
     owed: [],
   })
-  const paused = { lease: 'scheduler', jobIds: ['nightly'], paused: true }
+  const wish = { paused: true, registers: false, nowMs: 1 }
+  const paused = { lease: 'scheduler', jobIds: ['nightly'], ...wish }
   assert.deepEqual(await ledger.trySetPaused(paused, patience()), ['nightly'])
   const bounds = {
     keepRuns: 0,

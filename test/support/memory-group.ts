@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 
 import { nextTurn } from '../../src/clock.ts'
 import { runInMain } from '../../src/heart/running-heart.ts'
-import type { JobsDifference, LogEventName, TenureOptions } from '../../src/index.ts'
+import type { JobsDifference, LogEventName, Run, TenureOptions } from '../../src/index.ts'
 import { MemoryLedgerStore } from '../../src/store/memory/memory-ledger.ts'
 import { Memory, MemoryLeaseStore, provideMemory } from '../../src/store/memory/memory-store.ts'
 import { Tenure } from '../../src/tenure.ts'
@@ -119,5 +119,49 @@ export class Member {
         }
       },
     })
+  }
+}
+
+/** What was run: by whom, which job, its tick in seconds since the group began, with what data. */
+export type Ran = [who: string, jobId: string, atS: number, data?: unknown]
+
+/** A group whose members note what they run. */
+export class NotingGroup extends Group {
+  readonly ran: Ran[] = []
+  readonly #beganMs = this.clock.wallMs()
+
+  /** A member that has been started, with handlers of these names. */
+  async start(
+    handlers: readonly string[] = ['note'],
+    options: TenureOptions = {},
+  ): Promise<Member> {
+    const member = this.add(options)
+    for (const name of handlers) this.handle(member, name)
+    await member.tenure.start()
+    await this.pass(100)
+    return member
+  }
+
+  handle(member: Member, name: string): void {
+    member.tenure.handle<unknown>(name, (run) => this.note(member, run))
+  }
+
+  note(member: Member, { jobId, data, scheduledFor }: Run): void {
+    const atS = Math.round((scheduledFor.getTime() - this.#beganMs) / 1_000)
+    this.ran.push(data === undefined ? [member.name, jobId, atS] : [member.name, jobId, atS, data])
+  }
+
+  /** Takes what was noted so far. */
+  take(): Ran[] {
+    return this.ran.splice(0)
+  }
+
+  /** Stops the members after each other, and has nobody lead. */
+  async stop(...members: readonly Member[]): Promise<void> {
+    for (const { tenure } of members) {
+      const stopped = tenure.stop()
+      await this.pass(100)
+      await stopped
+    }
   }
 }

@@ -2,53 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import type { Run, TenureOptions } from '../../src/index.ts'
 import { MemoryLedgerStore } from '../../src/store/memory/memory-ledger.ts'
-import { Group, type Member } from '../support/memory-group.ts'
-
-/** What was run: by whom, which job, its tick in seconds since the group began, with what data. */
-type Ran = [who: string, jobId: string, atS: number, data?: unknown]
-
-/** A group whose members note what they run. */
-class NotingGroup extends Group {
-  readonly ran: Ran[] = []
-  readonly #beganMs = this.clock.wallMs()
-
-  /** A member that has been started, with handlers of these names. */
-  async start(
-    handlers: readonly string[] = ['note'],
-    options: TenureOptions = {},
-  ): Promise<Member> {
-    const member = this.add(options)
-    for (const name of handlers) this.handle(member, name)
-    await member.tenure.start()
-    await this.pass(100)
-    return member
-  }
-
-  handle(member: Member, name: string): void {
-    member.tenure.handle<unknown>(name, (run) => this.note(member, run))
-  }
-
-  note(member: Member, { jobId, data, scheduledFor }: Run): void {
-    const atS = Math.round((scheduledFor.getTime() - this.#beganMs) / 1_000)
-    this.ran.push(data === undefined ? [member.name, jobId, atS] : [member.name, jobId, atS, data])
-  }
-
-  /** Takes what was noted so far. */
-  take(): Ran[] {
-    return this.ran.splice(0)
-  }
-
-  /** Stops the members after each other, and has nobody lead. */
-  async stop(...members: readonly Member[]): Promise<void> {
-    for (const { tenure } of members) {
-      const stopped = tenure.stop()
-      await this.pass(100)
-      await stopped
-    }
-  }
-}
+import { NotingGroup, type Member } from '../support/memory-group.ts'
 
 const idsOf = ({ tenure }: Member): string[] =>
   tenure.jobs().flatMap(({ id, system }) => (system ? [] : [id]))

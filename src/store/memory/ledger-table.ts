@@ -31,6 +31,7 @@ import {
   type Superseded,
   type TickSkip,
 } from '../ledger-store.ts'
+import type { ReadSchedulesRequest, ScheduleChange } from '../stored-schedule.ts'
 import { ScheduleTable } from './schedule-table.ts'
 
 type Mutable<Row> = { -readonly [Key in keyof Row]: Row[Key] }
@@ -79,7 +80,7 @@ const byLastTick = (a: TickSkip, b: TickSkip): number => a.untilTickMs - b.until
 export class LedgerTable {
   readonly #tokenOf: (lease: string) => number
   readonly #books = new Map<string, Book>()
-  readonly schedules = new ScheduleTable()
+  readonly schedules: ScheduleTable = new ScheduleTable()
 
   /** `tokenOf` tells the last token that was granted for a lease. */
   constructor(tokenOf: (lease: string) => number) {
@@ -162,13 +163,24 @@ export class LedgerTable {
     return { kind: 'answered', removed, next: isWhole ? undefined : { afterJobId: last } }
   }
 
-  setPaused({ lease, jobIds, paused }: SetPausedRequest): readonly string[] {
+  setPaused(request: SetPausedRequest): readonly string[] {
+    const { lease, jobIds, paused, registers, nowMs } = request
     const { jobs } = this.#bookOf(lease)
     return jobIds.filter((jobId) => {
       const job = jobs.get(jobId)
-      if (job !== undefined) job.paused = paused
-      return job !== undefined
+      const isKnown = job !== undefined || this.schedules.isStored(lease, jobId)
+      if (!isKnown && !registers) return false
+      const begun = { jobId, schedule: '', anchorMs: nowMs, cursorMs: nowMs, runs: 0, token: 0 }
+      jobs.set(jobId, { ...(job ?? begun), paused })
+      this.schedules.touch(lease, jobId)
+      return true
     })
+  }
+
+  readSchedules(request: ReadSchedulesRequest): readonly ScheduleChange[] {
+    const { jobs } = this.#bookOf(request.lease)
+    const rows = this.schedules.read(request)
+    return rows.map((row) => ({ ...row, paused: jobs.get(row.jobId)?.paused ?? false }))
   }
 
   readJobs({ lease, afterJobId, limit }: ReadJobsRequest): readonly LedgerJob[] {

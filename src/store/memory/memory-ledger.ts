@@ -92,7 +92,7 @@ export class MemoryLedgerStore implements LedgerStore {
     signal: AbortSignal,
   ): Promise<ReadSchedulesReply> {
     checkChanges(request)
-    return { kind: 'answered', changes: this.#table(signal).schedules.read(request) }
+    return { kind: 'answered', changes: this.#table(signal).readSchedules(request) }
   }
 
   async readJobs(request: ReadJobsRequest, signal: AbortSignal): Promise<readonly LedgerJob[]> {

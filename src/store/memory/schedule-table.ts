@@ -7,11 +7,14 @@ import type {
   StoreScheduleRequest,
 } from '../stored-schedule.ts'
 
+/** What the table keeps of a change. */
+export type ScheduleRow = Omit<ScheduleChange, 'paused'>
+
 /** The stored jobs of one lease. */
 interface Shelf {
   revision: number
   /** By job; those that were removed among them. */
-  readonly changes: Map<string, ScheduleChange>
+  readonly changes: Map<string, ScheduleRow>
 }
 
 /** Stored jobs as a table in memory, by lease; each step is one synchronous method. */
@@ -35,7 +38,7 @@ export class ScheduleTable {
     return { kind: 'removed' }
   }
 
-  read({ lease, afterRevision, limit }: ReadSchedulesRequest): readonly ScheduleChange[] {
+  read({ lease, afterRevision, limit }: ReadSchedulesRequest): readonly ScheduleRow[] {
     return [...this.#shelfOf(lease).changes.values()]
       .filter(({ revision }) => revision > afterRevision)
       .toSorted((a, b) => a.revision - b.revision)
@@ -50,7 +53,17 @@ export class ScheduleTable {
     }
   }
 
-  #change(shelf: Shelf, jobId: string, schedule: ScheduleChange['schedule']): void {
+  isStored(lease: string, jobId: string): boolean {
+    return this.#shelfOf(lease).changes.get(jobId)?.schedule !== undefined
+  }
+
+  /** Something else about a job has changed. */
+  touch(lease: string, jobId: string): void {
+    const shelf = this.#shelfOf(lease)
+    this.#change(shelf, jobId, shelf.changes.get(jobId)?.schedule)
+  }
+
+  #change(shelf: Shelf, jobId: string, schedule: ScheduleRow['schedule']): void {
     shelf.changes.set(jobId, { revision: ++shelf.revision, jobId, schedule })
   }
 

@@ -46,6 +46,8 @@ export interface ScheduleRow {
   readonly words: string
   readonly text: string
   readonly stored_at_ms: number
+  /** `null` for a job that the ledger does not know. */
+  readonly paused: boolean | null
 }
 
 /** A change of a stored job in the words of the interface. */
@@ -53,7 +55,7 @@ export function changeOf(row: ScheduleRow): ScheduleChange {
   const { job_id: jobId, revision, handler, words, text, stored_at_ms: storedAtMs } = row
   const isStored = handler !== null
   const schedule = isStored ? { jobId, handler, words, text, storedAtMs } : undefined
-  return { revision, jobId, schedule }
+  return { revision, jobId, schedule, paused: row.paused ?? false }
 }
 
 /** A job in the words of the interface. */

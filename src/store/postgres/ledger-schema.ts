@@ -56,7 +56,8 @@ export function ledgerNames(schema: string): LedgerNames {
  * - `tenure_run`: one row a run. `slot` is empty for a tick, and the run's id for a run by hand: so
  *   that an attempt at a tick has one row, whoever tries. `outcome` is null while it runs.
  * - `tenure_skip`: one row for ticks that were skipped together.
- * - `tenure_schedule`: one row a stored job; without a handler it was removed.
+ * - `tenure_schedule`: one row a job that was stored or paused; without a handler it is not stored,
+ *   or not any more.
  * - `tenure_schedule_revision`: the last revision of the stored jobs, which rises for ever. Whoever
  *   writes there locks its row until the commit, so that revisions are committed in their order.
  *
@@ -420,20 +421,35 @@ ${remove(
   )
 }
 
-function trySetPaused({ trySetPaused: name, begin: beginName, job }: LedgerNames): string {
+function trySetPaused(names: LedgerNames): string {
+  const { trySetPaused: name, begin: beginName, job, schedule, revision } = names
   return `CREATE OR REPLACE FUNCTION ${name}(
-  p_lease text, p_job_ids jsonb, p_paused boolean
+  p_lease text, p_job_ids jsonb, p_paused boolean, p_registers boolean, p_now_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql ${planning} AS $$
 DECLARE
   v_known jsonb;
+  v_count bigint;
+  v_last bigint;
 BEGIN
   PERFORM ${beginName}(p_lease);
   WITH known AS (
-    UPDATE ${job} SET paused = p_paused
-      WHERE lease = p_lease AND job_id IN (SELECT jsonb_array_elements_text(p_job_ids))
+    INSERT INTO ${job} (lease, job_id, schedule, anchor_ms, cursor_ms, runs, paused, token)
+      SELECT p_lease, a.id, '', p_now_ms, p_now_ms, 0, p_paused, 0
+        FROM jsonb_array_elements_text(p_job_ids) AS a(id)
+        WHERE p_registers
+          OR EXISTS (SELECT FROM ${job} j WHERE j.lease = p_lease AND j.job_id = a.id)
+          OR EXISTS (SELECT FROM ${schedule} s
+            WHERE s.lease = p_lease AND s.job_id = a.id AND s.handler IS NOT NULL)
+      ON CONFLICT (lease, job_id) DO UPDATE SET paused = excluded.paused
       RETURNING job_id
   )
-  SELECT coalesce(jsonb_agg(job_id), '[]') INTO v_known FROM known;
+  SELECT coalesce(jsonb_agg(job_id), '[]'), count(*) INTO v_known, v_count FROM known;
+  INSERT INTO ${revision} AS r (lease, revision) VALUES (p_lease, v_count)
+    ON CONFLICT (lease) DO UPDATE SET revision = r.revision + v_count RETURNING revision INTO v_last;
+  INSERT INTO ${schedule} (lease, job_id, revision, words, text, stored_at_ms)
+    SELECT p_lease, k.id, v_last - v_count + k.place, '', '', 0
+      FROM jsonb_array_elements_text(v_known) WITH ORDINALITY AS k(id, place)
+    ON CONFLICT (lease, job_id) DO UPDATE SET revision = excluded.revision;
   RETURN v_known;
 END
 $$;

@@ -168,10 +168,13 @@ export class PostgresLedgerStore implements LedgerStore {
   }
 
   async trySetPaused(request: SetPausedRequest, signal: AbortSignal): Promise<readonly string[]> {
-    const { lease, jobIds, paused } = request
+    const { lease, jobIds, paused, registers, nowMs } = request
     checkBatch(jobIds.length, 'jobs')
-    const values = [lease, JSON.stringify(jobIds), paused]
-    const reply = await this.#call<string[]>(this.#names.trySetPaused, values, signal)
+    const values = [lease, JSON.stringify(jobIds), paused, registers, nowMs]
+    const name = this.#names.trySetPaused
+    const reply = registers
+      ? await this.#callAnyhow<string[]>(name, values, signal)
+      : await this.#call<string[]>(name, values, signal)
     const known = new Set(reply)
     return jobIds.filter((jobId) => known.has(jobId))
   }
@@ -184,13 +187,8 @@ export class PostgresLedgerStore implements LedgerStore {
     const { jobId, handler, words, text, storedAtMs } = request.schedule
     const what = [jobId, handler, words, text, storedAtMs]
     const values = [request.lease, ...what, request.onConflict === 'replace']
-    const call = (): Promise<StoreScheduleReply | undefined> =>
-      this.#call(this.#names.tryStoreSchedule, values, signal)
-    const reply = await call()
-    if (reply !== undefined) return reply
-    // Nobody has been a candidate yet.
-    await this.#connection.run((client) => install(client, this.#leases), signal)
-    return (await call()) ?? { kind: 'exists' }
+    const name = this.#names.tryStoreSchedule
+    return (await this.#callAnyhow<StoreScheduleReply>(name, values, signal)) ?? { kind: 'exists' }
   }
 
   async tryRemoveSchedule(
@@ -208,10 +206,12 @@ export class PostgresLedgerStore implements LedgerStore {
   ): Promise<ReadSchedulesReply> {
     checkChanges(request)
     const { lease, afterRevision, limit } = request
+    const { schedule, job } = this.#names
     const rows = await this.#read<ScheduleRow[]>(
       `SELECT coalesce(json_agg(to_json(s)), '[]')::text AS reply FROM (
-        SELECT * FROM ${this.#names.schedule} WHERE lease = $1 AND revision > $2
-          ORDER BY revision LIMIT $3) s`,
+        SELECT s.*, paused FROM ${schedule} s
+          LEFT JOIN ${job} j ON j.lease = s.lease AND j.job_id = s.job_id
+          WHERE s.lease = $1 AND revision > $2 ORDER BY revision LIMIT $3) s`,
       [lease, afterRevision, limit],
       signal,
     )
@@ -288,6 +288,18 @@ export class PostgresLedgerStore implements LedgerStore {
         return ask<Reply>(client, sql, values)
       }
     }, signal)
+  }
+
+  /** The same, also where nobody has been a candidate yet. */
+  async #callAnyhow<Reply>(
+    name: string,
+    values: readonly Value[],
+    signal: AbortSignal,
+  ): Promise<Reply | undefined> {
+    const reply = await this.#call<Reply>(name, values, signal)
+    if (reply !== undefined) return reply
+    await this.#connection.run((client) => install(client, this.#leases), signal)
+    return this.#call(name, values, signal)
   }
 
   /** Reads; `undefined` where there are no tables, which whoever only looks does not create. */

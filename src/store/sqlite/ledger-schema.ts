@@ -8,7 +8,8 @@ const ledgerVersion = 1
  * - `tenure_run`: one row a run. `slot` is empty for a tick, and the run's id for a run by hand: so
  *   that an attempt at a tick has one row, whoever tries. `outcome` is null while it runs.
  * - `tenure_skip`: one row for ticks that were skipped together.
- * - `tenure_schedule`: one row a stored job; without a handler it was removed.
+ * - `tenure_schedule`: one row a job that was stored or paused; without a handler it is not stored,
+ *   or not any more.
  * - `tenure_schedule_revision`: the last revision of the stored jobs. It rises for ever.
  *
  * They have a version of their own. That of the leases says whether an older Tenure may use the

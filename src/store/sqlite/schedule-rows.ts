@@ -17,9 +17,7 @@ export function storeSchedule(
   { lease, schedule, onConflict }: StoreScheduleRequest,
 ): StoreScheduleReply {
   const { jobId, handler, words, text, storedAtMs } = schedule
-  const found = sql('SELECT handler FROM tenure_schedule WHERE lease = ? AND job_id = ?')
-  const isThere = (found.get(lease, jobId)?.['handler'] ?? null) !== null
-  if (isThere && onConflict !== 'replace') return { kind: 'exists' }
+  if (onConflict !== 'replace' && isStored(sql, lease, jobId)) return { kind: 'exists' }
   sql(
     `INSERT INTO tenure_schedule (lease, job_id, revision, handler, words, text, stored_at_ms)
       VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -53,13 +51,32 @@ export function removeSchedule(
   return { kind: 'removed' }
 }
 
+/** Whether a job is stored, and was not removed. */
+export function isStored(sql: Statements, lease: string, jobId: string): boolean {
+  const found = sql(
+    'SELECT 1 FROM tenure_schedule WHERE lease = ? AND job_id = ? AND handler IS NOT NULL',
+  ).get(lease, jobId)
+  return found !== undefined
+}
+
+/** Something else about a job has changed; with the write lock held. */
+export function touchSchedule(sql: Statements, lease: string, jobId: string): void {
+  sql(
+    `INSERT INTO tenure_schedule (lease, job_id, revision, words, text, stored_at_ms)
+      VALUES (?, ?, ?, '', '', 0)
+      ON CONFLICT (lease, job_id) DO UPDATE SET revision = excluded.revision`,
+  ).run(lease, jobId, nextRevision(sql, lease))
+}
+
 /** What has changed since a revision. */
 export function readSchedules(
   sql: Statements,
   { lease, afterRevision, limit }: ReadSchedulesRequest,
 ): readonly ScheduleChange[] {
   return sql(
-    'SELECT * FROM tenure_schedule WHERE lease = ? AND revision > ? ORDER BY revision LIMIT ?',
+    `SELECT s.*, paused FROM tenure_schedule s
+      LEFT JOIN tenure_job j ON j.lease = s.lease AND j.job_id = s.job_id
+      WHERE s.lease = ? AND revision > ? ORDER BY revision LIMIT ?`,
   )
     .all(lease, afterRevision, limit)
     .map(changeOf)
@@ -84,7 +101,8 @@ function nextRevision(sql: Statements, lease: string): number {
 function changeOf(row: Row): ScheduleChange {
   const revision = Number(row['revision'])
   const jobId = String(row['job_id'])
-  if (row['handler'] === null) return { revision, jobId, schedule: undefined }
+  const paused = row['paused'] === 1
+  if (row['handler'] === null) return { revision, jobId, schedule: undefined, paused }
   const schedule = {
     jobId,
     handler: String(row['handler']),
@@ -92,5 +110,5 @@ function changeOf(row: Row): ScheduleChange {
     text: String(row['text']),
     storedAtMs: Number(row['stored_at_ms']),
   }
-  return { revision, jobId, schedule }
+  return { revision, jobId, schedule, paused }
 }

@@ -50,7 +50,14 @@ import type {
 import { Connection, type Work } from './connection.ts'
 import { jobOf, runOf, skipOf, type Row } from './ledger-rows.ts'
 import { ledgerSchema } from './ledger-schema.ts'
-import { forgetSchedules, readSchedules, removeSchedule, storeSchedule } from './schedule-rows.ts'
+import {
+  forgetSchedules,
+  isStored,
+  readSchedules,
+  removeSchedule,
+  storeSchedule,
+  touchSchedule,
+} from './schedule-rows.ts'
 
 type Statements = Parameters<Work<unknown>>[0]
 
@@ -133,13 +140,9 @@ export class SqliteLedgerStore implements LedgerStore {
   }
 
   async trySetPaused(request: SetPausedRequest, signal: AbortSignal): Promise<readonly string[]> {
-    const { lease, jobIds, paused } = request
-    checkBatch(jobIds.length, 'jobs')
-    if (this.#connection.isMissing) return []
-    return this.#connection.write((sql) => {
-      const set = sql('UPDATE tenure_job SET paused = ? WHERE lease = ? AND job_id = ?')
-      return jobIds.filter((jobId) => set.run(paused ? 1 : 0, lease, jobId).changes > 0)
-    }, signal)
+    checkBatch(request.jobIds.length, 'jobs')
+    if (this.#connection.isMissing && !request.registers) return []
+    return this.#connection.write((sql) => setPaused(sql, request), signal)
   }
 
   async tryStoreSchedule(
@@ -341,6 +344,21 @@ function skip(sql: Statements, { lease, token }: LedgerAuthor, ticks: TickSkip):
   ).get(lease, jobId, tickMs, untilTickMs, count, reason, token)
   if (same !== undefined) return { kind: 'recorded' }
   return { kind: isRegistered(sql, lease, jobId) ? 'taken' : 'unregistered' }
+}
+
+function setPaused(sql: Statements, request: SetPausedRequest): readonly string[] {
+  const { lease, jobIds, paused, registers, nowMs } = request
+  return jobIds.filter((jobId) => {
+    const isKnown = isRegistered(sql, lease, jobId) || isStored(sql, lease, jobId)
+    if (!isKnown && !registers) return false
+    sql(
+      `INSERT INTO tenure_job (lease, job_id, schedule, anchor_ms, cursor_ms, runs, paused, token)
+        VALUES (?, ?, '', ?, ?, 0, ?, 0)
+        ON CONFLICT (lease, job_id) DO UPDATE SET paused = excluded.paused`,
+    ).run(lease, jobId, nowMs, nowMs, paused ? 1 : 0)
+    touchSchedule(sql, lease, jobId)
+    return true
+  })
 }
 
 function readJobs(

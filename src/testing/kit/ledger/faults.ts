@@ -16,7 +16,7 @@ export const ledgerFaults: readonly LedgerCase[] = [
       assert.deepEqual(await readHistory(ledger), { runs: [], skips: [] })
       const reply = await ledger.tryAbandon({ lease, token: 1, atMs: 1 }, patience())
       assert.deepEqual(reply, { kind: 'superseded', token: 0 })
-      const paused = { lease, jobIds: ['a'], paused: true }
+      const paused = { lease, jobIds: ['a'], paused: true, registers: false, nowMs: 1 }
       assert.deepEqual(await ledger.trySetPaused(paused, patience()), [])
     },
   },

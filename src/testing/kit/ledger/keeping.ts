@@ -45,7 +45,8 @@ export const keeping: readonly LedgerCase[] = [
     async run(harness) {
       const { ledger, token } = await begin(harness)
       await claimKinds(ledger, token, claim(10))
-      const known = { lease, jobIds: [jobId, 'stranger'], paused: true }
+      const times = { registers: false, nowMs: 1 }
+      const known = { lease, jobIds: [jobId, 'stranger'], paused: true, ...times }
       assert.deepEqual(await ledger.trySetPaused(known, patience()), [jobId])
       const kept = { ...job(), cursorMs: 10, runs: 1, paused: true }
       assert.deepEqual(await register(ledger, token, job({ anchorMs: 7, cursorMs: 70 })), [kept])
@@ -56,7 +57,7 @@ export const keeping: readonly LedgerCase[] = [
       assert.deepEqual(await claimKinds(ledger, token, claim(70)), ['taken'])
       // The reply to the change was lost: the repetition changes nothing.
       assert.deepEqual(await register(ledger, token, { ...changed, cursorMs: 90 }), [anew])
-      const resumed = { lease, jobIds: [jobId], paused: false }
+      const resumed = { lease, jobIds: [jobId], paused: false, ...times }
       assert.deepEqual(await ledger.trySetPaused(resumed, patience()), [jobId])
       assert.equal((await readJob(ledger)).paused, false)
       assert.deepEqual(await ledger.trySetPaused({ ...known, lease: 'nothing' }, patience()), [])

@@ -9,8 +9,8 @@ import {
   type StoreScheduleRequest,
 } from '../../../store/stored-schedule.ts'
 import type { LedgerCase } from '../harness.ts'
-import { patience } from '../steps.ts'
-import { begin, jobId, lease, prune } from './steps.ts'
+import { lead, patience } from '../steps.ts'
+import { begin, job, jobId, lease, prune, readJob, register } from './steps.ts'
 
 /** A job as it is stored. */
 function stored(options: Partial<StoredSchedule> = {}): StoredSchedule {
@@ -113,6 +113,49 @@ export const storing: readonly LedgerCase[] = [
       await remove(ledger)
       assert.equal(await store(ledger, stored({ handler: 'other' }), 'keep'), 'stored')
       assert.equal((await changesOf(ledger))[0]?.schedule?.handler, 'other')
+    },
+  },
+  {
+    name: 'that a job is paused is told as a change of it, whether or not it is stored',
+    async run(harness) {
+      const { ledger, token } = await begin(harness)
+      await store(ledger, stored({ jobId: 'stored' }))
+      const known = await lastRevision(ledger)
+      const setPaused = (ids: readonly string[], paused: boolean): Promise<readonly string[]> =>
+        ledger.trySetPaused({ lease, jobIds: ids, paused, registers: false, nowMs: 1 }, patience())
+      const ids = [jobId, 'stored', 'stranger']
+      assert.deepEqual(await setPaused(ids, true), [jobId, 'stored'])
+      const changes = await changesOf(ledger, known)
+      assert.deepEqual(
+        changes
+          .map((change) => [change.jobId, change.paused, change.schedule?.handler])
+          .toSorted((a, b) => String(a[0]).localeCompare(String(b[0]))),
+        [
+          [jobId, true, undefined],
+          ['stored', true, 'report'],
+        ],
+      )
+      assert.equal(new Set(changes.map(({ revision }) => revision)).size, 2)
+      await store(ledger, stored({ jobId: 'stored', text: '{"data":1}' }))
+      assert.equal((await changesOf(ledger)).at(-1)?.paused, true)
+      await setPaused(['stored'], false)
+      assert.equal((await changesOf(ledger)).at(-1)?.paused, false)
+      await prune(ledger, token, { followedRevision: await lastRevision(ledger) })
+      assert.deepEqual(await namesOf(ledger), ['stored'])
+      assert.equal((await readJob(ledger)).paused, true)
+    },
+  },
+  {
+    name: 'a job is paused before any term has registered it, and is so then, from its own start',
+    async run({ open, openLedger }) {
+      const ledger = await openLedger()
+      const wish = { lease, jobIds: [jobId], paused: true, nowMs: 50 }
+      assert.deepEqual(await ledger.trySetPaused({ ...wish, registers: false }, patience()), [])
+      const kept = await ledger.trySetPaused({ ...wish, registers: true }, patience())
+      assert.deepEqual(kept, [jobId])
+      const token = await lead(await open(), 'first', { lease })
+      const [found] = await register(ledger, token, job({ anchorMs: 7, cursorMs: 10 }))
+      assert.deepEqual(found, { ...job({ anchorMs: 7, cursorMs: 10 }), runs: 0, paused: true })
     },
   },
   {
