@@ -9,7 +9,6 @@ import { errorOfRecord, recordOfError, type Report } from './heart/messages.ts'
 import { runHeart, type RunHeart } from './heart/running-heart.ts'
 import { HeartThread, type ExitingProcess } from './heart/thread.ts'
 import { HeartbeatJob } from './heartbeat-job.ts'
-import type { JobsDifference } from './heart/jobs-comparison.ts'
 import { countInstance } from './instances.ts'
 import { JobsHash } from './jobs-hash.ts'
 import { Leadership } from './leadership.ts'
@@ -46,28 +45,9 @@ import { Scheduler } from './schedule/scheduler.ts'
 import { startCoolDownMs, StartFailures } from './schedule/start-failures.ts'
 import { StoredJobs } from './schedule/stored-jobs.ts'
 import type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
-import type { EndReason } from './store/lease-store.ts'
 import { StoredSchedules, type StoredJob } from './stored-schedules.ts'
 import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
-
-/** What `tenure.on` can listen to, and what a listener is given. */
-export interface TenureEvents {
-  /** This instance leads from now on. */
-  'term:acquired': { readonly term: Term }
-  /** The lease was renewed. */
-  'term:renewed': { readonly term: Term }
-  /** The term is over, for this reason; its token is `term.fencingToken`. */
-  'term:lost': { readonly term: Term; readonly reason: EndReason }
-  'run:started': { readonly run: RunRecord }
-  /** The run ignores its signal, and goes on `timeoutGrace` after its `timeout`. */
-  'run:lost': { readonly run: RunRecord }
-  /** The run has ended, as `run.outcome` says. */
-  'run:finished': { readonly run: RunRecord }
-  /** An earlier leader was lost before the run had ended; told by the next one. */
-  'run:abandoned': { readonly run: RunRecord }
-  /** The leader has other jobs than this instance; told once for each two sets of jobs. */
-  'jobs:differ': { readonly difference: JobsDifference }
-}
+import type { TenureEvents } from './tenure-events.ts'
 
 /**
  * Makes a Tenure: at most one of all instances that share its lease leads at any time, and runs
@@ -167,10 +147,7 @@ export class Tenure {
       loggerWith: (fields) => log.loggerWith(fields),
       onRun: (event, run) => this.#emitter.emit(event, { run }),
       openBooks: (term) => this.#openBooks(term),
-      onJob: (...change) => {
-        this.#jobsHash.changed(...change)
-        this.#tellJobs()
-      },
+      onJob: (...change) => this.#tellJobs(...change),
       keep: this.#fixed.keep,
       followedRevision: () => this.#storedJobs.revision,
       onNeed: () => this.#storedJobs.needed(),
@@ -349,8 +326,7 @@ export class Tenure {
     const call = checkHandler(handler)
     if (!this.#storedJobs.names.includes(known)) {
       // An instance that has not the leader's handlers has not the leader's jobs.
-      this.#jobsHash.changed(`handler ${known}`, undefined, 'handler')
-      this.#tellJobs()
+      this.#tellJobs(`handler ${known}`, undefined, 'handler')
     }
     this.#storedJobs.handle(known, call)
   }
@@ -664,7 +640,8 @@ export class Tenure {
   }
 
   /** Tells the heart of other jobs, once for all that are scheduled in one turn. */
-  #tellJobs(): void {
+  #tellJobs(...change: Parameters<JobsHash['changed']>): void {
+    this.#jobsHash.changed(...change)
     if (this.#heart === undefined || this.#jobsTimer !== undefined) return
     this.#jobsTimer = this.#clock.setTimer(0, () => {
       this.#jobsTimer = undefined

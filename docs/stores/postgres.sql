@@ -291,7 +291,7 @@ BEGIN
   RETURN jsonb_build_object('kind', 'answered', 'jobs', (
     SELECT coalesce(jsonb_agg(to_jsonb(j) ORDER BY r.place), '[]')
       FROM jsonb_array_elements(p_jobs) WITH ORDINALITY AS r(job, place)
-      JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = r.job->>'jobId'));
+      JOIN LATERAL (SELECT j.* FROM "tenure".tenure_job j WHERE j.lease = p_lease AND j.job_id = r.job->>'jobId' OFFSET 0) j ON true));
 END
 $$;
 
@@ -314,7 +314,7 @@ BEGIN
       "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
       "correlationId" text, "startedAtMs" double precision, rerun boolean, follows text
     )) WITH ORDINALITY AS c
-        JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = c."jobId"
+        JOIN LATERAL (SELECT j.cursor_ms FROM "tenure".tenure_job j WHERE j.lease = p_lease AND j.job_id = c."jobId" OFFSET 0) j ON true
         WHERE c.trigger <> 'tick' OR c.attempt > 1 OR c."tickMs" > j.cursor_ms
       ON CONFLICT DO NOTHING
       RETURNING job_id, tick_ms, attempt, trigger
@@ -322,18 +322,19 @@ BEGIN
   UPDATE "tenure".tenure_job j SET cursor_ms = greatest(j.cursor_ms, n.tick_ms), runs = j.runs + n.ticks
     FROM (SELECT job_id, max(tick_ms) AS tick_ms, count(*) AS ticks FROM claimed
       WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
-    WHERE j.lease = p_lease AND j.job_id = n.job_id;
-  UPDATE "tenure".tenure_run r SET retry_at_ms = NULL
-    FROM ROWS FROM (jsonb_to_recordset(p_claims) AS (
+    JOIN LATERAL (SELECT k.ctid AS place FROM "tenure".tenure_job k WHERE k.lease = p_lease AND k.job_id = n.job_id OFFSET 0) k ON true
+    WHERE j.ctid = k.place;
+  UPDATE "tenure".tenure_run SET retry_at_ms = NULL WHERE ctid = ANY (ARRAY(
+    SELECT r.place FROM ROWS FROM (jsonb_to_recordset(p_claims) AS (
       "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
       "correlationId" text, "startedAtMs" double precision, rerun boolean, follows text
     )) WITH ORDINALITY AS c
-    JOIN "tenure".tenure_run mine ON mine.lease = p_lease AND mine.job_id = c."jobId"
+      JOIN LATERAL (SELECT mine.run_id, mine.token FROM "tenure".tenure_run mine WHERE mine.lease = p_lease AND mine.job_id = c."jobId"
       AND mine.tick_ms = c."tickMs" AND mine.attempt = c.attempt
-      AND mine.slot = CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END
-    WHERE c.follows IS NOT NULL AND mine.run_id = c."runId" AND mine.token = p_token
-      AND r.lease = p_lease AND r.job_id = c."jobId" AND r.tick_ms = c."tickMs"
-      AND r.attempt = c.attempt - 1 AND r.run_id = c.follows;
+      AND mine.slot = CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END OFFSET 0) mine ON true
+      JOIN LATERAL (SELECT r.ctid AS place, r.run_id FROM "tenure".tenure_run r WHERE r.lease = p_lease AND r.job_id = c."jobId" AND r.tick_ms = c."tickMs"
+      AND r.attempt = c.attempt - 1 AND c.follows IS NOT NULL OFFSET 0) r ON true
+      WHERE mine.run_id = c."runId" AND mine.token = p_token AND r.run_id = c.follows));
   RETURN jsonb_build_object('kind', 'answered', 'outcomes', (
     SELECT coalesce(jsonb_agg(CASE
         WHEN r.run_id = c."runId" AND r.token = p_token THEN jsonb_build_object('kind', 'claimed')
@@ -345,10 +346,10 @@ BEGIN
       "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
       "correlationId" text, "startedAtMs" double precision, rerun boolean, follows text
     )) WITH ORDINALITY AS c
-    LEFT JOIN "tenure".tenure_run r ON r.lease = p_lease AND r.job_id = c."jobId"
+    LEFT JOIN LATERAL (SELECT r.run_id, r.token FROM "tenure".tenure_run r WHERE r.lease = p_lease AND r.job_id = c."jobId"
       AND r.tick_ms = c."tickMs" AND r.attempt = c.attempt
-      AND r.slot = CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END
-    LEFT JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = c."jobId"));
+      AND r.slot = CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END OFFSET 0) r ON true
+    LEFT JOIN LATERAL (SELECT j.job_id FROM "tenure".tenure_job j WHERE j.lease = p_lease AND j.job_id = c."jobId" OFFSET 0) j ON true));
 END
 $$;
 
@@ -367,10 +368,10 @@ BEGIN
       "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
       outcome text, "finishedAtMs" double precision, error text, "retryAtMs" double precision
     )) WITH ORDINALITY AS e
-    WHERE r.lease = p_lease AND r.job_id = e."jobId"
-      AND r.tick_ms = e."tickMs" AND r.attempt = e.attempt
-      AND r.slot = CASE e.trigger WHEN 'tick' THEN '' ELSE e."runId" END
-      AND r.run_id = e."runId" AND r.outcome IS NULL;
+    JOIN LATERAL (SELECT f.ctid AS place, f.run_id, f.outcome FROM "tenure".tenure_run f WHERE f.lease = p_lease AND f.job_id = e."jobId"
+      AND f.tick_ms = e."tickMs" AND f.attempt = e.attempt
+      AND f.slot = CASE e.trigger WHEN 'tick' THEN '' ELSE e."runId" END OFFSET 0) f ON true
+    WHERE r.ctid = f.place AND f.run_id = e."runId" AND f.outcome IS NULL;
   WITH skipped AS (
     INSERT INTO "tenure".tenure_skip (lease, job_id, tick_ms, until_tick_ms, count, reason, token)
       SELECT p_lease, s."jobId", s."tickMs", s."untilTickMs", s.count, s.reason, p_token
@@ -378,14 +379,15 @@ BEGIN
       "jobId" text, "tickMs" double precision, "untilTickMs" double precision, count bigint,
       reason text
     )) WITH ORDINALITY AS s
-        JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = s."jobId"
+        JOIN LATERAL (SELECT j.cursor_ms FROM "tenure".tenure_job j WHERE j.lease = p_lease AND j.job_id = s."jobId" OFFSET 0) j ON true
         WHERE s."tickMs" > j.cursor_ms
       ON CONFLICT DO NOTHING
       RETURNING job_id, until_tick_ms
   )
   UPDATE "tenure".tenure_job j SET cursor_ms = greatest(j.cursor_ms, n.until_tick_ms)
     FROM (SELECT job_id, max(until_tick_ms) AS until_tick_ms FROM skipped GROUP BY job_id) n
-    WHERE j.lease = p_lease AND j.job_id = n.job_id;
+    JOIN LATERAL (SELECT k.ctid AS place FROM "tenure".tenure_job k WHERE k.lease = p_lease AND k.job_id = n.job_id OFFSET 0) k ON true
+    WHERE j.ctid = k.place;
   RETURN jsonb_build_object('kind', 'answered', 'ends', (
     SELECT coalesce(jsonb_agg(CASE
         WHEN r.run_id IS NULL THEN jsonb_build_object('kind', 'unknown')
@@ -397,10 +399,9 @@ BEGIN
       "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
       outcome text, "finishedAtMs" double precision, error text, "retryAtMs" double precision
     )) WITH ORDINALITY AS e
-    LEFT JOIN "tenure".tenure_run r ON r.lease = p_lease AND r.job_id = e."jobId"
+    LEFT JOIN LATERAL (SELECT r.* FROM "tenure".tenure_run r WHERE r.lease = p_lease AND r.job_id = e."jobId"
       AND r.tick_ms = e."tickMs" AND r.attempt = e.attempt
-      AND r.slot = CASE e.trigger WHEN 'tick' THEN '' ELSE e."runId" END
-      AND r.run_id = e."runId"
+      AND r.slot = CASE e.trigger WHEN 'tick' THEN '' ELSE e."runId" END AND r.run_id = e."runId" OFFSET 0) r ON true
   ), 'skips', (
     SELECT coalesce(jsonb_agg(jsonb_build_object('kind', CASE
         WHEN (k.until_tick_ms, k.count, k.reason, k.token)
@@ -412,9 +413,8 @@ BEGIN
       "jobId" text, "tickMs" double precision, "untilTickMs" double precision, count bigint,
       reason text
     )) WITH ORDINALITY AS s
-    LEFT JOIN "tenure".tenure_skip k
-      ON k.lease = p_lease AND k.job_id = s."jobId" AND k.tick_ms = s."tickMs"
-    LEFT JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = s."jobId"));
+    LEFT JOIN LATERAL (SELECT k.* FROM "tenure".tenure_skip k WHERE k.lease = p_lease AND k.job_id = s."jobId" AND k.tick_ms = s."tickMs" OFFSET 0) k ON true
+    LEFT JOIN LATERAL (SELECT j.job_id FROM "tenure".tenure_job j WHERE j.lease = p_lease AND j.job_id = s."jobId" OFFSET 0) j ON true));
 END
 $$;
 

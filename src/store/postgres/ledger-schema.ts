@@ -173,9 +173,15 @@ $$;
 }
 
 /**
- * Lists are given as JSON, of which the server expects a hundred entries, whatever they are: it
- * would go through a table as a whole for a single claim. Each entry is looked up instead.
+ * Lists are given as JSON. Without statistics, as in the first minutes of a table, the server would
+ * rather go through a whole table for each entry than look that up by its key. So each entry is
+ * looked up by a query of its own: `OFFSET 0` keeps it from being planned with the rest.
  */
+function lookUp(columns: string, table: string, name: string, which: string): string {
+  return `LATERAL (SELECT ${columns} FROM ${table} ${name} WHERE ${which} OFFSET 0) ${name} ON true`
+}
+
+/** For what is then found by its place, and for tables of which the server knows nothing. */
 const planning = 'SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off'
 
 /** A verb that only the last term may use; `declarations` and `body` are PL/pgSQL. */
@@ -222,7 +228,7 @@ function tryRegister({ tryRegister: name, begin: beginName, job }: LedgerNames):
   RETURN jsonb_build_object('kind', 'answered', 'jobs', (
     SELECT coalesce(jsonb_agg(to_jsonb(j) ORDER BY r.place), '[]')
       FROM jsonb_array_elements(p_jobs) WITH ORDINALITY AS r(job, place)
-      JOIN ${job} j ON j.lease = p_lease AND j.job_id = r.job->>'jobId'));
+      JOIN ${lookUp('j.*', job, 'j', "j.lease = p_lease AND j.job_id = r.job->>'jobId'")}));
 `,
   )
 }
@@ -240,6 +246,15 @@ function isRunOf(row: string, asked: string): string {
       AND ${row}.slot = CASE ${asked}.trigger WHEN 'tick' THEN '' ELSE ${asked}."runId" END`
 }
 
+/** That a row of `tenure_job` is the one of this id. */
+function isJobOf(row: string, jobId: string): string {
+  return `${row}.lease = p_lease AND ${row}.job_id = ${jobId}`
+}
+
+/** That a row of `tenure_run` may be the one that a claim follows. */
+const followed = `r.lease = p_lease AND r.job_id = c."jobId" AND r.tick_ms = c."tickMs"
+      AND r.attempt = c.attempt - 1 AND c.follows IS NOT NULL`
+
 function tryClaim({ tryClaim: name, begin: beginName, job, run }: LedgerNames): string {
   return verb(
     name,
@@ -253,7 +268,7 @@ function tryClaim({ tryClaim: name, begin: beginName, job, run }: LedgerNames): 
           CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END, c."runId", c.trigger, p_token,
           c."correlationId", c.rerun, c."startedAtMs"
         FROM ${claimRows} AS c
-        JOIN ${job} j ON j.lease = p_lease AND j.job_id = c."jobId"
+        JOIN ${lookUp('j.cursor_ms', job, 'j', isJobOf('j', 'c."jobId"'))}
         WHERE c.trigger <> 'tick' OR c.attempt > 1 OR c."tickMs" > j.cursor_ms
       ON CONFLICT DO NOTHING
       RETURNING job_id, tick_ms, attempt, trigger
@@ -261,13 +276,13 @@ function tryClaim({ tryClaim: name, begin: beginName, job, run }: LedgerNames): 
   UPDATE ${job} j SET cursor_ms = greatest(j.cursor_ms, n.tick_ms), runs = j.runs + n.ticks
     FROM (SELECT job_id, max(tick_ms) AS tick_ms, count(*) AS ticks FROM claimed
       WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
-    WHERE j.lease = p_lease AND j.job_id = n.job_id;
-  UPDATE ${run} r SET retry_at_ms = NULL
-    FROM ${claimRows} AS c
-    JOIN ${run} mine ON ${isRunOf('mine', 'c')}
-    WHERE c.follows IS NOT NULL AND mine.run_id = c."runId" AND mine.token = p_token
-      AND r.lease = p_lease AND r.job_id = c."jobId" AND r.tick_ms = c."tickMs"
-      AND r.attempt = c.attempt - 1 AND r.run_id = c.follows;
+    JOIN ${lookUp('k.ctid AS place', job, 'k', isJobOf('k', 'n.job_id'))}
+    WHERE j.ctid = k.place;
+  UPDATE ${run} SET retry_at_ms = NULL WHERE ctid = ANY (ARRAY(
+    SELECT r.place FROM ${claimRows} AS c
+      JOIN ${lookUp('mine.run_id, mine.token', run, 'mine', isRunOf('mine', 'c'))}
+      JOIN ${lookUp('r.ctid AS place, r.run_id', run, 'r', followed)}
+      WHERE mine.run_id = c."runId" AND mine.token = p_token AND r.run_id = c.follows));
   RETURN jsonb_build_object('kind', 'answered', 'outcomes', (
     SELECT coalesce(jsonb_agg(CASE
         WHEN r.run_id = c."runId" AND r.token = p_token THEN jsonb_build_object('kind', 'claimed')
@@ -276,8 +291,8 @@ function tryClaim({ tryClaim: name, begin: beginName, job, run }: LedgerNames): 
         ELSE jsonb_build_object('kind', 'taken', 'by', r.run_id)
       END ORDER BY c.ordinality), '[]')
     FROM ${claimRows} AS c
-    LEFT JOIN ${run} r ON ${isRunOf('r', 'c')}
-    LEFT JOIN ${job} j ON j.lease = p_lease AND j.job_id = c."jobId"));
+    LEFT JOIN ${lookUp('r.run_id, r.token', run, 'r', isRunOf('r', 'c'))}
+    LEFT JOIN ${lookUp('j.job_id', job, 'j', isJobOf('j', 'c."jobId"'))}));
 `,
   )
 }
@@ -301,20 +316,21 @@ function tryRecord({ tryRecord: name, begin: beginName, job, run, skip }: Ledger
     `  UPDATE ${run} r SET outcome = e.outcome, finished_at_ms = e."finishedAtMs",
       error = e.error, retry_at_ms = e."retryAtMs"
     FROM ${endRows} AS e
-    WHERE ${isRunOf('r', 'e')}
-      AND r.run_id = e."runId" AND r.outcome IS NULL;
+    JOIN ${lookUp('f.ctid AS place, f.run_id, f.outcome', run, 'f', isRunOf('f', 'e'))}
+    WHERE r.ctid = f.place AND f.run_id = e."runId" AND f.outcome IS NULL;
   WITH skipped AS (
     INSERT INTO ${skip} (lease, job_id, tick_ms, until_tick_ms, count, reason, token)
       SELECT p_lease, s."jobId", s."tickMs", s."untilTickMs", s.count, s.reason, p_token
         FROM ${skipRows} AS s
-        JOIN ${job} j ON j.lease = p_lease AND j.job_id = s."jobId"
+        JOIN ${lookUp('j.cursor_ms', job, 'j', isJobOf('j', 's."jobId"'))}
         WHERE s."tickMs" > j.cursor_ms
       ON CONFLICT DO NOTHING
       RETURNING job_id, until_tick_ms
   )
   UPDATE ${job} j SET cursor_ms = greatest(j.cursor_ms, n.until_tick_ms)
     FROM (SELECT job_id, max(until_tick_ms) AS until_tick_ms FROM skipped GROUP BY job_id) n
-    WHERE j.lease = p_lease AND j.job_id = n.job_id;
+    JOIN ${lookUp('k.ctid AS place', job, 'k', isJobOf('k', 'n.job_id'))}
+    WHERE j.ctid = k.place;
   RETURN jsonb_build_object('kind', 'answered', 'ends', (
     SELECT coalesce(jsonb_agg(CASE
         WHEN r.run_id IS NULL THEN jsonb_build_object('kind', 'unknown')
@@ -323,8 +339,7 @@ function tryRecord({ tryRecord: name, begin: beginName, job, run, skip }: Ledger
         ELSE jsonb_build_object('kind', 'stands', 'outcome', r.outcome)
       END ORDER BY e.ordinality), '[]')
     FROM ${endRows} AS e
-    LEFT JOIN ${run} r ON ${isRunOf('r', 'e')}
-      AND r.run_id = e."runId"
+    LEFT JOIN ${lookUp('r.*', run, 'r', `${isRunOf('r', 'e')} AND r.run_id = e."runId"`)}
   ), 'skips', (
     SELECT coalesce(jsonb_agg(jsonb_build_object('kind', CASE
         WHEN (k.until_tick_ms, k.count, k.reason, k.token)
@@ -333,9 +348,8 @@ function tryRecord({ tryRecord: name, begin: beginName, job, run, skip }: Ledger
         ELSE 'taken'
       END) ORDER BY s.ordinality), '[]')
     FROM ${skipRows} AS s
-    LEFT JOIN ${skip} k
-      ON k.lease = p_lease AND k.job_id = s."jobId" AND k.tick_ms = s."tickMs"
-    LEFT JOIN ${job} j ON j.lease = p_lease AND j.job_id = s."jobId"));
+    LEFT JOIN ${lookUp('k.*', skip, 'k', `${isJobOf('k', 's."jobId"')} AND k.tick_ms = s."tickMs"`)}
+    LEFT JOIN ${lookUp('j.job_id', job, 'j', isJobOf('j', 's."jobId"'))}));
 `,
   )
 }

@@ -1,0 +1,23 @@
+import type { JobsDifference } from './heart/jobs-comparison.ts'
+import type { Term } from './live-term.ts'
+import type { RunRecord } from './schedule/job.ts'
+import type { EndReason } from './store/lease-store.ts'
+
+/** What `tenure.on` can listen to, and what a listener is given. */
+export interface TenureEvents {
+  /** This instance leads from now on. */
+  'term:acquired': { readonly term: Term }
+  /** The lease was renewed. */
+  'term:renewed': { readonly term: Term }
+  /** The term is over, for this reason; its token is `term.fencingToken`. */
+  'term:lost': { readonly term: Term; readonly reason: EndReason }
+  'run:started': { readonly run: RunRecord }
+  /** The run ignores its signal, and goes on `timeoutGrace` after its `timeout`. */
+  'run:lost': { readonly run: RunRecord }
+  /** The run has ended, as `run.outcome` says. */
+  'run:finished': { readonly run: RunRecord }
+  /** An earlier leader was lost before the run had ended; told by the next one. */
+  'run:abandoned': { readonly run: RunRecord }
+  /** The leader has other jobs than this instance; told once for each two sets of jobs. */
+  'jobs:differ': { readonly difference: JobsDifference }
+}
