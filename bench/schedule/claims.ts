@@ -1,6 +1,6 @@
 // What a claim costs through the ledger of a store, beside the store's own bare statement.
 import type { LedgerStore, RunClaim } from '../../src/store/ledger-store.ts'
-import { openLeaseStore } from '../../src/store/open-store.ts'
+import { openStore } from '../../src/store/open-store.ts'
 import { openLedger } from '../../src/store/open-ledger.ts'
 import { parseStoreUrl } from '../../src/store-url.ts'
 import { barePostgres, bareSqlite } from './bare.ts'
@@ -58,7 +58,7 @@ async function cells(
 /** A ledger whose lease is held and whose jobs are known. */
 async function openEntered(url: string, jobs: number): Promise<LedgerStore> {
   const location = parseStoreUrl(url)
-  const leases = await openLeaseStore(location)
+  const leases = await openStore(location)
   try {
     const reply = await leases.tryAcquire(
       {

@@ -20,7 +20,8 @@ class BullMq implements Contender {
       async ({ id, data }) => note(Number(data), Number(id?.split(':').at(-1))),
       { connection, concurrency },
     )
-    for (const part of [this.#queue, this.#worker]) part.on('error', console.error)
+    this.#queue.on('error', console.error)
+    this.#worker.on('error', console.error)
   }
 
   async register(jobs: number, kind: JobKind): Promise<void> {
