@@ -27,7 +27,7 @@ export const full: Scale = {
   tenure: new URL('../../dist/index.js', import.meta.url).href,
   lanes: 1,
   lateness: { jobs: 1_000, warmUpMs: 5_000, measureMs: 30_000, lateMsMax: 5_000 },
-  idle: { sizes: [10_000, 100_000], settleMs: 15_000, measureMs: 60_000 },
+  idle: { sizes: [10_000, 100_000], settleMs: 10_000, measureMs: 30_000 },
   claims: { singles: 2_000, batches: 60, batchSize: 500 },
 }
 
