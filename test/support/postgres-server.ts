@@ -74,6 +74,11 @@ export class PostgresServer {
     return server
   }
 
+  /** The first of its processes; the others are its children. */
+  get pid(): number {
+    return this.#pids()[0] ?? 0
+  }
+
   get #data(): string {
     return join(this.folder, 'data')
   }

@@ -22,6 +22,8 @@ const programs = {
     debianPackage: 'postgresql',
     paths: globSync('/usr/lib/postgresql/*/bin/postgres').toSorted().toReversed(),
   },
+  /** Where BullMQ keeps its jobs, beside which schedules are measured. */
+  'redis-server': { debianPackage: 'redis-server', paths: ['/usr/bin/redis-server'] },
   /** Moves the wall clock of one process. */
   libfaketime: {
     debianPackage: 'faketime',
