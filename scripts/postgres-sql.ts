@@ -26,7 +26,8 @@ GRANT USAGE ON SCHEMA ${schema} TO :"role";
 GRANT SELECT ON ${version}, ${ledger.version} TO :"role";
 GRANT SELECT, INSERT, UPDATE ON ${token} TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE ON ${lease}, ${term} TO :"role";
-GRANT SELECT, INSERT, UPDATE, DELETE ON ${ledger.job}, ${ledger.run}, ${ledger.skip} TO :"role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON ${ledger.job}, ${ledger.run}, ${ledger.skip},
+  ${ledger.schedule}, ${ledger.revision} TO :"role";
 `
 }
 

@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'TENURE_ERR_JOB_UNKNOWN'
   | 'TENURE_ERR_JOB_SYSTEM'
   | 'TENURE_ERR_JOB_RUNNING'
+  | 'TENURE_ERR_HANDLER_UNKNOWN'
   | 'TENURE_ERR_RUN_TIMEOUT'
   | 'TENURE_ERR_INVARIANT'
 
@@ -67,6 +68,8 @@ export const errorCodes: Readonly<Record<ErrorCode, string>> = {
   TENURE_ERR_JOB_UNKNOWN: 'No job with this id.',
   TENURE_ERR_JOB_SYSTEM: "The job is Tenure's own and cannot be changed.",
   TENURE_ERR_JOB_RUNNING: 'The job has as many runs going on as its `overlap` allows.',
+  TENURE_ERR_HANDLER_UNKNOWN:
+    'A job was to be stored, and this instance has no handler of that name.',
   TENURE_ERR_RUN_TIMEOUT: 'Reason of an abort signal: the run took longer than its `timeout`.',
   TENURE_ERR_INVARIANT: 'A fact that Tenure relies on did not hold: a defect.',
 }

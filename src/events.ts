@@ -67,6 +67,7 @@ export type LogEventName =
   | 'run_skipped'
   | 'run_abandoned'
   | 'ledger_failed'
+  | 'stored_job_not_run'
   | 'jobs_cannot_start'
   | 'while_leader_failed'
   | 'listener_failed'
@@ -272,7 +273,12 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
   ledger_failed: {
     level: 'warn',
     fields: ['error', 'retryMs', 'message'],
-    when: 'Ticks or runs could not be written; it is tried again after `retryMs`. No job starts meanwhile, but those with `ledger: false`.',
+    when: 'Ticks or runs could not be written, or stored jobs not be read; it is tried again after `retryMs`. No job starts meanwhile, but those with `ledger: false`.',
+  },
+  stored_job_not_run: {
+    level: 'error',
+    fields: ['jobId', 'handler', 'message'],
+    when: 'This leader cannot run a stored job: it has no such handler, or a job of its own with that id, or does not understand it. Told once in a term.',
   },
   jobs_cannot_start: {
     level: 'error',

@@ -50,5 +50,7 @@ export type {
 export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 export type * from './store/lease-store.ts'
 export type * from './store/ledger-store.ts'
+export type * from './store/stored-schedule.ts'
 export type { ResignRequestOutcome } from './store-reader.ts'
+export type { StoredJob } from './stored-schedules.ts'
 export { createTenure, type Tenure, type TenureEvents } from './tenure.ts'

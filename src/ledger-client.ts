@@ -14,6 +14,7 @@ import type {
   RegisterReply,
   RegisterRequest,
 } from './store/ledger-store.ts'
+import type { ReadSchedulesReply, ReadSchedulesRequest } from './store/stored-schedule.ts'
 
 interface Caller {
   readonly resolve: (reply: LedgerReply | NoLedger) => void
@@ -50,6 +51,10 @@ export class LedgerClient implements LedgerPort {
 
   prune(request: PruneRequest): Promise<PruneReply | NoLedger> {
     return this.#call({ verb: 'prune', request }) as Promise<PruneReply | NoLedger>
+  }
+
+  readSchedules(request: ReadSchedulesRequest): Promise<ReadSchedulesReply | NoLedger> {
+    return this.#call({ verb: 'read schedules', request }) as Promise<ReadSchedulesReply | NoLedger>
   }
 
   /** The heart has answered. */

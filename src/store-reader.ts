@@ -1,10 +1,8 @@
-import type { Clock, Timer } from './clock.ts'
+import type { Clock } from './clock.ts'
+import { IdleConnection } from './idle-connection.ts'
 import type { ResolvedStore } from './options.ts'
 import type { LeaseReading, LeaseStore } from './store/lease-store.ts'
 import { openStore } from './store/open-store.ts'
-
-/** How long a connection that is only looked through is kept. */
-const idleMs = 10_000
 
 /** What asking the leader to resign came to. */
 export type ResignRequestOutcome =
@@ -17,20 +15,16 @@ export type ResignRequestOutcome =
  * look never delays a heartbeat.
  */
 export class StoreReader {
-  readonly #config: ResolvedStore
   readonly #lease: string
-  readonly #clock: Clock
-  #store: Promise<LeaseStore> | undefined
-  #idleTimer: Timer | undefined
+  readonly #connection: IdleConnection<LeaseStore>
 
   constructor(config: ResolvedStore, lease: string, clock: Clock) {
-    this.#config = config
     this.#lease = lease
-    this.#clock = clock
+    this.#connection = new IdleConnection(() => openStore(config), clock)
   }
 
   async read(timeoutMs: number): Promise<LeaseReading> {
-    const store = await this.#open()
+    const store = await this.#connection.open()
     return store.read(this.#lease, AbortSignal.timeout(timeoutMs))
   }
 
@@ -38,7 +32,7 @@ export class StoreReader {
     request: { by: string; coolDownMs: number },
     timeoutMs: number,
   ): Promise<ResignRequestOutcome> {
-    const store = await this.#open()
+    const store = await this.#connection.open()
     const signal = AbortSignal.timeout(timeoutMs)
     const { record } = await store.read(this.#lease, signal)
     if (record === undefined || record.remainingMs === 0) return { kind: 'no-leader' }
@@ -47,25 +41,7 @@ export class StoreReader {
     return kind === 'requested' ? { kind, holder, fencingToken: token } : { kind: 'no-leader' }
   }
 
-  async close(): Promise<void> {
-    this.#idleTimer?.cancel()
-    const store = this.#store
-    this.#store = undefined
-    await (await store)?.close()
-  }
-
-  /**
-   * Opens the store on first use, and closes it when it has not been used for a while: somebody may
-   * look at a Tenure that was stopped, or never started. A store that
-   * cannot be opened is tried again by the next call.
-   */
-  #open(): Promise<LeaseStore> {
-    this.#idleTimer?.cancel()
-    this.#idleTimer = this.#clock.setTimer(idleMs, () => void this.close().catch(() => {}))
-    this.#store ??= openStore(this.#config).catch((error: unknown) => {
-      this.#store = undefined
-      throw error
-    })
-    return this.#store
+  close(): Promise<void> {
+    return this.#connection.close()
   }
 }

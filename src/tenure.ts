@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 
-import { checkKeys } from './check.ts'
+import { checkKeys, checkName } from './check.ts'
 import { createSystemClock, type Clock, type Timer } from './clock.ts'
 import { durationOr, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
@@ -32,19 +32,22 @@ import {
 } from './options.ts'
 import type { HeartbeatRegistration } from './register-heartbeat.ts'
 import { Bookkeeper } from './schedule/bookkeeper.ts'
-import type {
-  Handler,
-  JobOptions,
-  JobRecord,
-  NextTicks,
-  RunRecord,
-  Schedule,
+import {
+  checkHandler,
+  type Handler,
+  type JobOptions,
+  type JobRecord,
+  type NextTicks,
+  type RunRecord,
+  type Schedule,
 } from './schedule/job.ts'
 import type { RunningTerm } from './schedule/runner.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { startCoolDownMs, StartFailures } from './schedule/start-failures.ts'
+import { StoredJobs } from './schedule/stored-jobs.ts'
 import type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 import type { EndReason } from './store/lease-store.ts'
+import { StoredSchedules, type StoredJob } from './stored-schedules.ts'
 import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
 
 /** What `tenure.on` can listen to, and what a listener is given. */
@@ -136,6 +139,8 @@ export class Tenure {
   #undrained = Promise.withResolvers<void>()
   #ledger: LedgerClient | undefined
   readonly #jobsHash = new JobsHash()
+  readonly #storedSchedules: StoredSchedules
+  readonly #storedJobs: StoredJobs
   #jobsTimer: Timer | undefined
   readonly #startFailures = new StartFailures({
     resign: (token, failures) => this.#resignUnableToStart(token, failures),
@@ -167,6 +172,22 @@ export class Tenure {
         this.#tellJobs()
       },
       keep: this.#fixed.keep,
+      followedRevision: () => this.#storedJobs.revision,
+    })
+    this.#storedJobs = new StoredJobs({
+      clock,
+      scheduler: this.#scheduler,
+      lease: this.#fixed.lease,
+      port: () => this.#ledger,
+      log: (event, fields) => log.write(event, fields),
+    })
+    this.#storedSchedules = new StoredSchedules({
+      store: this.#store,
+      lease: this.#fixed.lease,
+      clock,
+      timeoutMs: () => this.settings.attemptTimeoutMs,
+      isOwn: (id) => this.#scheduler.isOwn(id),
+      jobs: this.#storedJobs,
     })
     this.#leadership = new Leadership({
       clock,
@@ -176,9 +197,13 @@ export class Tenure {
       onBegin: (term) => {
         this.#heartbeat.begin(clock.wallMs())
         this.#scheduler.begin(term)
+        this.#storedJobs.begin()
         this.#emitter.emit('term:acquired', { term })
       },
-      onSoftStop: () => this.#scheduler.end(),
+      onSoftStop: () => {
+        this.#storedJobs.end()
+        this.#scheduler.end()
+      },
       onUndrained: () => this.#undrained.resolve(),
       onEnd: (term, reason) => {
         this.#heartbeat.end(term.fencingToken)
@@ -277,6 +302,10 @@ export class Tenure {
    * Schedules a job: `handler` is called on each tick, on the instance that leads. Every instance
    * schedules the same jobs, before or after `start()`.
    *
+   * With the name of a handler, see {@link Tenure.handle}, the job is kept in the store: any instance
+   * may store it at any time, whichever leads runs it, and it outlives every deploy. The leader
+   * follows within a second. What it is given, such as `data`, has to be what JSON can hold.
+   *
    * @param id stable and unique; a job with the same id is replaced, or what `onConflict` says
    * @throws TenureError naming what is wrong with the id, the schedule, the handler or an option
    *
@@ -290,15 +319,54 @@ export class Tenure {
   async schedule<Data = undefined>(
     id: string,
     schedule: Schedule,
-    handler: Handler<Data>,
+    handler: Handler<Data> | string,
     options: JobOptions<Data> = {},
   ): Promise<void> {
-    this.#scheduler.schedule(id, schedule, handler, options)
+    if (typeof handler !== 'string') return this.#scheduler.schedule(id, schedule, handler, options)
+    return this.#storedSchedules.put({ id, schedule, handler, options })
   }
 
-  /** Forgets a job. A run of it that goes on is left to end. */
+  /**
+   * Gives the handler of jobs that are stored while the application runs, which call it by its name.
+   * Every instance gives the same ones, before or after `start()`.
+   *
+   * @throws TenureError `TENURE_ERR_OPTION_TYPE`
+   *
+   * @example
+   * ```ts
+   * tenure.handle<{ customer: string }>('send-report', async (run) => {
+   *   await sendReport(run.data.customer, { signal: run.signal })
+   * })
+   * // Later, on any instance, when a user asks for it:
+   * const data = { customer: 'acme' }
+   * await tenure.schedule('report:acme', { cron: '0 8 * * MON' }, 'send-report', { data })
+   * ```
+   */
+  handle<Data = undefined>(name: string, handler: Handler<Data>): void {
+    const known = checkName(name, 'name', 'TENURE_ERR_OPTION_TYPE')
+    const call = checkHandler(handler)
+    if (!this.#storedJobs.names.includes(known)) {
+      // An instance that has not the leader's handlers has not the leader's jobs.
+      this.#jobsHash.changed(`handler ${known}`, undefined, 'handler')
+      this.#tellJobs()
+    }
+    this.#storedJobs.handle(known, call)
+  }
+
+  /**
+   * Forgets a job: of this instance, if it was scheduled with a function; else the stored one, which
+   * no instance runs any more. A run of it that goes on is left to end.
+   *
+   * @throws TenureError `TENURE_ERR_JOB_UNKNOWN`
+   */
   async unschedule(id: string): Promise<void> {
+    if (await this.#storedSchedules.remove(id)) return
     this.#scheduler.remove(id)
+  }
+
+  /** The jobs that are kept in the store, whoever has stored them, by when they were changed last. */
+  storedJobs(): Promise<StoredJob[]> {
+    return this.#storedSchedules.list()
   }
 
   /** Lets the ticks of a job pass without a run, on this instance. */
@@ -636,6 +704,7 @@ export class Tenure {
       await Promise.race([stopped.then(() => this.#leadership.abandon()), undrained])
     }
     await this.#reader.close()
+    await this.#storedSchedules.close()
     this.#startedAtMs = undefined
     this.#fault = undefined
     this.#starting = undefined

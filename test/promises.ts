@@ -89,6 +89,7 @@ export const promises: readonly Promised[] = [
       { file: 'unit/bookkeeper' },
       { file: 'unit/overdue' },
       { file: 'processes/ledger' },
+      { file: 'processes/overdue' },
       { file: 'ledger-campaign/' },
     ],
   },
@@ -99,6 +100,15 @@ export const promises: readonly Promised[] = [
       { file: 'unit/jobs-comparison' },
       { file: 'unit/start-failures' },
       { file: 'processes/eligible' },
+    ],
+  },
+  {
+    promise:
+      'Jobs stored while running: by any instance, followed within a second, never forgotten',
+    shownBy: [
+      { file: 'unit/stored-jobs' },
+      { file: 'processes/stored-jobs' },
+      { file: 'stores/', tests: /stored job|store jobs/ },
     ],
   },
   {

@@ -239,13 +239,27 @@ CREATE TABLE IF NOT EXISTS "tenure".tenure_skip (
   PRIMARY KEY (lease, job_id, tick_ms)
 );
 CREATE INDEX IF NOT EXISTS tenure_skip_until ON "tenure".tenure_skip (lease, until_tick_ms);
+CREATE TABLE IF NOT EXISTS "tenure".tenure_schedule (
+  lease text NOT NULL,
+  job_id text COLLATE "C" NOT NULL,
+  revision bigint NOT NULL,
+  handler text,
+  words text NOT NULL,
+  text text NOT NULL,
+  stored_at_ms double precision NOT NULL,
+  PRIMARY KEY (lease, job_id)
+);
+CREATE INDEX IF NOT EXISTS tenure_schedule_changed ON "tenure".tenure_schedule (lease, revision);
+CREATE TABLE IF NOT EXISTS "tenure".tenure_schedule_revision (
+  lease text PRIMARY KEY,
+  revision bigint NOT NULL
+);
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_ledger_begin_1(p_lease text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   v_granted bigint;
 BEGIN
   PERFORM set_config('lock_timeout', '5000', true);
-  -- What is acknowledged must survive a crash of the server, whatever the role's setting is.
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'local', true);
   END IF;
@@ -428,7 +442,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_prune_1(
   p_lease text, p_token bigint, p_keep_runs bigint, p_keep_from_ms double precision,
-  p_forget_before_ms double precision, p_after_job_id text
+  p_forget_before_ms double precision, p_followed_revision bigint, p_after_job_id text
 ) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
@@ -441,6 +455,8 @@ BEGIN
   IF v_granted <> p_token THEN
     RETURN jsonb_build_object('kind', 'superseded', 'token', v_granted);
   END IF;
+  DELETE FROM "tenure".tenure_schedule
+    WHERE lease = p_lease AND revision <= p_followed_revision AND handler IS NULL;
   DELETE FROM "tenure".tenure_run WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM "tenure".tenure_run
     WHERE lease = p_lease AND started_at_ms < p_keep_from_ms AND outcome IS NOT NULL AND abandoned_by IS DISTINCT FROM p_token LIMIT 2000 - v_removed));
@@ -497,6 +513,51 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_store_schedule_1(
+  p_lease text, p_job_id text, p_handler text, p_words text, p_text text,
+  p_stored_at_ms double precision, p_replaces boolean
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  v_revision bigint;
+BEGIN
+  PERFORM set_config('lock_timeout', '5000', true);
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'local', true);
+  END IF;
+  INSERT INTO "tenure".tenure_schedule_revision AS r (lease, revision) VALUES (p_lease, 1)
+    ON CONFLICT (lease) DO UPDATE SET revision = r.revision + 1 RETURNING revision INTO v_revision;
+  INSERT INTO "tenure".tenure_schedule AS s
+    (lease, job_id, revision, handler, words, text, stored_at_ms)
+    VALUES (p_lease, p_job_id, v_revision, p_handler, p_words, p_text, p_stored_at_ms)
+    ON CONFLICT (lease, job_id) DO UPDATE SET
+      revision = excluded.revision,
+      stored_at_ms = CASE WHEN s.handler IS NOT NULL AND s.words = excluded.words
+        THEN s.stored_at_ms ELSE excluded.stored_at_ms END,
+      handler = excluded.handler,
+      words = excluded.words,
+      text = excluded.text
+    WHERE p_replaces OR s.handler IS NULL;
+  RETURN jsonb_build_object('kind', CASE WHEN FOUND THEN 'stored' ELSE 'exists' END);
+END
+$$;
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_remove_schedule_1(
+  p_lease text, p_job_id text
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  v_revision bigint;
+BEGIN
+  PERFORM set_config('lock_timeout', '5000', true);
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'local', true);
+  END IF;
+  INSERT INTO "tenure".tenure_schedule_revision AS r (lease, revision) VALUES (p_lease, 1)
+    ON CONFLICT (lease) DO UPDATE SET revision = r.revision + 1 RETURNING revision INTO v_revision;
+  UPDATE "tenure".tenure_schedule SET revision = v_revision, handler = NULL, words = '', text = ''
+    WHERE lease = p_lease AND job_id = p_job_id AND handler IS NOT NULL;
+  RETURN jsonb_build_object('kind', CASE WHEN FOUND THEN 'removed' ELSE 'unknown' END);
+END
+$$;
+
 INSERT INTO "tenure".tenure_ledger (version)
   SELECT 1 WHERE NOT EXISTS (SELECT FROM "tenure".tenure_ledger);
 
@@ -504,4 +565,5 @@ GRANT USAGE ON SCHEMA "tenure" TO :"role";
 GRANT SELECT ON "tenure".tenure_schema, "tenure".tenure_ledger TO :"role";
 GRANT SELECT, INSERT, UPDATE ON "tenure".tenure_token TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE ON "tenure".tenure_lease, "tenure".tenure_term TO :"role";
-GRANT SELECT, INSERT, UPDATE, DELETE ON "tenure".tenure_job, "tenure".tenure_run, "tenure".tenure_skip TO :"role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON "tenure".tenure_job, "tenure".tenure_run, "tenure".tenure_skip,
+  "tenure".tenure_schedule, "tenure".tenure_schedule_revision TO :"role";

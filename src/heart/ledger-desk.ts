@@ -14,6 +14,7 @@ import type {
   RegisterReply,
   RegisterRequest,
 } from '../store/ledger-store.ts'
+import type { ReadSchedulesReply, ReadSchedulesRequest } from '../store/stored-schedule.ts'
 import { recordOfError, type ErrorRecord } from './messages.ts'
 
 /** One attempt at the ledger, as it crosses to the heart's thread. */
@@ -23,9 +24,16 @@ export type LedgerCall =
   | { readonly verb: 'claim'; readonly request: ClaimRequest }
   | { readonly verb: 'record'; readonly request: RecordRequest }
   | { readonly verb: 'prune'; readonly request: PruneRequest }
+  | { readonly verb: 'read schedules'; readonly request: ReadSchedulesRequest }
 
 /** What comes back. */
-export type LedgerReply = RegisterReply | AbandonReply | ClaimReply | RecordReply | PruneReply
+export type LedgerReply =
+  | RegisterReply
+  | AbandonReply
+  | ClaimReply
+  | RecordReply
+  | PruneReply
+  | ReadSchedulesReply
 
 /**
  * A reply; or why there is none, and then the outcome of the call is unknown; or that there is no
@@ -113,6 +121,8 @@ export class LedgerDesk {
         return ledger.tryRecord(request, signal)
       case 'prune':
         return ledger.tryPrune(request, signal)
+      case 'read schedules':
+        return ledger.readSchedules(request, signal)
     }
   }
 }

@@ -40,6 +40,7 @@ const verbs: Readonly<Record<LedgerCall['verb'], true>> = {
   claim: true,
   record: true,
   prune: true,
+  'read schedules': true,
 }
 
 function isOneOf(names: object): Check {

@@ -70,6 +70,8 @@ export interface Keep {
   readonly ageMs: number
   /** For how long a job is remembered that no term has registered. */
   readonly forgetAgeMs: number
+  /** Of the stored jobs, the last change that this instance knows of. */
+  readonly followedRevision: number
 }
 
 /** The pause after a failed attempt, doubled with each further one. */
@@ -157,10 +159,10 @@ export class Bookkeeper {
   }
 
   /** Removes what the history need not keep; resolves when that is done, or the term is over. */
-  async prune({ runs, ageMs, forgetAgeMs }: Keep): Promise<void> {
+  async prune({ runs, ageMs, forgetAgeMs, followedRevision }: Keep): Promise<void> {
     const { port, clock, leads } = this.#parts
     const nowMs = Math.round(clock.wallMs())
-    const bounds = { keepRuns: runs, keepAgeMs: ageMs, forgetAgeMs, nowMs }
+    const bounds = { keepRuns: runs, keepAgeMs: ageMs, forgetAgeMs, followedRevision, nowMs }
     let next: { readonly afterJobId: string | undefined } | undefined = { afterJobId: undefined }
     while (next !== undefined) {
       const { afterJobId } = next

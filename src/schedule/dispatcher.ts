@@ -138,7 +138,7 @@ export class Dispatcher {
     const lane = this.#laneOf(job.id)
     // Of two that wait the latest is as good as both.
     const other = job.queues ? lane.queued : tick
-    if (other !== undefined) this.#skip(other, 'overlap')
+    if (other !== undefined) this.#skip(other, job.queues ? 'queue' : whyFull(job))
     if (!job.queues) return
     lane.queued = tick
     this.#recordHeld(lane, job)
@@ -173,7 +173,7 @@ export class Dispatcher {
       const leftMs = run.retryAtMs - this.#parts.clock.wallMs()
       const delayMs = Math.max(0, Math.min(leftMs, longestMs))
       if (this.hasPlace(job)) this.#retry(this.#take(jobId), tick, run, delayMs)
-      else this.#tellSkip(tick, 'overlap', run.attempt + 1)
+      else this.#tellSkip(tick, whyFull(job), run.attempt + 1)
     }
   }
 
@@ -304,7 +304,7 @@ export class Dispatcher {
     if (term?.leads && !paused && fits) {
       return this.#attempt(lane, job, term, tick, attempt, follows)
     }
-    this.#skip(tick, paused ? 'paused' : fits ? 'term-ended' : 'overlap', attempt)
+    this.#skip(tick, paused ? 'paused' : fits ? 'term-ended' : whyFull(job), attempt)
     this.#leave(tick.jobId, lane)
   }
 
@@ -419,7 +419,7 @@ export class Dispatcher {
     const { jobId, scheduledForMs: tickMs } = tick
     const job = this.#parts.jobOf(jobId)
     if (attempt > 1 || job === undefined) return
-    if (reason !== 'overlap' && reason !== 'paused') return
+    if (!isFinal(reason)) return
     void this.#parts.booksOf(job)?.skipped({ jobId, tickMs, untilTickMs: tickMs, count: 1, reason })
   }
 
@@ -427,4 +427,14 @@ export class Dispatcher {
     const untilMs = scheduledForMs
     this.#skips.tell({ jobId, reason, scheduledForMs, untilMs, count: 1, attempt })
   }
+}
+
+/** Why a tick has no place. */
+function whyFull({ places }: Job): 'overlap' | 'limit' {
+  return places > 1 ? 'limit' : 'overlap'
+}
+
+/** Whether a tick that waited, or had no place, is skipped for good, whoever leads next. */
+function isFinal(reason: SkipReason): reason is 'overlap' | 'queue' | 'limit' | 'paused' {
+  return ['overlap', 'queue', 'limit', 'paused'].includes(reason)
 }

@@ -16,6 +16,24 @@ export function reservedError(id: string): TenureError {
   )
 }
 
+/** A job was to be stored whose handler this instance has not. */
+export function handlerUnknownError(name: string, names: readonly string[]): TenureError {
+  return new TenureError(
+    'TENURE_ERR_HANDLER_UNKNOWN',
+    `Expected one of the handlers [${names.slice(0, 20).join(', ')}], as \`tenure.handle\` has given ` +
+      `them; got ${JSON.stringify(name)}.`,
+  )
+}
+
+/** A job was to be stored under the id of one of the application's code. */
+export function ownError(id: string): TenureError {
+  return new TenureError(
+    'TENURE_ERR_JOB_EXISTS',
+    `Expected no job with the id ${JSON.stringify(id)}, to store one; the application has scheduled ` +
+      'one in its code.',
+  )
+}
+
 /** `onConflict: 'error'`, and there is a job with that id. */
 export function existsError(id: string): TenureError {
   return new TenureError(

@@ -1,7 +1,28 @@
 import type { Clock } from '../clock.ts'
 import type { JobRegistration, LedgerJob } from '../store/ledger-store.ts'
-import type { Job } from './job.ts'
+import type { Job, ScheduledJob } from './job.ts'
 import { clockAt, toWallMs, type Clocks } from './timing.ts'
+
+/** A job as it begins: it has no tick yet, and is not known to the ledger. */
+export function jobOf(job: ScheduledJob, clock: Clock): Job {
+  const { timing, stored, scheduledAtMs } = job
+  const ageMs = stored ? clock.wallMs() - scheduledAtMs : 0
+  const startAtMs = timing.kind === 'every' ? timing.startAtMs : undefined
+  return {
+    ...job,
+    scheduledAtMs: Math.round(scheduledAtMs),
+    anchorMs: startAtMs === undefined ? clock.monotonicMs() - ageMs : undefined,
+    paused: false,
+    lastRun: undefined,
+    on: 'monotonic',
+    tickMs: 0,
+    aheadMs: undefined,
+    lastTickMs: -Infinity,
+    runs: 0,
+    dueMs: Infinity,
+    place: -1,
+  }
+}
 
 /**
  * The clocks by which a job is due, as they stand now. They are looked at once: the process may be

@@ -203,7 +203,9 @@ export interface SkipRecord {
    * Why they were not run:
    *
    * - `overdue`: they were missed, and are not made up for
-   * - `overlap`: no place was free, and it was not, or no longer, their turn to wait for one
+   * - `overlap`: the last run went on
+   * - `queue`: a later tick waits for the end of the last run in its stead
+   * - `limit`: as many runs went on as `overlap` allows
    * - `paused`, `removed`, `replaced`: that is what the job was while they waited
    * - `taken`, `unregistered`: the ledger says that they are accounted for, or does not know the job
    * - `term-ended`: the term leads no more; the next one decides about them
@@ -211,6 +213,8 @@ export interface SkipRecord {
   readonly reason:
     | 'overdue'
     | 'overlap'
+    | 'queue'
+    | 'limit'
     | 'paused'
     | 'removed'
     | 'replaced'
@@ -273,21 +277,30 @@ export type Timing =
     }
   | { readonly kind: 'at'; readonly atMs: number }
 
-/** A job in the scheduler. */
-export interface Job extends Due, JobSettings {
+/** What a job is by its schedule, its handler and its options. */
+export interface ScheduledJob extends JobSettings {
   readonly id: string
   readonly timing: Timing
   /** The schedule in words; two schedules with the same words are the same. */
   readonly description: string
   readonly handler: Handler
+  /** Whether it is kept in the store, and not in the application's code. */
+  readonly stored: boolean
+  /** When it was scheduled, by the wall clock: no tick before is due, if nobody knows the job yet. */
+  readonly scheduledAtMs: number
+}
+
+/** What a job is that is kept in the store. */
+export type StoredJobSettings = Omit<ScheduledJob, 'stored'>
+
+/** A job in the scheduler. */
+export interface Job extends Due, ScheduledJob {
   /** From where `every` is counted, monotonic; `undefined` until `startAt` has passed. */
   anchorMs: number | undefined
   /** The clock of `tickMs` and `dueMs`: that of elapsed time, or the wall clock. */
   on: 'monotonic' | 'wall'
   /** The next tick; `dueMs` is that and its jitter, Infinity while there is none. */
   tickMs: number
-  /** When it was scheduled: no tick before that is due, if nobody knows the job yet. */
-  readonly scheduledAtMs: number
   /**
    * How far the wall clock was ahead of the monotonic one when the job was entered in the ledger, in
    * this term: by that an interval has its ticks there, however the wall clock is set later.
@@ -299,6 +312,15 @@ export interface Job extends Due, JobSettings {
   runs: number
   paused: boolean
   lastRun: RunRecord | undefined
+}
+
+/** The handler of a job. @throws TenureError `TENURE_ERR_OPTION_TYPE` */
+export function checkHandler(handler: unknown): Handler {
+  if (typeof handler === 'function') return handler as Handler
+  throw new TenureError(
+    'TENURE_ERR_OPTION_TYPE',
+    `Expected \`handler\` to be a function; got ${describeValue(handler)}.`,
+  )
 }
 
 /** The shortest interval of a job. */

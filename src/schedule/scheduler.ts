@@ -2,6 +2,7 @@ import { checkName } from '../check.ts'
 import type { Timer } from '../clock.ts'
 import { correlationId, newCorrelationId } from '../correlation.ts'
 import { describeValue, TenureError } from '../errors.ts'
+import type { LedgerRun } from '../store/ledger-store.ts'
 import type { Bookkeeper } from './bookkeeper.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { invariant } from '../invariant.ts'
@@ -14,16 +15,18 @@ import {
   goOn,
   isExhausted,
   isFixedDelay,
+  jobOf,
   registrationOf,
 } from './job-standing.ts'
 import {
+  checkHandler,
   readSchedule,
-  type Handler,
   type Job,
   type JobRecord,
   type NextTicks,
   type RunRecord,
   type SkipRecord,
+  type StoredJobSettings,
 } from './job.ts'
 import { Runner, type RunnerParts, type RunningTerm } from './runner.ts'
 import { decideDue } from './overdue.ts'
@@ -44,6 +47,8 @@ export interface SchedulerParts extends RunnerParts {
   readonly onJob?: (id: string, before: string | undefined, now: string | undefined) => void
   /** How much of the history is kept. */
   readonly keep: { readonly runs: number; readonly ageMs: number }
+  /** Of the stored jobs, the last change that this instance knows of. @default 0 */
+  readonly followedRevision?: () => number
 }
 
 /** How many of the next ticks one may ask for. */
@@ -77,6 +82,8 @@ export class Scheduler {
   /** The books of the term that leads. */
   #books: Bookkeeper | undefined
   #tookOver = false
+  /** Runs whose next attempt is owed, of jobs that are not known yet. */
+  #owed: readonly LedgerRun[] = []
   /** Over when all jobs so far are entered in the ledger. */
   #entering: Promise<unknown> = Promise.resolve()
   #timer: Timer | undefined
@@ -131,8 +138,11 @@ export class Scheduler {
     this.#timer?.cancel()
     this.#pruneTimer?.cancel()
     this.#dispatcher.end()
+    this.#owed = []
     for (const job of this.#jobs.values()) {
       this.#dequeue(job)
+      // Who leads next may be told of another one.
+      if (job.stored) this.#jobs.delete(job.id)
       job.dueMs = Infinity
       job.aheadMs = undefined
     }
@@ -162,7 +172,8 @@ export class Scheduler {
       Array.from(this.#jobs.values()).filter(({ ledger }) => ledger),
     )
     if (this.#books !== books) return
-    this.#dispatcher.owe(findings?.owed ?? [])
+    this.#owed = findings?.owed ?? []
+    this.#owe()
     this.#prune(books)
   }
 
@@ -180,9 +191,17 @@ export class Scheduler {
     this.#setTimer()
   }
 
+  /** Has what is owed be tried again, of the jobs that are known; the others may come. */
+  #owe(): void {
+    const isKnown = ({ jobId }: LedgerRun): boolean => this.#jobs.has(jobId)
+    const known = this.#owed.filter(isKnown)
+    this.#owed = this.#owed.filter((run) => !isKnown(run))
+    this.#dispatcher.owe(known)
+  }
+
   #prune(books: Bookkeeper): void {
-    const { keep } = this.#parts
-    void books.prune({ ...keep, forgetAgeMs }).then(() => {
+    const { keep, followedRevision = () => 0 } = this.#parts
+    void books.prune({ ...keep, forgetAgeMs, followedRevision: followedRevision() }).then(() => {
       if (this.#books !== books) return
       this.#pruneTimer = this.#parts.clock.setTimer(pruneEveryMs, () => this.#prune(books))
     })
@@ -197,45 +216,56 @@ export class Scheduler {
     if (this.#systemJobs.has(jobId)) throw reservedError(jobId)
     const { timing, description } = readSchedule(schedule, clock.wallMs())
     const { settings, onConflict } = readJobOptions(options, timing)
-    if (typeof handler !== 'function') {
-      throw new TenureError(
-        'TENURE_ERR_OPTION_TYPE',
-        `Expected \`handler\` to be a function; got ${describeValue(handler)}.`,
-      )
-    }
+    const call = checkHandler(handler)
     const previous = this.#jobs.get(jobId)
-    if (previous !== undefined && onConflict === 'keep') return
-    if (previous !== undefined && onConflict === 'error') throw existsError(jobId)
-    const startAtMs = timing.kind === 'every' ? timing.startAtMs : undefined
-    this.#put(
-      {
-        id: jobId,
-        timing,
-        description,
-        handler: handler as Handler,
-        ...settings,
-        anchorMs: startAtMs === undefined ? clock.monotonicMs() : undefined,
-        paused: previous?.paused ?? false,
-        lastRun: previous?.lastRun,
-        on: 'monotonic',
-        tickMs: 0,
-        aheadMs: undefined,
-        scheduledAtMs: Math.round(clock.wallMs()),
-        lastTickMs: -Infinity,
-        runs: 0,
-        dueMs: Infinity,
-        place: -1,
-      },
-      previous,
-    )
+    if (previous?.stored === false && onConflict === 'keep') return
+    if (previous?.stored === false && onConflict === 'error') throw existsError(jobId)
+    const own = { ...settings, timing, description, handler: call, stored: false }
+    this.#put([jobOf({ id: jobId, ...own, scheduledAtMs: clock.wallMs() }, clock)])
   }
 
-  /** Puts a job in the place of the previous one: see "Changing a job" in `docs/scheduling.md`. */
-  #put(job: Job, previous: Job | undefined): void {
+  /** Adds jobs that are kept in the store, or puts them in the place of those that were. */
+  putStored(jobs: readonly StoredJobSettings[]): void {
+    const { clock } = this.#parts
+    this.#put(jobs.map((job) => jobOf({ ...job, stored: true }, clock)))
+  }
+
+  /** A job is kept in the store no more. */
+  removeStored(id: string): void {
+    const job = this.#jobs.get(id)
+    if (job?.stored) this.#forget(job)
+  }
+
+  /** Whether an id is taken here: by a job of the application's code, or of Tenure's own. */
+  isOwn(id: string): boolean {
+    return this.#systemJobs.has(id) || this.#jobs.get(id)?.stored === false
+  }
+
+  #put(jobs: readonly Job[]): void {
+    const unentered = jobs.filter((job) => this.#place(job))
+    this.#setTimer()
+    if (unentered.length === 0 || this.#books === undefined) return
+    // The first one is entered with what it finds.
+    if (!this.#tookOver) return this.#needLedger()
+    const entered = this.#enter(this.#books, unentered).then(() => this.#owe())
+    this.#entering = Promise.all([this.#entering, entered])
+  }
+
+  /**
+   * Puts a job in the place of the previous one: see "Changing a job" in `docs/scheduling.md`.
+   * Whether it has to be entered in the ledger before it is due.
+   */
+  #place(job: Job): boolean {
+    const previous = this.#jobs.get(job.id)
     const same = previous?.description === job.description
     if (previous !== undefined && !same) this.#dispatcher.drop(job.id, 'replaced')
     this.#jobs.set(job.id, job)
-    if (!same) this.#parts.onJob?.(job.id, previous?.description, job.description)
+    if (!same && !job.stored) {
+      const before = previous?.stored === false ? previous.description : undefined
+      this.#parts.onJob?.(job.id, before, job.description)
+    }
+    job.paused = previous?.paused ?? false
+    job.lastRun = previous?.lastRun
     // Deploys schedule the same jobs again and again: that must not put off their next tick.
     if (same) {
       const { anchorMs, lastTickMs, aheadMs, scheduledAtMs, runs } = previous
@@ -243,21 +273,15 @@ export class Scheduler {
       Object.assign(job, { anchorMs, lastTickMs, aheadMs: entered, scheduledAtMs, runs })
     }
     if (previous !== undefined) this.#dequeue(previous)
-    if (this.#term === undefined) return
-    if (job.ledger && this.#books !== undefined && job.aheadMs === undefined) {
-      // The first one is entered with what it finds.
-      if (this.#tookOver) {
-        this.#entering = Promise.all([this.#entering, this.#enter(this.#books, [job])])
-      } else this.#needLedger()
-      return
-    }
+    if (this.#term === undefined) return false
+    if (job.ledger && this.#books !== undefined && job.aheadMs === undefined) return true
     if (same && previous.dueMs !== Infinity) {
       const { on, tickMs, dueMs, jitterMs } = previous
       const delayMs = jitterMs === job.jitterMs ? dueMs - tickMs : this.#delayOf(job, tickMs)
       Object.assign(job, { on, tickMs, dueMs: tickMs + delayMs })
       this.#wait(job)
     } else this.#enqueue(job)
-    this.#setTimer()
+    return false
   }
 
   /** Registers a job of Tenure's own; one with the same id is replaced. */
@@ -267,14 +291,19 @@ export class Scheduler {
 
   remove(id: string): void {
     const job = this.#known(id)
-    this.#dispatcher.drop(id, 'removed')
-    this.#dequeue(job)
-    this.#jobs.delete(id)
+    this.#forget(job)
+    if (job.stored) return
     this.#parts.onJob?.(id, job.description, undefined)
     // Scheduled again it is another job, which begins anew.
     const atMs = Math.round(this.#parts.clock.wallMs())
     const gone = { jobId: id, schedule: '(removed)', anchorMs: atMs, cursorMs: atMs }
     if (job.ledger) void this.#books?.register([gone])
+  }
+
+  #forget(job: Job): void {
+    this.#dispatcher.drop(job.id, 'removed')
+    this.#dequeue(job)
+    this.#jobs.delete(job.id)
   }
 
   setPaused(id: string, paused: boolean): void {

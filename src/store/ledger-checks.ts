@@ -6,6 +6,12 @@ import {
   type RecordRequest,
   type RegisterRequest,
 } from './ledger-store.ts'
+import {
+  changesMax,
+  storedTextLengthMax,
+  type ReadSchedulesRequest,
+  type StoreScheduleRequest,
+} from './stored-schedule.ts'
 
 /** Checks that a list is no longer than one call takes. */
 export function checkBatch(length: number, what: string): void {
@@ -45,6 +51,23 @@ export function checkRegistrations({ jobs }: RegisterRequest): void {
   for (const { anchorMs, cursorMs } of jobs) checkInstants(anchorMs, cursorMs)
   const ids = new Set(jobs.map(({ jobId }) => jobId))
   invariant(ids.size === jobs.length, 'a job is registered once with each call')
+}
+
+/** See {@link checkClaims}. */
+export function checkStored({ schedule: { text, storedAtMs } }: StoreScheduleRequest): void {
+  checkInstants(storedAtMs)
+  invariant(
+    text.length <= storedTextLengthMax,
+    `a stored job has ${storedTextLengthMax} characters at most, got ${text.length}`,
+  )
+}
+
+/** See {@link checkClaims}. */
+export function checkChanges({ limit }: ReadSchedulesRequest): void {
+  invariant(
+    Number.isInteger(limit) && limit > 0 && limit <= changesMax,
+    `a ledger is asked for 1 to ${changesMax} changes at once, got ${limit}`,
+  )
 }
 
 function checkInstants(...instants: readonly number[]): void {

@@ -1,3 +1,12 @@
+import type {
+  ReadSchedulesReply,
+  ReadSchedulesRequest,
+  RemoveScheduleReply,
+  RemoveScheduleRequest,
+  StoreScheduleReply,
+  StoreScheduleRequest,
+} from './stored-schedule.ts'
+
 /** The longest list that one call of a ledger takes, and the longest page that it gives. */
 export const ledgerBatchMax = 500
 
@@ -90,7 +99,7 @@ export interface RunEnd extends RunKey {
  * Why a tick was skipped:
  *
  * - `overlap`: the last run went on
- * - `queue`: as many ticks waited as may
+ * - `queue`: a later tick waited in its stead
  * - `limit`: as many runs went on as may
  * - `overdue`: it came too late, by the job's `overdue` and `grace`
  * - `paused`: the job was paused
@@ -236,6 +245,8 @@ export interface PruneRequest extends LedgerAuthor {
   /** A job that this term has not registered is forgotten once its cursor is older than this. */
   readonly forgetAgeMs: number
   readonly nowMs: number
+  /** Stored jobs that were removed, up to this revision, are forgotten: the term knows of them. */
+  readonly followedRevision: number
   /** Where to go on, as the reply before this one has told; `undefined` to begin. */
   readonly afterJobId: string | undefined
 }
@@ -319,6 +330,15 @@ export interface LedgerStore {
   tryPrune(request: PruneRequest, signal: AbortSignal): Promise<PruneReply>
   /** Pauses jobs or lets them go on; returns the ids of those that the ledger knows. */
   trySetPaused(request: SetPausedRequest, signal: AbortSignal): Promise<readonly string[]>
+  /** Stores a job, made while the application runs. */
+  tryStoreSchedule(request: StoreScheduleRequest, signal: AbortSignal): Promise<StoreScheduleReply>
+  /** Removes a stored job. */
+  tryRemoveSchedule(
+    request: RemoveScheduleRequest,
+    signal: AbortSignal,
+  ): Promise<RemoveScheduleReply>
+  /** What has changed about the stored jobs. Changes nothing. */
+  readSchedules(request: ReadSchedulesRequest, signal: AbortSignal): Promise<ReadSchedulesReply>
   /** A page of the jobs. Changes nothing. */
   readJobs(request: ReadJobsRequest, signal: AbortSignal): Promise<readonly LedgerJob[]>
   /** The newest of the history. Changes nothing. */

@@ -3,6 +3,7 @@ import { claiming } from './kit/ledger/claiming.ts'
 import { ledgerFaults } from './kit/ledger/faults.ts'
 import { keeping } from './kit/ledger/keeping.ts'
 import { recording } from './kit/ledger/recording.ts'
+import { storing } from './kit/ledger/storing.ts'
 
 export type { LedgerCase, LedgerHarness } from './kit/harness.ts'
 
@@ -14,5 +15,6 @@ export const ledgerCases: readonly LedgerCase[] = [
   ...claiming,
   ...recording,
   ...keeping,
+  ...storing,
   ...ledgerFaults,
 ]

@@ -45,6 +45,18 @@ export const ledgerMutants: readonly Mutant[] = [
     to: 'void books.ended(end)',
   },
   {
+    what: 'a tick whose place in the queue was taken is not accounted for',
+    file: 'src/schedule/dispatcher.ts',
+    from: "['overlap', 'queue', 'limit', 'paused'].includes(reason)",
+    to: "['overlap', 'limit', 'paused'].includes(reason)",
+  },
+  {
+    what: 'a tick that is beyond its limit is recorded as if one run went on',
+    file: 'src/schedule/dispatcher.ts',
+    from: "return places > 1 ? 'limit' : 'overlap'",
+    to: "return places > 0 ? 'overlap' : 'limit'",
+  },
+  {
     what: 'a skip is written before the tick that waits',
     file: 'src/schedule/dispatcher.ts',
     from: 'if (lane?.queued === undefined) this.#recordMissed(job, missed)\n    else lane.held.push(missed)',

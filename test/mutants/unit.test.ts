@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 
 import { ledgerMutants } from './ledger-mutants.ts'
 import { mayLeadMutants } from './may-lead-mutants.ts'
+import { storedMutants } from './stored-mutants.ts'
 import { mutants } from './mutants.ts'
 import { createVariant } from './variant.ts'
 
@@ -32,6 +33,9 @@ const ledgerSuites = ['scheduler-ledger', 'bookkeeper', 'overdue', 'ledger-clien
 
 /** The tests of which instance may lead, likewise. */
 const mayLeadSuites = ['elector', 'jobs-comparison', 'start-failures', 'who-may-lead']
+
+/** The tests of jobs that are stored while the application runs. */
+const storedSuites = ['stored-jobs']
 
 let folder = ''
 
@@ -72,6 +76,7 @@ describe('of the broken variants', { concurrency: 2 }, () => {
       ...suites,
       ...ledgerSuites,
       ...mayLeadSuites.filter((suite) => !suites.includes(suite)),
+      ...storedSuites,
     ])
     assert.equal(failed, 0)
     assert.ok(passed > 100)
@@ -81,6 +86,7 @@ describe('of the broken variants', { concurrency: 2 }, () => {
     ...mutants.map((mutant) => ({ mutant, names: suites })),
     ...ledgerMutants.map((mutant) => ({ mutant, names: ledgerSuites })),
     ...mayLeadMutants.map((mutant) => ({ mutant, names: mayLeadSuites })),
+    ...storedMutants.map((mutant) => ({ mutant, names: storedSuites })),
   ]
   for (const [index, { mutant, names }] of cases.entries()) {
     test(`"${mutant.what}" is caught`, async () => {

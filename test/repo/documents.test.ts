@@ -96,7 +96,7 @@ describe('the documents', () => {
         const name = single ?? double ?? ''
         const path = `test/${file}.test.ts`
         const code = file?.startsWith('stores/')
-          ? globSync('src/testing/kit/*.ts', { cwd: root }).map(read).join('\n')
+          ? globSync('src/testing/kit/**/*.ts', { cwd: root }).map(read).join('\n')
           : read(path)
         const parts = name
           .split('…')
@@ -108,6 +108,18 @@ describe('the documents', () => {
       assert.ok(names >= least, `${names} names were found`)
     })
   }
+
+  test('scheduling.md compares with other schedulers by a test in each row, or says no', () => {
+    const [, table = ''] = read('docs/scheduling.md').split('## Beside other schedulers')
+    const rows = table.split('\n').filter((line) => line.startsWith('| ') && !/^[| -]+$/.test(line))
+    assert.ok(rows.length >= 25, `${rows.length} rows were found`)
+    for (const row of rows.filter((line) => !line.startsWith('| |'))) {
+      const [, feature = '', ours = '', shownBy = '', ...others] = row.split(/(?<!\\)\|/)
+      const named = /'.+' \([a-z]+\/[a-z-]+\)/.test(shownBy)
+      assert.ok(named !== /^ no\b/.test(ours), `${feature.trim()}: ${ours.trim()}`)
+      assert.equal(others.length, 6, feature)
+    }
+  })
 
   test('links lead somewhere', () => {
     for (const document of documents) {

@@ -14,8 +14,16 @@ import type {
   RegisterReply,
   RegisterRequest,
 } from '../../src/store/ledger-store.ts'
+import type {
+  ReadSchedulesReply,
+  RemoveScheduleReply,
+  StoreScheduleReply,
+} from '../../src/store/stored-schedule.ts'
 import type { History, LedgerCallMade } from './history.ts'
 import type { StoreClientParts } from './store-client.ts'
+
+/** What a term writes. */
+type TermCall = Exclude<LedgerCall, { verb: 'read schedules' }>
 
 /** A ledger as a heart sees it: its end of a connection that has nothing to do with the lease's. */
 export class LedgerClient implements LedgerStore {
@@ -50,6 +58,18 @@ export class LedgerClient implements LedgerStore {
     throw new Error('in a simulation, nobody pauses a job')
   }
 
+  tryStoreSchedule(): Promise<StoreScheduleReply> {
+    throw new Error('in a simulation, nobody stores a job')
+  }
+
+  tryRemoveSchedule(): Promise<RemoveScheduleReply> {
+    throw new Error('in a simulation, nobody stores a job')
+  }
+
+  readSchedules(): Promise<ReadSchedulesReply> {
+    throw new Error('in a simulation, nobody stores a job')
+  }
+
   readJobs(): Promise<readonly LedgerJob[]> {
     throw new Error('in a simulation, the ledger is read from outside')
   }
@@ -62,7 +82,7 @@ export class LedgerClient implements LedgerStore {
     this.#closed = true
   }
 
-  async #call<Reply extends LedgerReply>(call: LedgerCall, signal: AbortSignal): Promise<Reply> {
+  async #call<Reply extends LedgerReply>(call: TermCall, signal: AbortSignal): Promise<Reply> {
     const { server, link, thread } = this.#parts
     signal.throwIfAborted()
     if (this.#closed) throw new Error('the ledger was closed')
@@ -99,7 +119,7 @@ export class LedgerClient implements LedgerStore {
     return this.#parts.history
   }
 
-  #note({ verb, request: { token } }: LedgerCall): LedgerCallMade {
+  #note({ verb, request: { token } }: TermCall): LedgerCallMade {
     const { who, heart } = this.#parts
     return this.#history.add<LedgerCallMade>(who, {
       kind: 'ledger-call',

@@ -48,6 +48,8 @@ export class LedgerOfStore {
         return this.#record(request, history)
       case 'prune':
         return this.#prune(request)
+      case 'read schedules':
+        return { kind: 'answered', changes: this.#table.schedules.read(request) }
     }
   }
 

@@ -165,6 +165,8 @@ export const notShown: Readonly<Record<string, string>> = {
   'a term is over before the ends of its runs are written':
     'the ends are written a moment later, or those runs are abandoned: both are accounted for',
   'a job that was removed is remembered': 'the simulated application removes no job',
+  'a tick that is beyond its limit is recorded as if one run went on':
+    'it is accounted for all the same, and no rule here asks for the reason',
   'a run that is lost with its leader is run again without end':
     'it takes a run that kills each process that makes it, and here processes die by themselves',
   'what is too late is made up for':
@@ -236,6 +238,7 @@ export const caughtBy: Readonly<Record<string, number>> = {
   'a tick whose claim was given up runs all the same': 34,
   'what is claimed runs though its job was removed meanwhile': 8,
   'the next attempt of a tick is owed for ever': 13,
+  'a tick whose place in the queue was taken is not accounted for': 8,
   'a skip is written before the tick that waits': 8,
   'a new leader goes on from now': 8,
   'a new leader counts an interval from when it scheduled the job': 13,

@@ -313,7 +313,14 @@ async function useAll(ledger: LedgerStore): Promise<void> {
   })
   const paused = { lease: 'scheduler', jobIds: ['nightly'], paused: true }
   assert.deepEqual(await ledger.trySetPaused(paused, patience()), ['nightly'])
-  const bounds = { keepRuns: 0, keepAgeMs: 0, forgetAgeMs: 0, nowMs: 1e6, afterJobId: undefined }
+  const bounds = {
+    keepRuns: 0,
+    keepAgeMs: 0,
+    forgetAgeMs: 0,
+    followedRevision: 0,
+    nowMs: 1e6,
+    afterJobId: undefined,
+  }
   assert.deepEqual(await ledger.tryPrune({ ...author, ...bounds }, patience()), {
     kind: 'answered',
     removed: 2,

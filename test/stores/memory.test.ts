@@ -55,7 +55,10 @@ runKit('memory', createHarness, [
 runLedgerKit('memory', createHarness, [
   {
     reason: 'the memory ends with its process, by design',
-    cases: ['the ledger survives a restart of the store'],
+    cases: [
+      'the ledger survives a restart of the store',
+      'stored jobs outlive a restart of the store',
+    ],
   },
   {
     reason: 'a call is over before anybody could interrupt it, and holds no handle',

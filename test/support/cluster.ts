@@ -130,6 +130,8 @@ export interface InstanceOptions extends TenureOptions {
   /** The interval of a job, in milliseconds. */
   readonly tick?: number
   readonly jobs?: readonly IdleJob[]
+  /** The names of handlers that say what they run. */
+  readonly handlers?: readonly string[]
 }
 
 /** How a cluster is made: the options of its instances, and what they share. */

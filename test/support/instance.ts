@@ -32,7 +32,14 @@ export type InstanceCommand =
   /** Opens a pool to the same database, as applications do, and takes all its connections. */
   | { readonly do: 'exhaust pool'; readonly url: string }
   | { readonly do: 'run'; readonly jobId: string; readonly correlationId: string }
-  | { readonly do: 'witness' }
+  | { readonly do: 'witness' | 'jobs' }
+  | {
+      readonly do: 'store'
+      readonly id: string
+      readonly every: number
+      readonly handler: string
+    }
+  | { readonly do: 'unstore'; readonly id: string }
   /** Runs a job whose handler does this, and goes on after an uncaught exception, or does not. */
   | { readonly do: 'misbehave'; readonly how: Misbehaviour; readonly survives: boolean }
   /** Starts a command that lives for long, and whether it ends with this process. */
@@ -40,7 +47,17 @@ export type InstanceCommand =
 
 /** What the instance tells the test. Times are monotonic, common to all processes. */
 export type InstanceMessage =
-  | { readonly said: 'started' | 'stopped' | 'resigned' | 'exhausted' | 'caught' }
+  | {
+      readonly said:
+        | 'started'
+        | 'stopped'
+        | 'resigned'
+        | 'exhausted'
+        | 'caught'
+        | 'stored'
+        | 'unstored'
+    }
+  | { readonly said: 'jobs'; readonly ids: readonly string[] }
   | ({ readonly said: 'witness' } & WitnessStatus)
   | { readonly said: 'spawned'; readonly pid: number }
   | { readonly said: 'ended'; readonly outcome: string }
@@ -65,6 +82,8 @@ export type InstanceMessage =
       readonly isTrusted: boolean
       readonly token: number | undefined
     }
+  /** The event loop was blocked, by the wall clock. */
+  | { readonly said: 'blocked'; readonly fromMs: number; readonly untilMs: number }
   | {
       readonly said: 'ran'
       readonly jobId: string
@@ -86,8 +105,9 @@ export interface IdleJob {
 const options = JSON.parse(process.argv[2] ?? '{}') as TenureOptions & {
   tick?: number
   jobs?: IdleJob[]
+  handlers?: string[]
 }
-const { tick, jobs = [], ...tenureOptions } = options
+const { tick, jobs = [], handlers = [], ...tenureOptions } = options
 const line =
   (level: string) =>
   (fields: object, event: string): void => {
@@ -113,18 +133,15 @@ tenure.on('term:acquired', ({ term }) => {
 tenure.on('term:lost', ({ term, reason }) => {
   say({ said: 'lost', token: term.fencingToken, reason, atMs: nowMs() })
 })
-if (tick !== undefined) {
-  await tenure.schedule(
-    'tick',
-    { every: tick },
-    (run) => {
-      const lateMs = Date.now() - run.scheduledFor.getTime()
-      say({ said: 'ran', jobId: run.jobId, lateMs, token: run.fencingToken })
-    },
-    { ledger: false },
-  )
+function note({ jobId, scheduledFor, fencingToken: token }: Run): void {
+  say({ said: 'ran', jobId, lateMs: Date.now() - scheduledFor.getTime(), token })
 }
 
+if (tick !== undefined) {
+  await tenure.schedule('tick', { every: tick }, note, { ledger: false })
+}
+
+for (const name of handlers) tenure.handle(name, note)
 for (const { id, schedule, lastsMs, options: jobOptions } of jobs) {
   await tenure.schedule(id, schedule, () => sleep(lastsMs), jobOptions)
 }
@@ -164,8 +181,10 @@ async function block(how: BlockName, ms: number): Promise<void> {
     setImmediate(count)
   }
   signal?.addEventListener('abort', () => say({ said: 'aborted', turns }), { once: true })
+  const fromMs = Date.now()
   const done = blocks[how](ms)
   const seen = look()
+  say({ said: 'blocked', fromMs, untilMs: Date.now() })
   setImmediate(count)
   await done
   say(seen)
@@ -250,6 +269,16 @@ process.on('message', (command: InstanceCommand) => {
       return void exhaustPool(command.url)
     case 'witness':
       return void tenure.status().then(({ witness }) => say({ said: 'witness', ...witness }))
+    case 'jobs': {
+      const own = tenure.jobs().filter(({ system }) => !system)
+      return say({ said: 'jobs', ids: own.map(({ id }) => id) })
+    }
+    case 'store':
+      return void tenure
+        .schedule(command.id, { every: command.every }, command.handler)
+        .then(() => say({ said: 'stored' }))
+    case 'unstore':
+      return void tenure.unschedule(command.id).then(() => say({ said: 'unstored' }))
     case 'misbehave':
       return void misbehave(command.how, command.survives)
     case 'spawn':

@@ -35,7 +35,77 @@ const byCount = 'of each job the newest runs and skips are kept, and whatever is
 const byAge = 'nothing is kept for longer than its age but what runs, or was just found abandoned'
 const ended = 'an end is recorded once, also when it is repeated, and what stands is told'
 
+const told = 'each change of a stored job is told after the ones before, also its removal'
+const since =
+  'a stored job keeps since when it is stored, unless it has another schedule or was removed'
+const leftAlone =
+  'what is stored is left alone where it is not to be replaced; what was removed is not'
+const forgotten = 'a removed job is forgotten once it is followed, and no revision is used again'
+const oneLease = 'a stored job is read as it was stored, without any term, and by its lease only'
+
 const brokenLedgers: readonly Broken[] = [
+  {
+    what: 'tells of no stored job that was replaced',
+    caughtBy: [told],
+    breakTable({ schedules }) {
+      const read = schedules.read.bind(schedules)
+      const first = new Map<string, number>()
+      schedules.read = (request) =>
+        read({ ...request, afterRevision: 0 })
+          .map((change) => {
+            const { jobId, revision } = change
+            if (!first.has(jobId)) first.set(jobId, revision)
+            return { ...change, revision: first.get(jobId) ?? revision }
+          })
+          .filter(({ revision }) => revision > request.afterRevision)
+    },
+  },
+  {
+    what: 'forgets a stored job as soon as it is removed',
+    caughtBy: [told, forgotten],
+    breakTable({ schedules }) {
+      const remove = schedules.remove.bind(schedules)
+      schedules.remove = (request) => {
+        const reply = remove(request)
+        schedules.forget(request.lease, Infinity)
+        return reply
+      }
+    },
+  },
+  {
+    what: 'never forgets a stored job that was removed',
+    caughtBy: [forgotten],
+    breakTable({ schedules }) {
+      schedules.forget = () => {}
+    },
+  },
+  {
+    what: 'takes each storing for the first one',
+    caughtBy: [since],
+    breakTable({ schedules }) {
+      const store = schedules.store.bind(schedules)
+      schedules.store = (request) => {
+        if (request.onConflict === 'replace') schedules.remove({ ...request, ...request.schedule })
+        return store(request)
+      }
+    },
+  },
+  {
+    what: 'replaces a stored job that is to be left alone',
+    caughtBy: [leftAlone],
+    breakTable({ schedules }) {
+      const store = schedules.store.bind(schedules)
+      schedules.store = (request) => store({ ...request, onConflict: 'replace' })
+    },
+  },
+  {
+    what: 'keeps the stored jobs of all leases together',
+    caughtBy: [oneLease],
+    breakTable({ schedules }) {
+      const read = schedules.read.bind(schedules)
+      schedules.read = (request) => read({ ...request, lease: 'scheduler' })
+    },
+  },
   {
     what: 'does not look at the token',
     caughtBy: [asWhole, twoTerms, neverGranted],

@@ -4,9 +4,15 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import type { Run, RunOutcome } from '../../src/schedule/job.ts'
+import { LedgerBench } from '../support/ledger-bench.ts'
 import { SchedulerBench, settle } from '../support/scheduler-bench.ts'
 
 const never = (): Promise<never> => new Promise(() => {})
+
+/** How the runs of a job stand in the ledger, the oldest first. */
+async function outcomesOf(ledger: LedgerBench, jobId: string): Promise<string[]> {
+  return (await ledger.runs(jobId)).map(({ outcome }) => outcome)
+}
 
 /** Values whose every look at them throws. */
 const hostile = new Proxy(
@@ -106,10 +112,12 @@ const cases: readonly Case[] = [
 describe('a handler that', () => {
   for (const { name, handler, outcome, error } of cases) {
     test(`${name}: its run is recorded, it runs again, and so do the others`, async () => {
-      const bench = new SchedulerBench().lead()
+      const ledger = new LedgerBench()
       let others = 0
-      bench.schedule('bad', { every: '1s' }, handler)
-      bench.schedule('good', { every: '1s' }, () => void others++)
+      const bench = await ledger.lead((one) => {
+        one.schedule('bad', { every: '1s' }, handler)
+        one.schedule('good', { every: '1s' }, () => void others++)
+      })
       await bench.pass(2_000)
       const runs = bench.runs.filter(({ jobId }) => jobId === 'bad')
       assert.deepEqual(
@@ -122,35 +130,70 @@ describe('a handler that', () => {
       assert.equal(others, 2)
       assert.equal(bench.record('bad')?.running, false)
       assert.deepEqual(bench.record('bad')?.lastRun, runs[1])
+      const written = await ledger.runs('bad')
+      assert.deepEqual(
+        written.map((run) => [run.outcome, run.error]),
+        runs.map((run) => [run.outcome, run.error]),
+      )
+      assert.deepEqual(await ledger.discrepancies('bad', 1_000), [])
     })
   }
 
   test('never settles keeps its own place only, and is shown as running', async () => {
-    const bench = new SchedulerBench().lead()
+    const ledger = new LedgerBench()
     let others = 0
-    bench.schedule('bad', { every: '1s' }, never)
-    bench.schedule('good', { every: '1s' }, () => void others++)
+    const bench = await ledger.lead((one) => {
+      one.schedule('bad', { every: '1s' }, never)
+      one.schedule('good', { every: '1s' }, () => void others++)
+    })
     await bench.pass(5_000)
     assert.equal(others, 5)
     assert.equal(bench.record('bad')?.running, true)
     assert.equal(bench.record('bad')?.lastRun?.outcome, 'running')
     assert.deepEqual(bench.skips, ['overlap', 'overlap', 'overlap', 'overlap'])
+    assert.deepEqual(await outcomesOf(ledger, 'bad'), ['running'])
+    assert.deepEqual(await ledger.discrepancies('bad', 1_000), [])
   })
 
-  test('never settles is lost after its timeout, in this term and the next', async () => {
-    const bench = new SchedulerBench().lead()
-    bench.schedule('bad', { every: '1s' }, never, { timeout: '1s', timeoutGrace: '1s' })
+  test('never settles is lost after its timeout, in this term and the next, which finds it abandoned', async () => {
+    const ledger = new LedgerBench()
+    const bench = await ledger.lead((one) =>
+      one.schedule('bad', { every: '1s' }, never, { timeout: '1s', timeoutGrace: '1s' }),
+    )
     await bench.pass(3_000)
+    assert.equal(bench.record('bad')?.lastRun?.outcome, 'lost')
+    // It goes on, and nobody knows how it will end.
+    assert.deepEqual(await outcomesOf(ledger, 'bad'), ['running'])
     bench.scheduler.end()
-    bench.lead()
+    await ledger.leadAgain(bench)
     await bench.pass(3_000)
     assert.equal(bench.lost.length, 1)
-    assert.equal(bench.record('bad')?.lastRun?.outcome, 'lost')
     assert.ok(bench.skips.every((reason) => reason === 'overlap'))
+    assert.deepEqual(await outcomesOf(ledger, 'bad'), ['abandoned'])
+    assert.deepEqual(await ledger.discrepancies('bad', 1_000), [])
+  })
+
+  test('ends long after it was called lost is written down as lost, and its job runs again', async () => {
+    const ledger = new LedgerBench()
+    const gate = Promise.withResolvers<void>()
+    const bench = await ledger.lead((one) =>
+      one.schedule('bad', { every: '1s' }, () => gate.promise, {
+        timeout: '1s',
+        timeoutGrace: '1s',
+      }),
+    )
+    await bench.pass(4_000)
+    gate.resolve()
+    await settle()
+    assert.deepEqual(await outcomesOf(ledger, 'bad'), ['lost'])
+    await bench.pass(1_000)
+    assert.deepEqual(await outcomesOf(ledger, 'bad'), ['lost', 'succeeded'])
+    assert.deepEqual(await ledger.discrepancies('bad', 1_000), [])
   })
 
   test('throws inside an abort listener: the others are aborted, and its run ends as it does', async () => {
-    const bench = new SchedulerBench().lead()
+    const ledger = new LedgerBench()
+    const bench = await ledger.lead()
     const uncaught: unknown[] = []
     // For Node.js it is an uncaught exception, which nobody else can catch.
     process.setUncaughtExceptionCaptureCallback((error) => void uncaught.push(error))
@@ -173,6 +216,7 @@ describe('a handler that', () => {
         bench.runs.filter(({ jobId }) => jobId === 'bad').map(({ outcome }) => outcome),
         ['timed-out', 'aborted'],
       )
+      assert.deepEqual(await outcomesOf(ledger, 'bad'), ['timed-out', 'aborted'])
       assert.equal(bench.runs.filter(({ jobId }) => jobId === 'good').length, 2)
       assert.deepEqual(
         uncaught.map((error) => (error as Error).message),
@@ -184,7 +228,8 @@ describe('a handler that', () => {
   })
 
   test('removes its own job ends as it would have, and is not run or tried again', async () => {
-    const bench = new SchedulerBench().lead()
+    const ledger = new LedgerBench()
+    const bench = await ledger.lead()
     const handler = async (): Promise<never> => {
       bench.scheduler.remove('a')
       await settle()
@@ -197,7 +242,9 @@ describe('a handler that', () => {
       ['failed'],
     )
     assert.deepEqual(bench.scheduler.records(), [])
-    assert.equal(bench.clock.timers, 0)
+    assert.equal(bench.clock.timers, 1, 'for nothing but the history, which is shortened')
+    const [run, ...others] = await ledger.runs('a')
+    assert.deepEqual([run?.outcome, run?.retryAtMs, others], ['failed', undefined, []])
   })
 
   test('schedules its own job again, with every schedule: one tick a second, and none twice', async () => {
@@ -206,7 +253,8 @@ describe('a handler that', () => {
       { every: '1s', mode: 'after-finish' },
       { cron: '* * * * * *' },
     ]) {
-      const bench = new SchedulerBench().lead()
+      const ledger = new LedgerBench()
+      const bench = await ledger.lead()
       const ticks: number[] = []
       const handler = (run: Run): void => {
         ticks.push(+run.scheduledFor - 1_767_225_600_000)
@@ -215,11 +263,14 @@ describe('a handler that', () => {
       bench.schedule('a', schedule, handler)
       await bench.pass(4_500)
       assert.deepEqual(ticks, [1_000, 2_000, 3_000, 4_000], JSON.stringify(schedule))
+      const succeeded = ticks.map(() => 'succeeded')
+      assert.deepEqual(await outcomesOf(ledger, 'a'), succeeded)
     }
   })
 
   test('removes its own job and schedules it anew has its interval counted from then', async () => {
-    const bench = new SchedulerBench().lead()
+    const ledger = new LedgerBench()
+    const bench = await ledger.lead()
     let runs = 0
     const handler = (): void => {
       runs++
@@ -233,6 +284,7 @@ describe('a handler that', () => {
     assert.equal(runs, 1)
     await bench.pass(250)
     assert.equal(runs, 2)
+    assert.deepEqual(await outcomesOf(ledger, 'a'), ['succeeded', 'succeeded'])
   })
 
   test('and another that remove, replace and run each other: both come to their end', async () => {

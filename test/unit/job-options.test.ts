@@ -188,7 +188,7 @@ describe('overlap', () => {
       new Date(startMs + 2_000).toISOString(),
       new Date(startMs + 3_000).toISOString(),
     ])
-    assert.deepEqual(bench.skips, ['overlap', 'overlap'])
+    assert.deepEqual(bench.skips, ['queue', 'queue'])
     await runs.end()
     assert.equal(runs.started, 2)
     assert.equal(runs.most, 1)
@@ -205,7 +205,7 @@ describe('overlap', () => {
     bench.schedule('a', { every: '1s' }, runs.handler, { overlap: { allow: 3 } })
     await bench.pass(5_000)
     assert.equal(runs.going.length, 3)
-    assert.deepEqual(bench.skips, ['overlap', 'overlap'])
+    assert.deepEqual(bench.skips, ['limit', 'limit'])
     await assert.rejects(bench.scheduler.runNow('a', undefined), { code: 'TENURE_ERR_JOB_RUNNING' })
     await runs.end()
     await bench.pass(1_000)

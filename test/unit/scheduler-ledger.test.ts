@@ -533,18 +533,51 @@ describe('a tick that failed and is to be tried again', () => {
 })
 
 describe('ticks that are skipped', () => {
-  test('stand in the ledger with their reason: overlap, and what waited for nothing', async () => {
-    const ledger = new LedgerBench()
-    const bench = await ledger.lead((one) => {
-      one.schedule('a', { every: '1s' }, forever)
-      one.schedule('b', { every: '1s' }, forever, { overlap: 'queue' })
-    })
-    await bench.pass(4_000)
-    for (const id of ['a', 'b']) {
-      const { skips } = await ledger.reading(id)
-      assert.ok(skips.every(({ reason }) => reason === 'overlap'))
-      assert.equal(skips.length, id === 'a' ? 3 : 2)
-      assert.deepEqual(await ledger.discrepancies(id, 1_000), [])
+  test('stand in the ledger with the reason that is told: by overlap, what waited in vain, a limit', async () => {
+    for (const [overlap, reason, count] of [
+      ['skip', 'overlap', 4],
+      ['queue', 'queue', 3],
+      [{ allow: 1 }, 'overlap', 4],
+      [{ allow: 3 }, 'limit', 2],
+    ] as const) {
+      const ledger = new LedgerBench()
+      const bench = await ledger.lead((one) =>
+        one.schedule('a', { every: '1s' }, forever, { overlap }),
+      )
+      await bench.pass(5_000)
+      const { skips } = await ledger.reading('a')
+      const reasons = Array.from({ length: count }, () => reason)
+      assert.deepEqual(
+        skips.map((skip) => skip.reason),
+        reasons,
+      )
+      assert.deepEqual(bench.skips, reasons)
+      assert.deepEqual(
+        bench.scheduler.recentSkips.map((skip) => skip.reason),
+        reasons,
+      )
+      assert.deepEqual(await ledger.discrepancies('a', 1_000), [])
+    }
+  })
+
+  test('of a retry that another leader has left and has no place are told, with the same reasons', async () => {
+    for (const [overlap, reason] of [
+      ['queue', 'overlap'],
+      [{ allow: 2 }, 'limit'],
+    ] as const) {
+      const ledger = new LedgerBench()
+      const retry = { attempts: 2, backoff: '1h', backoffMax: '2h' }
+      const fail = (): Promise<never> => Promise.reject(new Error('failed'))
+      const first = await ledger.lead((one) =>
+        one.schedule('a', { every: '1s' }, fail, { overlap: { allow: 3 }, retry }),
+      )
+      // One more than the next leader has places for.
+      await first.pass(overlap === 'queue' ? 2_000 : 3_000)
+      ledger.crash(first)
+      const second = await ledger.lead((one) =>
+        one.schedule('a', { every: '1s' }, fail, { overlap, retry }),
+      )
+      assert.deepEqual(second.skips, [reason])
     }
   })
 

@@ -31,6 +31,7 @@ import {
   type Superseded,
   type TickSkip,
 } from '../ledger-store.ts'
+import { ScheduleTable } from './schedule-table.ts'
 
 type Mutable<Row> = { -readonly [Key in keyof Row]: Row[Key] }
 
@@ -78,6 +79,7 @@ const byLastTick = (a: TickSkip, b: TickSkip): number => a.untilTickMs - b.until
 export class LedgerTable {
   readonly #tokenOf: (lease: string) => number
   readonly #books = new Map<string, Book>()
+  readonly schedules = new ScheduleTable()
 
   /** `tokenOf` tells the last token that was granted for a lease. */
   constructor(tokenOf: (lease: string) => number) {
@@ -137,6 +139,7 @@ export class LedgerTable {
     const superseded = this.supersededBy(request)
     if (superseded) return superseded
     const { lease, token, afterJobId, nowMs, forgetAgeMs } = request
+    this.schedules.forget(lease, request.followedRevision)
     const book = this.#bookOf(lease)
     let removed = this.#pruneByAge(book, request)
     let last = afterJobId

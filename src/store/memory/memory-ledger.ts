@@ -1,4 +1,11 @@
-import { checkBatch, checkClaims, checkRecords, checkRegistrations } from '../ledger-checks.ts'
+import {
+  checkBatch,
+  checkChanges,
+  checkClaims,
+  checkRecords,
+  checkRegistrations,
+  checkStored,
+} from '../ledger-checks.ts'
 import type {
   AbandonReply,
   AbandonRequest,
@@ -17,6 +24,14 @@ import type {
   RegisterRequest,
   SetPausedRequest,
 } from '../ledger-store.ts'
+import type {
+  ReadSchedulesReply,
+  ReadSchedulesRequest,
+  RemoveScheduleReply,
+  RemoveScheduleRequest,
+  StoreScheduleReply,
+  StoreScheduleRequest,
+} from '../stored-schedule.ts'
 import type { LedgerTable } from './ledger-table.ts'
 import type { Memory } from './memory-store.ts'
 
@@ -55,6 +70,29 @@ export class MemoryLedgerStore implements LedgerStore {
   async trySetPaused(request: SetPausedRequest, signal: AbortSignal): Promise<readonly string[]> {
     checkBatch(request.jobIds.length, 'jobs')
     return this.#table(signal).setPaused(request)
+  }
+
+  async tryStoreSchedule(
+    request: StoreScheduleRequest,
+    signal: AbortSignal,
+  ): Promise<StoreScheduleReply> {
+    checkStored(request)
+    return this.#table(signal).schedules.store(request)
+  }
+
+  async tryRemoveSchedule(
+    request: RemoveScheduleRequest,
+    signal: AbortSignal,
+  ): Promise<RemoveScheduleReply> {
+    return this.#table(signal).schedules.remove(request)
+  }
+
+  async readSchedules(
+    request: ReadSchedulesRequest,
+    signal: AbortSignal,
+  ): Promise<ReadSchedulesReply> {
+    checkChanges(request)
+    return { kind: 'answered', changes: this.#table(signal).schedules.read(request) }
   }
 
   async readJobs(request: ReadJobsRequest, signal: AbortSignal): Promise<readonly LedgerJob[]> {

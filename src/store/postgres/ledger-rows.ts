@@ -1,3 +1,4 @@
+import type { ScheduleChange } from '../stored-schedule.ts'
 import type { LedgerJob, LedgerRun, LedgerSkip, SkipReason } from '../ledger-store.ts'
 
 /** A row of `tenure_job`, as JSON shows it. */
@@ -35,6 +36,24 @@ export interface SkipRow {
   readonly count: number
   readonly reason: SkipReason
   readonly token: number
+}
+
+/** A row of `tenure_schedule`. */
+export interface ScheduleRow {
+  readonly job_id: string
+  readonly revision: number
+  readonly handler: string | null
+  readonly words: string
+  readonly text: string
+  readonly stored_at_ms: number
+}
+
+/** A change of a stored job in the words of the interface. */
+export function changeOf(row: ScheduleRow): ScheduleChange {
+  const { job_id: jobId, revision, handler, words, text, stored_at_ms: storedAtMs } = row
+  const isStored = handler !== null
+  const schedule = isStored ? { jobId, handler, words, text, storedAtMs } : undefined
+  return { revision, jobId, schedule }
 }
 
 /** A job in the words of the interface. */

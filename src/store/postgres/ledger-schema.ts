@@ -11,6 +11,8 @@ export interface LedgerNames {
   readonly job: string
   readonly run: string
   readonly skip: string
+  readonly schedule: string
+  readonly revision: string
   readonly begin: string
   readonly tryRegister: string
   readonly tryClaim: string
@@ -18,6 +20,8 @@ export interface LedgerNames {
   readonly tryAbandon: string
   readonly tryPrune: string
   readonly trySetPaused: string
+  readonly tryStoreSchedule: string
+  readonly tryRemoveSchedule: string
 }
 
 /** The names within one schema of the database. */
@@ -30,6 +34,8 @@ export function ledgerNames(schema: string): LedgerNames {
     job: name('tenure_job'),
     run: name('tenure_run'),
     skip: name('tenure_skip'),
+    schedule: name('tenure_schedule'),
+    revision: name('tenure_schedule_revision'),
     begin: name(`tenure_ledger_begin_${ledgerVersion}`),
     tryRegister: name(`tenure_try_register_${ledgerVersion}`),
     tryClaim: name(`tenure_try_claim_${ledgerVersion}`),
@@ -37,6 +43,8 @@ export function ledgerNames(schema: string): LedgerNames {
     tryAbandon: name(`tenure_try_abandon_${ledgerVersion}`),
     tryPrune: name(`tenure_try_prune_${ledgerVersion}`),
     trySetPaused: name(`tenure_try_set_paused_${ledgerVersion}`),
+    tryStoreSchedule: name(`tenure_try_store_schedule_${ledgerVersion}`),
+    tryRemoveSchedule: name(`tenure_try_remove_schedule_${ledgerVersion}`),
   }
 }
 
@@ -48,6 +56,9 @@ export function ledgerNames(schema: string): LedgerNames {
  * - `tenure_run`: one row a run. `slot` is empty for a tick, and the run's id for a run by hand: so
  *   that an attempt at a tick has one row, whoever tries. `outcome` is null while it runs.
  * - `tenure_skip`: one row for ticks that were skipped together.
+ * - `tenure_schedule`: one row a stored job; without a handler it was removed.
+ * - `tenure_schedule_revision`: the last revision of the stored jobs, which rises for ever. Whoever
+ *   writes there locks its row until the commit, so that revisions are committed in their order.
  *
  * They have a version of their own. That of the leases says whether an older Tenure may use the
  * schema, and an older Tenure, which knows nothing of these tables, may.
@@ -67,13 +78,14 @@ export function ledgerSql(schema: string): string {
     tryAbandon(names),
     tryPrune(names),
     trySetPaused(names),
+    schedules(names),
     `INSERT INTO ${names.version} (version)
   SELECT ${ledgerVersion} WHERE NOT EXISTS (SELECT FROM ${names.version});
 `,
   ].join('\n')
 }
 
-function tables({ version, job, run, skip }: LedgerNames): string {
+function tables({ version, job, run, skip, schedule, revision }: LedgerNames): string {
   return `CREATE TABLE IF NOT EXISTS ${version} (version integer NOT NULL);
 CREATE TABLE IF NOT EXISTS ${job} (
   lease text NOT NULL,
@@ -121,8 +133,30 @@ CREATE TABLE IF NOT EXISTS ${skip} (
   PRIMARY KEY (lease, job_id, tick_ms)
 );
 CREATE INDEX IF NOT EXISTS tenure_skip_until ON ${skip} (lease, until_tick_ms);
+CREATE TABLE IF NOT EXISTS ${schedule} (
+  lease text NOT NULL,
+  job_id text COLLATE "C" NOT NULL,
+  revision bigint NOT NULL,
+  handler text,
+  words text NOT NULL,
+  text text NOT NULL,
+  stored_at_ms double precision NOT NULL,
+  PRIMARY KEY (lease, job_id)
+);
+CREATE INDEX IF NOT EXISTS tenure_schedule_changed ON ${schedule} (lease, revision);
+CREATE TABLE IF NOT EXISTS ${revision} (
+  lease text PRIMARY KEY,
+  revision bigint NOT NULL
+);
 `
 }
+
+/** What is acknowledged must survive a crash of the server, whatever the role's setting is. */
+const settings = `  PERFORM set_config('lock_timeout', '${lockTimeoutMs}', true);
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'local', true);
+  END IF;
+`
 
 /** Locks the counter of the lease, and tells the last token that was granted. */
 function begin({ begin: name, token }: LedgerNames): string {
@@ -130,12 +164,7 @@ function begin({ begin: name, token }: LedgerNames): string {
 DECLARE
   v_granted bigint;
 BEGIN
-  PERFORM set_config('lock_timeout', '${lockTimeoutMs}', true);
-  -- What is acknowledged must survive a crash of the server, whatever the role's setting is.
-  IF current_setting('synchronous_commit') = 'off' THEN
-    PERFORM set_config('synchronous_commit', 'local', true);
-  END IF;
-  SELECT token INTO v_granted FROM ${token} WHERE lease = p_lease FOR UPDATE;
+${settings}  SELECT token INTO v_granted FROM ${token} WHERE lease = p_lease FOR UPDATE;
   RETURN coalesce(v_granted, 0);
 END
 $$;
@@ -329,7 +358,8 @@ function tryAbandon({ tryAbandon: name, begin: beginName, run }: LedgerNames): s
   )
 }
 
-function tryPrune({ tryPrune: name, begin: beginName, job, run, skip }: LedgerNames): string {
+function tryPrune(names: LedgerNames): string {
+  const { tryPrune: name, begin: beginName, job, run, skip, schedule } = names
   /** Removes rows, as many as are still to be removed with this call, and counts them. */
   const remove = (table: string, which: string, indent: string): string =>
     [
@@ -345,19 +375,21 @@ function tryPrune({ tryPrune: name, begin: beginName, job, run, skip }: LedgerNa
     name,
     beginName,
     `p_keep_runs bigint, p_keep_from_ms double precision,
-  p_forget_before_ms double precision, p_after_job_id text`,
+  p_forget_before_ms double precision, p_followed_revision bigint, p_after_job_id text`,
     `  v_removed bigint := 0;
   v_rows bigint;
   v_jobs bigint := 0;
   v_last text := p_after_job_id;
   v_job_id text;
 `,
-    `${remove(
-      run,
-      `${run}
+    `  DELETE FROM ${schedule}
+    WHERE lease = p_lease AND revision <= p_followed_revision AND handler IS NULL;
+${remove(
+  run,
+  `${run}
     WHERE lease = p_lease AND started_at_ms < p_keep_from_ms AND ${isPrunable}`,
-      '  ',
-    )}${remove(skip, `${skip} WHERE lease = p_lease AND until_tick_ms < p_keep_from_ms`, '  ')}
+  '  ',
+)}${remove(skip, `${skip} WHERE lease = p_lease AND until_tick_ms < p_keep_from_ms`, '  ')}
   FOR v_job_id IN SELECT job_id FROM ${job}
     WHERE lease = p_lease AND job_id > coalesce(p_after_job_id, '')
     ORDER BY job_id LIMIT ${ledgerBatchMax}
@@ -403,6 +435,47 @@ BEGIN
   )
   SELECT coalesce(jsonb_agg(job_id), '[]') INTO v_known FROM known;
   RETURN v_known;
+END
+$$;
+`
+}
+
+/** The verbs of stored jobs, which are anybody's: they hold neither the leader up nor one another. */
+function schedules(names: LedgerNames): string {
+  const { tryStoreSchedule, tryRemoveSchedule, schedule, revision } = names
+  const begin = `${settings}  INSERT INTO ${revision} AS r (lease, revision) VALUES (p_lease, 1)
+    ON CONFLICT (lease) DO UPDATE SET revision = r.revision + 1 RETURNING revision INTO v_revision;
+`
+  return `CREATE OR REPLACE FUNCTION ${tryStoreSchedule}(
+  p_lease text, p_job_id text, p_handler text, p_words text, p_text text,
+  p_stored_at_ms double precision, p_replaces boolean
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  v_revision bigint;
+BEGIN
+${begin}  INSERT INTO ${schedule} AS s
+    (lease, job_id, revision, handler, words, text, stored_at_ms)
+    VALUES (p_lease, p_job_id, v_revision, p_handler, p_words, p_text, p_stored_at_ms)
+    ON CONFLICT (lease, job_id) DO UPDATE SET
+      revision = excluded.revision,
+      stored_at_ms = CASE WHEN s.handler IS NOT NULL AND s.words = excluded.words
+        THEN s.stored_at_ms ELSE excluded.stored_at_ms END,
+      handler = excluded.handler,
+      words = excluded.words,
+      text = excluded.text
+    WHERE p_replaces OR s.handler IS NULL;
+  RETURN jsonb_build_object('kind', CASE WHEN FOUND THEN 'stored' ELSE 'exists' END);
+END
+$$;
+CREATE OR REPLACE FUNCTION ${tryRemoveSchedule}(
+  p_lease text, p_job_id text
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  v_revision bigint;
+BEGIN
+${begin}  UPDATE ${schedule} SET revision = v_revision, handler = NULL, words = '', text = ''
+    WHERE lease = p_lease AND job_id = p_job_id AND handler IS NOT NULL;
+  RETURN jsonb_build_object('kind', CASE WHEN FOUND THEN 'removed' ELSE 'unknown' END);
 END
 $$;
 `

@@ -4,9 +4,11 @@ import { createSystemClock } from '../../clock.ts'
 import { redactStoreUrl } from '../../store-url.ts'
 import {
   checkBatch,
+  checkChanges,
   checkClaims,
   checkRecords,
   checkRegistrations,
+  checkStored,
   storedError,
 } from '../ledger-checks.ts'
 import type {
@@ -32,13 +34,30 @@ import type {
   SkipOutcome,
   Superseded,
 } from '../ledger-store.ts'
+import type {
+  ReadSchedulesReply,
+  ReadSchedulesRequest,
+  RemoveScheduleReply,
+  RemoveScheduleRequest,
+  StoreScheduleReply,
+  StoreScheduleRequest,
+} from '../stored-schedule.ts'
 import { Connection } from './connection.ts'
 import { checkVersion, exists, install, type Installation } from './install.ts'
-import { jobOf, runOf, skipOf, type JobRow, type RunRow, type SkipRow } from './ledger-rows.ts'
+import {
+  changeOf,
+  jobOf,
+  runOf,
+  skipOf,
+  type JobRow,
+  type RunRow,
+  type ScheduleRow,
+  type SkipRow,
+} from './ledger-rows.ts'
 import { ledgerNames, ledgerSql, ledgerVersion, type LedgerNames } from './ledger-schema.ts'
 import { isMissingSchema } from './postgres-errors.ts'
 import type { PostgresStoreOptions } from './postgres-store.ts'
-import { schemaDefault, schemaNames } from './schema.ts'
+import { schemaDefault, schemaNames, schemaSql, schemaVersion } from './schema.ts'
 
 type Value = string | number | boolean | undefined
 
@@ -53,18 +72,25 @@ export class PostgresLedgerStore implements LedgerStore {
   readonly #connection: Connection
   readonly #names: LedgerNames
   readonly #installation: Installation
+  /** The tables of the leases, for who stores a job before anybody was a candidate. */
+  readonly #leases: Installation
 
   constructor(options: PostgresStoreOptions) {
     const { url, Client, schema = schemaDefault, clock = createSystemClock() } = options
     const shown = redactStoreUrl(url)
     this.#names = ledgerNames(schema)
+    const where = { schema, schemaName: schemaNames(schema).schema, shown }
     this.#installation = {
-      schema,
-      schemaName: schemaNames(schema).schema,
+      ...where,
       versionTable: this.#names.version,
       version: ledgerVersion,
       sql: ledgerSql(schema),
-      shown,
+    }
+    this.#leases = {
+      ...where,
+      versionTable: schemaNames(schema).version,
+      version: schemaVersion,
+      sql: schemaSql(schema),
     }
     this.#connection = new Connection({
       url,
@@ -124,12 +150,12 @@ export class PostgresLedgerStore implements LedgerStore {
   }
 
   async tryPrune(request: PruneRequest, signal: AbortSignal): Promise<PruneReply> {
-    const { keepRuns, keepAgeMs, forgetAgeMs, nowMs, afterJobId } = request
+    const { keepRuns, keepAgeMs, forgetAgeMs, nowMs, followedRevision, afterJobId } = request
     type Progress = { removed: number; more: boolean; last: string | null }
     const reply = await this.#write<Answered<Progress>>(
       this.#names.tryPrune,
       request,
-      [keepRuns, nowMs - keepAgeMs, nowMs - forgetAgeMs, afterJobId],
+      [keepRuns, nowMs - keepAgeMs, nowMs - forgetAgeMs, followedRevision, afterJobId],
       signal,
     )
     if (reply.kind === 'superseded') return reply
@@ -148,6 +174,48 @@ export class PostgresLedgerStore implements LedgerStore {
     const reply = await this.#call<string[]>(this.#names.trySetPaused, values, signal)
     const known = new Set(reply)
     return jobIds.filter((jobId) => known.has(jobId))
+  }
+
+  async tryStoreSchedule(
+    request: StoreScheduleRequest,
+    signal: AbortSignal,
+  ): Promise<StoreScheduleReply> {
+    checkStored(request)
+    const { jobId, handler, words, text, storedAtMs } = request.schedule
+    const what = [jobId, handler, words, text, storedAtMs]
+    const values = [request.lease, ...what, request.onConflict === 'replace']
+    const call = (): Promise<StoreScheduleReply | undefined> =>
+      this.#call(this.#names.tryStoreSchedule, values, signal)
+    const reply = await call()
+    if (reply !== undefined) return reply
+    // Nobody has been a candidate yet.
+    await this.#connection.run((client) => install(client, this.#leases), signal)
+    return (await call()) ?? { kind: 'exists' }
+  }
+
+  async tryRemoveSchedule(
+    { lease, jobId }: RemoveScheduleRequest,
+    signal: AbortSignal,
+  ): Promise<RemoveScheduleReply> {
+    const { tryRemoveSchedule: name } = this.#names
+    const reply = await this.#call<RemoveScheduleReply>(name, [lease, jobId], signal)
+    return reply ?? { kind: 'unknown' }
+  }
+
+  async readSchedules(
+    request: ReadSchedulesRequest,
+    signal: AbortSignal,
+  ): Promise<ReadSchedulesReply> {
+    checkChanges(request)
+    const { lease, afterRevision, limit } = request
+    const rows = await this.#read<ScheduleRow[]>(
+      `SELECT coalesce(json_agg(to_json(s)), '[]')::text AS reply FROM (
+        SELECT * FROM ${this.#names.schedule} WHERE lease = $1 AND revision > $2
+          ORDER BY revision LIMIT $3) s`,
+      [lease, afterRevision, limit],
+      signal,
+    )
+    return { kind: 'answered', changes: (rows ?? []).map(changeOf) }
   }
 
   async readJobs(request: ReadJobsRequest, signal: AbortSignal): Promise<readonly LedgerJob[]> {

@@ -1,4 +1,4 @@
-import { leaseSchema, versionedSchema, type Schema } from './schema.ts'
+import { hasTable, leaseSchema, versionedSchema, type Schema } from './schema.ts'
 
 /** The version of the tables below; those of a later version are left alone. */
 const ledgerVersion = 1
@@ -8,6 +8,8 @@ const ledgerVersion = 1
  * - `tenure_run`: one row a run. `slot` is empty for a tick, and the run's id for a run by hand: so
  *   that an attempt at a tick has one row, whoever tries. `outcome` is null while it runs.
  * - `tenure_skip`: one row for ticks that were skipped together.
+ * - `tenure_schedule`: one row a stored job; without a handler it was removed.
+ * - `tenure_schedule_revision`: the last revision of the stored jobs. It rises for ever.
  *
  * They have a version of their own. That of the leases says whether an older Tenure may use the
  * file, and an older Tenure, which knows nothing of these tables, may.
@@ -60,15 +62,36 @@ CREATE TABLE IF NOT EXISTS tenure_skip (
   PRIMARY KEY (lease, job_id, tick_ms)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tenure_skip_until ON tenure_skip (lease, until_tick_ms);
+CREATE TABLE IF NOT EXISTS tenure_schedule (
+  lease TEXT NOT NULL,
+  job_id TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  handler TEXT,
+  words TEXT NOT NULL,
+  text TEXT NOT NULL,
+  stored_at_ms REAL NOT NULL,
+  PRIMARY KEY (lease, job_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tenure_schedule_changed ON tenure_schedule (lease, revision);
+CREATE TABLE IF NOT EXISTS tenure_schedule_revision (
+  lease TEXT NOT NULL PRIMARY KEY,
+  revision INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 INSERT INTO tenure_ledger (version)
   SELECT ${ledgerVersion} WHERE NOT EXISTS (SELECT 1 FROM tenure_ledger);
 `
 
 const ownSchema = versionedSchema('tenure_ledger', ledgerVersion, tables)
 
-/** The tables of the ledger, and those of the leases, whose counters it reads. */
+/**
+ * The tables of the ledger, and those of the leases, whose counters it reads. The stored jobs came
+ * later, and change nothing for an older Tenure.
+ */
 export const ledgerSchema: Schema = {
-  isThere: (database) => leaseSchema.isThere(database) && ownSchema.isThere(database),
+  isThere: (database) =>
+    leaseSchema.isThere(database) &&
+    ownSchema.isThere(database) &&
+    hasTable(database, 'tenure_schedule_revision'),
   create(database) {
     leaseSchema.create(database)
     ownSchema.create(database)

@@ -55,14 +55,19 @@ export interface Schema {
   create(database: DatabaseSync): void
 }
 
+/** Whether a table of this name is there. */
+export function hasTable(database: DatabaseSync, name: string): boolean {
+  const table = database
+    .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
+    .get(name)
+  return table !== undefined
+}
+
 /** Tables with the table that tells their version. */
 export function versionedSchema(versionTable: string, version: number, sql: string): Schema {
   return {
     isThere(database) {
-      const table = database
-        .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
-        .get(versionTable)
-      if (table === undefined) return false
+      if (!hasTable(database, versionTable)) return false
       const row = database.prepare(`SELECT max(version) AS version FROM ${versionTable}`).get()
       const found = Number(row?.['version'] ?? 0)
       if (found > version) {
@@ -85,16 +90,15 @@ const versioned = versionedSchema('tenure_schema', schemaVersion, tables)
  * nothing for an older Tenure, which may go on using the file, so that the version stays.
  */
 export const leaseSchema: Schema = {
-  isThere: (database) => versioned.isThere(database) && hasJobsHash(database),
+  isThere: (database) => versioned.isThere(database) && !lacksJobsHash(database),
   create(database) {
     versioned.create(database)
-    if (!hasJobsHash(database)) database.exec('ALTER TABLE tenure_lease ADD COLUMN jobs_hash TEXT')
+    if (lacksJobsHash(database)) database.exec('ALTER TABLE tenure_lease ADD COLUMN jobs_hash TEXT')
   },
 }
 
-function hasJobsHash(database: DatabaseSync): boolean {
-  const column = database
-    .prepare("SELECT 1 FROM pragma_table_info('tenure_lease') WHERE name = 'jobs_hash'")
-    .get()
-  return column !== undefined
+/** Whether the table is there without the column; one that somebody has removed lacks nothing. */
+function lacksJobsHash(database: DatabaseSync): boolean {
+  const columns = database.prepare("SELECT name FROM pragma_table_info('tenure_lease')").all()
+  return columns.length > 0 && !columns.some(({ name }) => name === 'jobs_hash')
 }

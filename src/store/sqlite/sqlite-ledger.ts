@@ -1,9 +1,11 @@
 import { createSystemClock, type Clock } from '../../clock.ts'
 import {
   checkBatch,
+  checkChanges,
   checkClaims,
   checkRecords,
   checkRegistrations,
+  checkStored,
   storedError,
 } from '../ledger-checks.ts'
 import {
@@ -37,9 +39,18 @@ import {
   type Superseded,
   type TickSkip,
 } from '../ledger-store.ts'
+import type {
+  ReadSchedulesReply,
+  ReadSchedulesRequest,
+  RemoveScheduleReply,
+  RemoveScheduleRequest,
+  StoreScheduleReply,
+  StoreScheduleRequest,
+} from '../stored-schedule.ts'
 import { Connection, type Work } from './connection.ts'
 import { jobOf, runOf, skipOf, type Row } from './ledger-rows.ts'
 import { ledgerSchema } from './ledger-schema.ts'
+import { forgetSchedules, readSchedules, removeSchedule, storeSchedule } from './schedule-rows.ts'
 
 type Statements = Parameters<Work<unknown>>[0]
 
@@ -115,7 +126,10 @@ export class SqliteLedgerStore implements LedgerStore {
   }
 
   async tryPrune(request: PruneRequest, signal: AbortSignal): Promise<PruneReply> {
-    return this.#write(request, signal, (sql) => prune(sql, request))
+    return this.#write(request, signal, (sql) => {
+      forgetSchedules(sql, request.lease, request.followedRevision)
+      return prune(sql, request)
+    })
   }
 
   async trySetPaused(request: SetPausedRequest, signal: AbortSignal): Promise<readonly string[]> {
@@ -126,6 +140,32 @@ export class SqliteLedgerStore implements LedgerStore {
       const set = sql('UPDATE tenure_job SET paused = ? WHERE lease = ? AND job_id = ?')
       return jobIds.filter((jobId) => set.run(paused ? 1 : 0, lease, jobId).changes > 0)
     }, signal)
+  }
+
+  async tryStoreSchedule(
+    request: StoreScheduleRequest,
+    signal: AbortSignal,
+  ): Promise<StoreScheduleReply> {
+    checkStored(request)
+    return this.#connection.write((sql) => storeSchedule(sql, request), signal)
+  }
+
+  async tryRemoveSchedule(
+    request: RemoveScheduleRequest,
+    signal: AbortSignal,
+  ): Promise<RemoveScheduleReply> {
+    if (this.#connection.isMissing) return { kind: 'unknown' }
+    return this.#connection.write((sql) => removeSchedule(sql, request), signal)
+  }
+
+  async readSchedules(
+    request: ReadSchedulesRequest,
+    signal: AbortSignal,
+  ): Promise<ReadSchedulesReply> {
+    checkChanges(request)
+    if (this.#connection.isMissing) return { kind: 'answered', changes: [] }
+    const changes = await this.#connection.read((sql) => readSchedules(sql, request), signal)
+    return { kind: 'answered', changes }
   }
 
   async readJobs(request: ReadJobsRequest, signal: AbortSignal): Promise<readonly LedgerJob[]> {

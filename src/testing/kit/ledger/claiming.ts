@@ -81,7 +81,7 @@ export const claiming: readonly LedgerCase[] = [
       assert.deepEqual(await ledger.tryRegister({ ...author, jobs }, patience()), refusal)
       assert.deepEqual(await record(ledger, token, [], [skip(20)]), refusal)
       assert.deepEqual(await ledger.tryAbandon({ ...author, atMs: 1 }, patience()), refusal)
-      const bounds = { keepRuns: 0, keepAgeMs: 0, forgetAgeMs: 0, nowMs: 1e9 }
+      const bounds = { keepRuns: 0, keepAgeMs: 0, forgetAgeMs: 0, followedRevision: 0, nowMs: 1e9 }
       assert.deepEqual(
         await ledger.tryPrune({ ...author, ...bounds, afterJobId: undefined }, patience()),
         refusal,

@@ -153,7 +153,13 @@ export async function prune(
   const removed: number[] = []
   let next: { readonly afterJobId: string | undefined } | undefined = { afterJobId: undefined }
   while (next !== undefined) {
-    const bounds = { keepRuns: 1e6, keepAgeMs: 1e15, forgetAgeMs: 1e15, nowMs: 0 }
+    const bounds = {
+      keepRuns: 1e6,
+      keepAgeMs: 1e15,
+      forgetAgeMs: 1e15,
+      followedRevision: 0,
+      nowMs: 0,
+    }
     const reply = await ledger.tryPrune(
       { lease, token, ...bounds, ...options, ...next },
       patience(),

@@ -1,0 +1,154 @@
+import { isDeepStrictEqual } from 'node:util'
+
+import { checkName } from './check.ts'
+import type { Clock } from './clock.ts'
+import { describeValue, messageOf, TenureError } from './errors.ts'
+import { IdleConnection } from './idle-connection.ts'
+import type { ResolvedStore } from './options.ts'
+import { existsError, handlerUnknownError, ownError } from './schedule/job-errors.ts'
+import { readJobOptions } from './schedule/job-options.ts'
+import { readSchedule, type JobOptions, type Schedule } from './schedule/job.ts'
+import type { StoredJobs } from './schedule/stored-jobs.ts'
+import type { LedgerStore } from './store/ledger-store.ts'
+import { openLedger } from './store/open-ledger.ts'
+import { changesMax, storedTextLengthMax } from './store/stored-schedule.ts'
+
+/** A job that is kept in the store: plain data, as it was stored. */
+export interface StoredJob {
+  readonly id: string
+  /** The name of its handler. */
+  readonly handler: string
+  /** As it was given, with a text in the place of each `Date`. */
+  readonly schedule: Schedule
+  /** As they were given, without `onConflict`. */
+  readonly options: Omit<JobOptions<unknown>, 'onConflict'>
+  /** When it was stored with this schedule, in milliseconds since 1970. */
+  readonly storedAtMs: number
+}
+
+/** A job that is to be stored, as it was given. */
+export interface JobToStore {
+  readonly id: string
+  readonly schedule: unknown
+  readonly handler: string
+  readonly options: unknown
+}
+
+/** What it is made of. */
+export interface StoredSchedulesParts {
+  readonly store: ResolvedStore
+  readonly lease: string
+  readonly clock: Clock
+  /** How long a call may take. */
+  readonly timeoutMs: () => number
+  /** Whether an id is taken on this instance. */
+  readonly isOwn: (id: string) => boolean
+  /** What runs them where this instance leads. */
+  readonly jobs: Pick<StoredJobs, 'names' | 'look'>
+}
+
+/**
+ * Stores, removes and lists the jobs that are made while the application runs, whether or not this
+ * instance leads, or has been started: on a connection of its own.
+ */
+export class StoredSchedules {
+  readonly #parts: StoredSchedulesParts
+  readonly #connection: IdleConnection<LedgerStore>
+
+  constructor(parts: StoredSchedulesParts) {
+    this.#parts = parts
+    this.#connection = new IdleConnection(() => open(parts.store), parts.clock)
+  }
+
+  /** @throws TenureError naming what is wrong; `TENURE_ERR_JOB_EXISTS` as `onConflict` says */
+  async put({ id, schedule: given, handler, options }: JobToStore): Promise<void> {
+    const { lease, clock, isOwn, jobs } = this.#parts
+    const jobId = checkName(id, 'id', 'TENURE_ERR_JOB_ID')
+    if (!jobs.names.includes(handler)) throw handlerUnknownError(handler, jobs.names)
+    if (isOwn(jobId)) throw ownError(jobId)
+    const nowMs = clock.wallMs()
+    const { timing, description: words } = readSchedule(given, nowMs)
+    const { onConflict } = readJobOptions(options, timing)
+    const text = textOf(given, options)
+    const schedule = { jobId, handler, words, text, storedAtMs: Math.round(nowMs) }
+    const ledger = await this.#connection.open()
+    const { kind } = await ledger.tryStoreSchedule({ lease, schedule, onConflict }, this.#signal())
+    if (kind === 'exists' && onConflict === 'error') throw existsError(jobId)
+    jobs.look()
+  }
+
+  /** Removes one; whether there was one. The jobs of this instance are none of them. */
+  async remove(id: string): Promise<boolean> {
+    const { lease, isOwn, jobs } = this.#parts
+    const jobId = checkName(id, 'id', 'TENURE_ERR_JOB_ID')
+    if (isOwn(jobId)) return false
+    const ledger = await this.#connection.open()
+    const { kind } = await ledger.tryRemoveSchedule({ lease, jobId }, this.#signal())
+    if (kind === 'removed') jobs.look()
+    return kind === 'removed'
+  }
+
+  /** All of them, by when they were changed last. */
+  async list(): Promise<StoredJob[]> {
+    const { lease } = this.#parts
+    const ledger = await this.#connection.open()
+    const jobs = new Map<string, StoredJob>()
+    let afterRevision = 0
+    for (;;) {
+      const request = { lease, afterRevision, limit: changesMax }
+      const { changes } = await ledger.readSchedules(request, this.#signal())
+      for (const { revision, jobId, schedule } of changes) {
+        afterRevision = revision
+        jobs.delete(jobId)
+        if (schedule === undefined) continue
+        const { handler, text, storedAtMs } = schedule
+        const stored = JSON.parse(text) as Pick<StoredJob, 'schedule' | 'options'>
+        jobs.set(jobId, { id: jobId, handler, ...stored, storedAtMs })
+      }
+      if (changes.length < changesMax) return [...jobs.values()]
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+
+  #signal(): AbortSignal {
+    return AbortSignal.timeout(this.#parts.timeoutMs())
+  }
+}
+
+async function open(store: ResolvedStore): Promise<LedgerStore> {
+  const ledger = await openLedger(store)
+  if (ledger !== undefined) return ledger
+  throw new TenureError(
+    'TENURE_ERR_STORE_MODULE',
+    'Expected a store that can keep jobs; got a module that exports no `openLedgerStore`.',
+  )
+}
+
+/** What is kept of a job: nothing may be lost by it. */
+function textOf(schedule: unknown, options: unknown): string {
+  const { onConflict: _, ...rest } = options as JobOptions<unknown>
+  let text: string
+  try {
+    text = JSON.stringify({ schedule, options: rest })
+  } catch (error) {
+    throw dataError(messageOf(error))
+  }
+  const { data } = (JSON.parse(text) as { options: { data?: unknown } }).options
+  if (!isDeepStrictEqual(data, rest.data)) throw dataError(describeValue(rest.data))
+  if (text.length <= storedTextLengthMax) return text
+  throw new TenureError(
+    'TENURE_ERR_OPTION_TYPE',
+    `Expected the schedule and the options of a stored job to have at most ${storedTextLengthMax} ` +
+      `characters of JSON; got ${text.length}. Store a reference to the data instead.`,
+  )
+}
+
+function dataError(received: string): TenureError {
+  return new TenureError(
+    'TENURE_ERR_OPTION_TYPE',
+    `Expected \`data\` of a stored job to be what JSON can hold, unchanged; got ${received}.`,
+  )
+}
