@@ -173,9 +173,21 @@ $$;
 
 /**
  * Lists are given as JSON, of which the server expects a hundred entries, whatever they are: it
- * would go through a table as a whole for a single claim. Each entry is looked up instead.
+ * would go through a table as a whole for a single claim. Each entry is looked up instead. Without
+ * statistics it takes every lease for a small one, and would keep all its rows to compare each
+ * entry with each of them: hence also no materialization, and {@link lookedUp}.
  */
-const planning = 'SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off'
+const planning =
+  'SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off ' +
+  'SET enable_material = off SET enable_bitmapscan = off'
+
+/**
+ * Rows that are found for each entry of a list, by its key. `OFFSET 0` keeps the server from
+ * turning the join around, and from looking along another index for what is only compared after.
+ */
+function lookedUp(columns: string, table: string, row: string, key: string): string {
+  return `CROSS JOIN LATERAL (SELECT ${columns} FROM ${table} ${row} WHERE ${key} OFFSET 0) ${row}`
+}
 
 /** A verb that only the last term may use; `declarations` and `body` are PL/pgSQL. */
 function verb(
@@ -221,7 +233,7 @@ function tryRegister({ tryRegister: name, begin: beginName, job }: LedgerNames):
   RETURN jsonb_build_object('kind', 'answered', 'jobs', (
     SELECT coalesce(jsonb_agg(to_jsonb(j) ORDER BY r.place), '[]')
       FROM jsonb_array_elements(p_jobs) WITH ORDINALITY AS r(job, place)
-      JOIN ${job} j ON j.lease = p_lease AND j.job_id = r.job->>'jobId'));
+      ${lookedUp('*', job, 'j', "j.lease = p_lease AND j.job_id = r.job->>'jobId'")}));
 `,
   )
 }
@@ -231,6 +243,11 @@ const claimRows = `ROWS FROM (jsonb_to_recordset(p_claims) AS (
       "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
       "correlationId" text, "startedAtMs" double precision, rerun boolean, follows text
     )) WITH ORDINALITY`
+
+/** That a row of `tenure_job` is the job of a claim or a skip. */
+function isJobOf(row: string, asked: string): string {
+  return `${row}.lease = p_lease AND ${row}.job_id = ${asked}."jobId"`
+}
 
 /** That a row of `tenure_run` is the one that a claim or an end is about. */
 function isRunOf(row: string, asked: string): string {
@@ -252,7 +269,7 @@ function tryClaim({ tryClaim: name, begin: beginName, job, run }: LedgerNames): 
           CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END, c."runId", c.trigger, p_token,
           c."correlationId", c.rerun, c."startedAtMs"
         FROM ${claimRows} AS c
-        JOIN ${job} j ON j.lease = p_lease AND j.job_id = c."jobId"
+        ${lookedUp('cursor_ms', job, 'j', isJobOf('j', 'c'))}
         WHERE c.trigger <> 'tick' OR c.attempt > 1 OR c."tickMs" > j.cursor_ms
       ON CONFLICT DO NOTHING
       RETURNING job_id, tick_ms, attempt, trigger
@@ -262,10 +279,11 @@ function tryClaim({ tryClaim: name, begin: beginName, job, run }: LedgerNames): 
       WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
     WHERE j.lease = p_lease AND j.job_id = n.job_id;
   UPDATE ${run} r SET retry_at_ms = NULL
-    FROM ${claimRows} AS c
-    JOIN ${run} mine ON ${isRunOf('mine', 'c')}
-    WHERE c.follows IS NOT NULL AND mine.run_id = c."runId" AND mine.token = p_token
-      AND r.lease = p_lease AND r.job_id = c."jobId" AND r.tick_ms = c."tickMs"
+    FROM (SELECT c.* FROM ${claimRows} AS c
+      ${lookedUp('run_id, token', run, 'mine', isRunOf('mine', 'c'))}
+      WHERE c.follows IS NOT NULL AND mine.run_id = c."runId" AND mine.token = p_token
+      OFFSET 0) c
+    WHERE r.lease = p_lease AND r.job_id = c."jobId" AND r.tick_ms = c."tickMs"
       AND r.attempt = c.attempt - 1 AND r.run_id = c.follows;
   RETURN jsonb_build_object('kind', 'answered', 'outcomes', (
     SELECT coalesce(jsonb_agg(CASE
@@ -276,7 +294,7 @@ function tryClaim({ tryClaim: name, begin: beginName, job, run }: LedgerNames): 
       END ORDER BY c.ordinality), '[]')
     FROM ${claimRows} AS c
     LEFT JOIN ${run} r ON ${isRunOf('r', 'c')}
-    LEFT JOIN ${job} j ON j.lease = p_lease AND j.job_id = c."jobId"));
+    LEFT JOIN ${job} j ON ${isJobOf('j', 'c')}));
 `,
   )
 }
@@ -299,14 +317,15 @@ function tryRecord({ tryRecord: name, begin: beginName, job, run, skip }: Ledger
     '',
     `  UPDATE ${run} r SET outcome = e.outcome, finished_at_ms = e."finishedAtMs",
       error = e.error, retry_at_ms = e."retryAtMs"
-    FROM ${endRows} AS e
-    WHERE ${isRunOf('r', 'e')}
-      AND r.run_id = e."runId" AND r.outcome IS NULL;
+    FROM (SELECT e.*, found.ctid AS place FROM ${endRows} AS e
+      ${lookedUp('run_id, outcome, ctid', run, 'found', isRunOf('found', 'e'))}
+      WHERE found.run_id = e."runId" AND found.outcome IS NULL) e
+    WHERE r.ctid = e.place;
   WITH skipped AS (
     INSERT INTO ${skip} (lease, job_id, tick_ms, until_tick_ms, count, reason, token)
       SELECT p_lease, s."jobId", s."tickMs", s."untilTickMs", s.count, s.reason, p_token
         FROM ${skipRows} AS s
-        JOIN ${job} j ON j.lease = p_lease AND j.job_id = s."jobId"
+        ${lookedUp('cursor_ms', job, 'j', isJobOf('j', 's'))}
         WHERE s."tickMs" > j.cursor_ms
       ON CONFLICT DO NOTHING
       RETURNING job_id, until_tick_ms
@@ -334,7 +353,7 @@ function tryRecord({ tryRecord: name, begin: beginName, job, run, skip }: Ledger
     FROM ${skipRows} AS s
     LEFT JOIN ${skip} k
       ON k.lease = p_lease AND k.job_id = s."jobId" AND k.tick_ms = s."tickMs"
-    LEFT JOIN ${job} j ON j.lease = p_lease AND j.job_id = s."jobId"));
+    LEFT JOIN ${job} j ON ${isJobOf('j', 's')}));
 `,
   )
 }
