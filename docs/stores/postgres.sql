@@ -270,7 +270,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_register_1(
   p_lease text, p_token bigint, p_jobs jsonb
-) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off SET enable_bitmapscan = off AS $$
 DECLARE
   v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
 BEGIN
@@ -291,13 +291,13 @@ BEGIN
   RETURN jsonb_build_object('kind', 'answered', 'jobs', (
     SELECT coalesce(jsonb_agg(to_jsonb(j) ORDER BY r.place), '[]')
       FROM jsonb_array_elements(p_jobs) WITH ORDINALITY AS r(job, place)
-      JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = r.job->>'jobId'));
+      CROSS JOIN LATERAL (SELECT * FROM "tenure".tenure_job j WHERE j.lease = p_lease AND j.job_id = r.job->>'jobId' OFFSET 0) j));
 END
 $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_claim_1(
   p_lease text, p_token bigint, p_claims jsonb
-) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off SET enable_bitmapscan = off AS $$
 DECLARE
   v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
 BEGIN
@@ -314,7 +314,7 @@ BEGIN
       "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
       "correlationId" text, "startedAtMs" double precision, rerun boolean, follows text
     )) WITH ORDINALITY AS c
-        JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = c."jobId"
+        CROSS JOIN LATERAL (SELECT cursor_ms FROM "tenure".tenure_job j WHERE j.lease = p_lease AND j.job_id = c."jobId" OFFSET 0) j
         WHERE c.trigger <> 'tick' OR c.attempt > 1 OR c."tickMs" > j.cursor_ms
       ON CONFLICT DO NOTHING
       RETURNING job_id, tick_ms, attempt, trigger
@@ -324,15 +324,16 @@ BEGIN
       WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
     WHERE j.lease = p_lease AND j.job_id = n.job_id;
   UPDATE "tenure".tenure_run r SET retry_at_ms = NULL
-    FROM ROWS FROM (jsonb_to_recordset(p_claims) AS (
+    FROM (SELECT c.* FROM ROWS FROM (jsonb_to_recordset(p_claims) AS (
       "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
       "correlationId" text, "startedAtMs" double precision, rerun boolean, follows text
     )) WITH ORDINALITY AS c
-    JOIN "tenure".tenure_run mine ON mine.lease = p_lease AND mine.job_id = c."jobId"
+      CROSS JOIN LATERAL (SELECT run_id, token FROM "tenure".tenure_run mine WHERE mine.lease = p_lease AND mine.job_id = c."jobId"
       AND mine.tick_ms = c."tickMs" AND mine.attempt = c.attempt
-      AND mine.slot = CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END
-    WHERE c.follows IS NOT NULL AND mine.run_id = c."runId" AND mine.token = p_token
-      AND r.lease = p_lease AND r.job_id = c."jobId" AND r.tick_ms = c."tickMs"
+      AND mine.slot = CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END OFFSET 0) mine
+      WHERE c.follows IS NOT NULL AND mine.run_id = c."runId" AND mine.token = p_token
+      OFFSET 0) c
+    WHERE r.lease = p_lease AND r.job_id = c."jobId" AND r.tick_ms = c."tickMs"
       AND r.attempt = c.attempt - 1 AND r.run_id = c.follows;
   RETURN jsonb_build_object('kind', 'answered', 'outcomes', (
     SELECT coalesce(jsonb_agg(CASE
@@ -354,7 +355,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_record_1(
   p_lease text, p_token bigint, p_ends jsonb, p_skips jsonb
-) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off SET enable_bitmapscan = off AS $$
 DECLARE
   v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
 BEGIN
@@ -363,29 +364,32 @@ BEGIN
   END IF;
   UPDATE "tenure".tenure_run r SET outcome = e.outcome, finished_at_ms = e."finishedAtMs",
       error = e.error, retry_at_ms = e."retryAtMs"
-    FROM ROWS FROM (jsonb_to_recordset(p_ends) AS (
+    FROM (SELECT e.*, found.ctid AS place FROM ROWS FROM (jsonb_to_recordset(p_ends) AS (
       "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
       outcome text, "finishedAtMs" double precision, error text, "retryAtMs" double precision
     )) WITH ORDINALITY AS e
-    WHERE r.lease = p_lease AND r.job_id = e."jobId"
-      AND r.tick_ms = e."tickMs" AND r.attempt = e.attempt
-      AND r.slot = CASE e.trigger WHEN 'tick' THEN '' ELSE e."runId" END
-      AND r.run_id = e."runId" AND r.outcome IS NULL;
-  WITH skipped AS (
-    INSERT INTO "tenure".tenure_skip (lease, job_id, tick_ms, until_tick_ms, count, reason, token)
-      SELECT p_lease, s."jobId", s."tickMs", s."untilTickMs", s.count, s.reason, p_token
-        FROM ROWS FROM (jsonb_to_recordset(p_skips) AS (
+      CROSS JOIN LATERAL (SELECT run_id, outcome, ctid FROM "tenure".tenure_run found WHERE found.lease = p_lease AND found.job_id = e."jobId"
+      AND found.tick_ms = e."tickMs" AND found.attempt = e.attempt
+      AND found.slot = CASE e.trigger WHEN 'tick' THEN '' ELSE e."runId" END OFFSET 0) found
+      WHERE found.run_id = e."runId" AND found.outcome IS NULL) e
+    WHERE r.ctid = e.place;
+  IF jsonb_array_length(p_skips) > 0 THEN
+    WITH skipped AS (
+      INSERT INTO "tenure".tenure_skip (lease, job_id, tick_ms, until_tick_ms, count, reason, token)
+        SELECT p_lease, s."jobId", s."tickMs", s."untilTickMs", s.count, s.reason, p_token
+          FROM ROWS FROM (jsonb_to_recordset(p_skips) AS (
       "jobId" text, "tickMs" double precision, "untilTickMs" double precision, count bigint,
       reason text
     )) WITH ORDINALITY AS s
-        JOIN "tenure".tenure_job j ON j.lease = p_lease AND j.job_id = s."jobId"
-        WHERE s."tickMs" > j.cursor_ms
-      ON CONFLICT DO NOTHING
-      RETURNING job_id, until_tick_ms
-  )
-  UPDATE "tenure".tenure_job j SET cursor_ms = greatest(j.cursor_ms, n.until_tick_ms)
-    FROM (SELECT job_id, max(until_tick_ms) AS until_tick_ms FROM skipped GROUP BY job_id) n
-    WHERE j.lease = p_lease AND j.job_id = n.job_id;
+          CROSS JOIN LATERAL (SELECT cursor_ms FROM "tenure".tenure_job j WHERE j.lease = p_lease AND j.job_id = s."jobId" OFFSET 0) j
+          WHERE s."tickMs" > j.cursor_ms
+        ON CONFLICT DO NOTHING
+        RETURNING job_id, until_tick_ms
+    )
+    UPDATE "tenure".tenure_job j SET cursor_ms = greatest(j.cursor_ms,
+        (SELECT max(until_tick_ms) FROM skipped k WHERE k.job_id = j.job_id))
+      WHERE j.lease = p_lease AND j.job_id = ANY (ARRAY(SELECT job_id FROM skipped));
+  END IF;
   RETURN jsonb_build_object('kind', 'answered', 'ends', (
     SELECT coalesce(jsonb_agg(CASE
         WHEN r.run_id IS NULL THEN jsonb_build_object('kind', 'unknown')
@@ -420,7 +424,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_abandon_1(
   p_lease text, p_token bigint, p_at_ms double precision
-) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off SET enable_bitmapscan = off AS $$
 DECLARE
   v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
 BEGIN
@@ -443,7 +447,7 @@ $$;
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_prune_1(
   p_lease text, p_token bigint, p_keep_runs bigint, p_keep_from_ms double precision,
   p_forget_before_ms double precision, p_followed_revision bigint, p_after_job_id text
-) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off SET enable_bitmapscan = off AS $$
 DECLARE
   v_granted bigint := "tenure".tenure_ledger_begin_1(p_lease);
   v_removed bigint := 0;
@@ -498,7 +502,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_set_paused_1(
   p_lease text, p_job_ids jsonb, p_paused boolean
-) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+) RETURNS jsonb LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off SET enable_bitmapscan = off AS $$
 DECLARE
   v_known jsonb;
 BEGIN

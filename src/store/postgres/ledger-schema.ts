@@ -321,18 +321,20 @@ function tryRecord({ tryRecord: name, begin: beginName, job, run, skip }: Ledger
       ${lookedUp('run_id, outcome, ctid', run, 'found', isRunOf('found', 'e'))}
       WHERE found.run_id = e."runId" AND found.outcome IS NULL) e
     WHERE r.ctid = e.place;
-  WITH skipped AS (
-    INSERT INTO ${skip} (lease, job_id, tick_ms, until_tick_ms, count, reason, token)
-      SELECT p_lease, s."jobId", s."tickMs", s."untilTickMs", s.count, s.reason, p_token
-        FROM ${skipRows} AS s
-        ${lookedUp('cursor_ms', job, 'j', isJobOf('j', 's'))}
-        WHERE s."tickMs" > j.cursor_ms
-      ON CONFLICT DO NOTHING
-      RETURNING job_id, until_tick_ms
-  )
-  UPDATE ${job} j SET cursor_ms = greatest(j.cursor_ms, n.until_tick_ms)
-    FROM (SELECT job_id, max(until_tick_ms) AS until_tick_ms FROM skipped GROUP BY job_id) n
-    WHERE j.lease = p_lease AND j.job_id = n.job_id;
+  IF jsonb_array_length(p_skips) > 0 THEN
+    WITH skipped AS (
+      INSERT INTO ${skip} (lease, job_id, tick_ms, until_tick_ms, count, reason, token)
+        SELECT p_lease, s."jobId", s."tickMs", s."untilTickMs", s.count, s.reason, p_token
+          FROM ${skipRows} AS s
+          ${lookedUp('cursor_ms', job, 'j', isJobOf('j', 's'))}
+          WHERE s."tickMs" > j.cursor_ms
+        ON CONFLICT DO NOTHING
+        RETURNING job_id, until_tick_ms
+    )
+    UPDATE ${job} j SET cursor_ms = greatest(j.cursor_ms,
+        (SELECT max(until_tick_ms) FROM skipped k WHERE k.job_id = j.job_id))
+      WHERE j.lease = p_lease AND j.job_id = ANY (ARRAY(SELECT job_id FROM skipped));
+  END IF;
   RETURN jsonb_build_object('kind', 'answered', 'ends', (
     SELECT coalesce(jsonb_agg(CASE
         WHEN r.run_id IS NULL THEN jsonb_build_object('kind', 'unknown')
