@@ -79,7 +79,7 @@ const byLastTick = (a: TickSkip, b: TickSkip): number => a.untilTickMs - b.until
 export class LedgerTable {
   readonly #tokenOf: (lease: string) => number
   readonly #books = new Map<string, Book>()
-  readonly schedules = new ScheduleTable()
+  readonly schedules: ScheduleTable = new ScheduleTable()
 
   /** `tokenOf` tells the last token that was granted for a lease. */
   constructor(tokenOf: (lease: string) => number) {
