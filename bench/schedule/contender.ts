@@ -16,12 +16,10 @@ export interface ContenderConfig {
   readonly tenure: string
 }
 
-/** A scheduler that is measured, in a process of its own. */
+/** A scheduler that is measured, in a process of its own, which is killed after. */
 export interface Contender {
   /** Registers jobs. Resolves when the last one is known wherever it has to be. */
   register(jobs: number, kind: JobKind): Promise<void>
-  /** Ends everything. */
-  end(): Promise<void>
 }
 
 /** What each file in `contenders/` exports as `createContender`. */

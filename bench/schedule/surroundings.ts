@@ -2,7 +2,7 @@ import { PostgresServer } from '../../test/support/postgres-server.ts'
 import { missing } from '../../test/support/programs.ts'
 import { createTestStore } from '../../test/support/test-store.ts'
 import { descendantsOf, memoryOf } from '../../test/support/witness.ts'
-import { endLater } from './endings.ts'
+import { endLater, startUnlessEnded } from './endings.ts'
 import type { Need } from './entries.ts'
 import { cpuMsOf } from './process-figures.ts'
 import { RedisServer } from './redis-server.ts'
@@ -37,7 +37,11 @@ export function absenceOf(need: Need | undefined): string | undefined {
 }
 
 /** Makes what a contender needs. */
-export async function surround(need: Need | undefined): Promise<Surroundings> {
+export function surround(need: Need | undefined): Promise<Surroundings> {
+  return startUnlessEnded(() => start(need))
+}
+
+async function start(need: Need | undefined): Promise<Surroundings> {
   const none = (): undefined => undefined
   switch (need) {
     case undefined:

@@ -223,7 +223,8 @@ CREATE TABLE IF NOT EXISTS "tenure".tenure_run (
   retry_at_ms double precision,
   PRIMARY KEY (lease, job_id, tick_ms, attempt, slot)
 );
-CREATE INDEX IF NOT EXISTS tenure_run_started ON "tenure".tenure_run (lease, started_at_ms);
+-- The lease comes last: nothing that is looked up by its key shall be looked for along these.
+CREATE INDEX IF NOT EXISTS tenure_run_started_at ON "tenure".tenure_run (started_at_ms, lease);
 CREATE INDEX IF NOT EXISTS tenure_run_running ON "tenure".tenure_run (lease) WHERE outcome IS NULL;
 CREATE INDEX IF NOT EXISTS tenure_run_abandoned ON "tenure".tenure_run (lease, abandoned_by)
   WHERE abandoned_by IS NOT NULL;
@@ -238,7 +239,7 @@ CREATE TABLE IF NOT EXISTS "tenure".tenure_skip (
   token bigint NOT NULL,
   PRIMARY KEY (lease, job_id, tick_ms)
 );
-CREATE INDEX IF NOT EXISTS tenure_skip_until ON "tenure".tenure_skip (lease, until_tick_ms);
+CREATE INDEX IF NOT EXISTS tenure_skip_until_tick ON "tenure".tenure_skip (until_tick_ms, lease);
 CREATE TABLE IF NOT EXISTS "tenure".tenure_schedule (
   lease text NOT NULL,
   job_id text COLLATE "C" NOT NULL,

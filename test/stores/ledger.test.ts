@@ -7,12 +7,14 @@ import { after, before, describe, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 
 import type { AcquireRequest, LedgerStore } from '../../src/index.ts'
+import { ledgerBatchMax } from '../../src/store/ledger-store.ts'
 import { openLedger } from '../../src/store/open-ledger.ts'
 import { openStore, type StoreConfig } from '../../src/store/open-store.ts'
 import { parseStoreUrl } from '../../src/store-url.ts'
 import { PostgresServer } from '../support/postgres-server.ts'
 import { missing } from '../support/programs.ts'
 import { createTestStore, type TestStore } from '../support/test-store.ts'
+import { until } from '../support/until.ts'
 
 const patience = (): AbortSignal => AbortSignal.timeout(20_000)
 
@@ -26,6 +28,30 @@ const request: AcquireRequest = {
 }
 const jobs = [{ jobId: 'nightly', schedule: 'every 1s', anchorMs: 0, cursorMs: 0 }]
 const author = { lease: 'scheduler', token: 1 }
+
+/** How many ticks of each job are written before it is counted what a further one reads. */
+const history = 4
+const job = { schedule: 'every 1s', anchorMs: 0, cursorMs: 0 }
+const claimed = { kind: 'claimed' }
+const succeeded = {
+  outcome: 'succeeded',
+  finishedAtMs: 1,
+  error: undefined,
+  retryAtMs: undefined,
+} as const
+const run = {
+  attempt: 1,
+  trigger: 'tick',
+  correlationId: 'test',
+  startedAtMs: 1,
+  rerun: false,
+  follows: undefined,
+} as const
+
+/** Something of each of some jobs. */
+function numbered<Item>(count: number, make: (jobId: string) => Item): Item[] {
+  return Array.from({ length: count }, (_, i) => make(`job-${i}`))
+}
 
 /** What stands in a file of this name among the tables of before. */
 function ofBefore(name: string): string {
@@ -228,6 +254,66 @@ describe('a ledger in PostgreSQL', { skip: missing('postgres') }, () => {
     assert.deepEqual(await ledger.readJobs(page, patience()), [])
     const schemas = await server.sql(`SELECT FROM pg_namespace WHERE nspname = 'tenure'`, database)
     assert.equal(schemas.length, 0)
+  })
+
+  describe('a call reads the rows that it is about, and not the history', () => {
+    /** What stands in the indexes and was read so far; a connection counts it when it ends. */
+    const readOf = async (database: string): Promise<number> => {
+      await until('nobody is connected', async () => (await server.connections(database)) === 0)
+      return until('it is counted', async () => {
+        const [row] = await server.sql<{ n: number | null }>(
+          `SELECT sum(idx_tup_read)::int AS n FROM pg_stat_user_indexes
+            WHERE relname IN ('tenure_run', 'tenure_job')`,
+          database,
+        )
+        return row?.n ?? undefined
+      })
+    }
+    const write = async (ledger: LedgerStore, tickMs: number, count: number): Promise<void> => {
+      const registrations = numbered(count, (jobId) => ({ ...job, jobId }))
+      await ledger.tryRegister({ ...author, jobs: registrations }, patience())
+      const claims = numbered(count, (jobId) => ({ ...run, jobId, tickMs, runId: `${tickMs}` }))
+      const reply = await ledger.tryClaim({ ...author, claims }, patience())
+      assert.deepEqual(reply, { kind: 'answered', outcomes: claims.map(() => claimed) })
+      const ends = claims.map(({ jobId, trigger, attempt, runId }) => {
+        return { jobId, tickMs, trigger, attempt, runId, ...succeeded }
+      })
+      await ledger.tryRecord({ ...author, ends, skips: [] }, patience())
+    }
+    const begin = async (t: TestContext): Promise<{ database: string; url: string }> => {
+      const database = await server.createDatabase()
+      const url = server.url(database)
+      const lease = await leaseOf(t, url)
+      await lease.tryAcquire(request, patience())
+      await lease.close()
+      return { database, url }
+    }
+
+    test('by a plan that is made when that is long', async (t) => {
+      const { database, url } = await begin(t)
+      const before = await ledgerOf(t, parseStoreUrl(url))
+      for (let tickMs = 1; tickMs <= history; tickMs++) await write(before, tickMs, ledgerBatchMax)
+      await before.close()
+      const readBefore = await readOf(database)
+      const ledger = await ledgerOf(t, parseStoreUrl(url))
+      const calls = 10
+      for (let i = 1; i <= calls; i++) await write(ledger, history + i, 1)
+      await ledger.close()
+      const perCall = ((await readOf(database)) - readBefore) / calls
+      assert.ok(perCall < ledgerBatchMax / 2, `${perCall} entries were read for one run`)
+    })
+
+    test('by a plan that was made while there was none', async (t) => {
+      const { database, url } = await begin(t)
+      const ledger = await ledgerOf(t, parseStoreUrl(url))
+      // After five calls the server keeps a plan for all (postgresql.org/docs, plan_cache_mode).
+      const first = 10
+      for (let tickMs = 1; tickMs <= first; tickMs++) await write(ledger, tickMs, 1)
+      for (let i = 1; i <= history; i++) await write(ledger, first + i, ledgerBatchMax)
+      await ledger.close()
+      const perRun = (await readOf(database)) / (history * ledgerBatchMax)
+      assert.ok(perRun < 30, `${perRun} entries were read for each run`)
+    })
   })
 
   test('what is acknowledged is durable also where the role asks for less', async (t) => {

@@ -36,11 +36,6 @@ class BullMq implements Contender {
       await Promise.all(Array.from({ length: count }, (_, i) => upsert(from + i)))
     }
   }
-
-  async end(): Promise<void> {
-    await this.#worker.close(true)
-    await this.#queue.close()
-  }
 }
 
 export const createContender: CreateContender = (note, { url }) => new BullMq(note, url)

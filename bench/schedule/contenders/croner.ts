@@ -20,10 +20,6 @@ class Croner implements Contender {
       this.#jobs.push(new Cron(pattern, { timezone: 'UTC' }, run))
     }
   }
-
-  async end(): Promise<void> {
-    for (const job of this.#jobs) job.stop()
-  }
 }
 
 export const createContender: CreateContender = (note) => new Croner(note)

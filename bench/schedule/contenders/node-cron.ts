@@ -20,10 +20,6 @@ class NodeCron implements Contender {
       this.#jobs.push(schedule(expression, run, options))
     }
   }
-
-  async end(): Promise<void> {
-    for (const job of this.#jobs) await job.destroy()
-  }
 }
 
 export const createContender: CreateContender = (note) => new NodeCron(note)

@@ -4,7 +4,6 @@ import { idleEveryMs } from '../idle-times.ts'
 
 class SetInterval implements Contender {
   readonly #note: Note
-  readonly #timers: NodeJS.Timeout[] = []
 
   constructor(note: Note) {
     this.#note = note
@@ -14,16 +13,11 @@ class SetInterval implements Contender {
     for (let job = 0; job < jobs; job++) {
       const everyMs = kind === 'second' ? 1_000 : idleEveryMs(job)
       let scheduledMs = Date.now()
-      const timer = setInterval(() => {
+      setInterval(() => {
         scheduledMs += everyMs
         this.#note(job, scheduledMs)
       }, everyMs)
-      this.#timers.push(timer)
     }
-  }
-
-  async end(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer)
   }
 }
 

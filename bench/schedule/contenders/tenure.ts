@@ -1,11 +1,10 @@
-import type { createTenure, Schedule, Tenure } from '../../../src/index.ts'
+import type { createTenure, Schedule } from '../../../src/index.ts'
 import type { Contender, ContenderConfig, CreateContender, JobKind, Note } from '../contender.ts'
 import { idleCron, idleEveryMs } from '../idle-times.ts'
 
 class TenureContender implements Contender {
   readonly #note: Note
   readonly #config: ContenderConfig
-  #tenure: Tenure | undefined
 
   constructor(note: Note, config: ContenderConfig) {
     this.#note = note
@@ -16,7 +15,6 @@ class TenureContender implements Contender {
     const { url, ledger, tenure: module } = this.#config
     const { createTenure: create } = (await import(module)) as { createTenure: typeof createTenure }
     const tenure = create({ store: url })
-    this.#tenure = tenure
     for (let job = 0; job < jobs; job++) {
       const run = ({ scheduledFor }: { readonly scheduledFor: Date }): void =>
         this.#note(job, scheduledFor.getTime())
@@ -36,10 +34,6 @@ class TenureContender implements Contender {
     return this.#config.intervals
       ? { every: idleEveryMs(job) }
       : { cron: idleCron(job), timeZone: 'UTC' }
-  }
-
-  async end(): Promise<void> {
-    await this.#tenure?.stop()
   }
 }
 

@@ -24,10 +24,6 @@ class Toad implements Contender {
       this.#scheduler.addSimpleIntervalJob(new SimpleIntervalJob({ milliseconds }, task, { id }))
     }
   }
-
-  async end(): Promise<void> {
-    this.#scheduler.stop()
-  }
 }
 
 export const createContender: CreateContender = (note) => new Toad(note)

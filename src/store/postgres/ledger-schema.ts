@@ -118,7 +118,8 @@ CREATE TABLE IF NOT EXISTS ${run} (
   retry_at_ms double precision,
   PRIMARY KEY (lease, job_id, tick_ms, attempt, slot)
 );
-CREATE INDEX IF NOT EXISTS tenure_run_started ON ${run} (lease, started_at_ms);
+-- The lease comes last: nothing that is looked up by its key shall be looked for along these.
+CREATE INDEX IF NOT EXISTS tenure_run_started_at ON ${run} (started_at_ms, lease);
 CREATE INDEX IF NOT EXISTS tenure_run_running ON ${run} (lease) WHERE outcome IS NULL;
 CREATE INDEX IF NOT EXISTS tenure_run_abandoned ON ${run} (lease, abandoned_by)
   WHERE abandoned_by IS NOT NULL;
@@ -133,7 +134,7 @@ CREATE TABLE IF NOT EXISTS ${skip} (
   token bigint NOT NULL,
   PRIMARY KEY (lease, job_id, tick_ms)
 );
-CREATE INDEX IF NOT EXISTS tenure_skip_until ON ${skip} (lease, until_tick_ms);
+CREATE INDEX IF NOT EXISTS tenure_skip_until_tick ON ${skip} (until_tick_ms, lease);
 CREATE TABLE IF NOT EXISTS ${schedule} (
   lease text NOT NULL,
   job_id text COLLATE "C" NOT NULL,
