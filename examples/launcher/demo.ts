@@ -326,11 +326,12 @@ export class Demo {
     const before = this.#tokenOf(instance)
     const { status, frozenMs } = await instance.thaw()
     const time = formatDurationWords(frozenMs)
+    const now = status.role === 'ending' ? 'its term ends' : `it is a ${status.role}`
     const kept = before !== undefined && status.term?.fencingToken === before
     instance.remark(
       kept
         ? `Was frozen for ${time} and has kept the lease, token ${before}.`
-        : `Was frozen for ${time}. It knows that it does not lead: it is a ${status.role}.`,
+        : `Was frozen for ${time}. It knows that it does not lead: ${now}.`,
     )
   }
 

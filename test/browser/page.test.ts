@@ -203,7 +203,7 @@ describe('the page', { concurrency: true, skip: missing('chromium') }, () => {
       await until('the process goes on', () => processState(pid)?.state !== 'T')
       await demo
         .card(name)
-        .getByText(/knows that it does not lead: it is a candidate/)
+        .getByText(/knows that it does not lead: (it is a candidate|its term ends)/)
         .waitFor()
       await page.locator('#terms tr', { hasText: 'expired' }).waitFor()
       // What fell into the gap: of the ticks that were missed the last is run, and the others not.

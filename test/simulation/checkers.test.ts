@@ -167,7 +167,7 @@ before(async () => {
     failing: 0.3,
     byHand: 0,
   } as const
-  const kill = { kind: 'kill', target: 0, forMs: 0, atMs: 21_500, inRenewal: false } as const
+  const kill = { kind: 'kill', target: 0, forMs: 0, atMs: 21_800, inRenewal: false } as const
   kept = await simulate(quietScenario({ ledger: [job] }, [kill]))
 })
 
