@@ -158,6 +158,7 @@ export class Tenure {
       lease: this.#fixed.lease,
       port: () => this.#ledger,
       heartbeatMs: () => this.settings.heartbeatMs,
+      onFault: (error, retryMs) => this.#ledgerFailed(error, retryMs),
       log: (event, fields) => log.write(event, fields),
     })
     this.#storedSchedules = new StoredSchedules({
@@ -664,11 +665,13 @@ export class Tenure {
           term.fencingToken,
           () => term.leads && this.#stopping === undefined,
         ),
-      onFault: (error, retryMs) => {
-        const { code, message } = recordOfError(error)
-        this.#log.write('ledger_failed', { error: code, retryMs, message })
-      },
+      onFault: (error, retryMs) => this.#ledgerFailed(error, retryMs),
     })
+  }
+
+  #ledgerFailed(error: unknown, retryMs: number): void {
+    const { code, message } = recordOfError(error)
+    this.#log.write('ledger_failed', { error: code, retryMs, message })
   }
 
   #resignUnableToStart(token: number, failures: number): void {

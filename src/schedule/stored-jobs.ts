@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
-import { messageOf, TenureError } from '../errors.ts'
+import { messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import {
   changesMax,
@@ -32,6 +32,8 @@ export interface StoredJobsParts {
   readonly lease: string
   /** The ledger as this instance reaches it; `undefined` before it was started. */
   readonly port: () => SchedulesPort | undefined
+  /** An attempt failed; it is made again after `retryMs`. */
+  readonly onFault: (error: unknown, retryMs: number) => void
   readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void
 }
 
@@ -93,17 +95,19 @@ export class StoredJobs {
     this.#follows = false
     this.#readings++
     this.#timer?.cancel()
+    this.#timer = undefined
   }
 
-  /** Something was stored here just now: that need not wait. */
+  /** Something was stored here just now: that need not wait, unless a look is under way anyway. */
   look(): void {
-    if (!this.#follows) return
-    this.#timer?.cancel()
-    void this.#follow(++this.#readings)
+    if (this.#timer === undefined) return
+    this.#timer.cancel()
+    void this.#follow(this.#readings)
   }
 
   async #follow(reading: number): Promise<void> {
-    const { clock, lease, port, log, heartbeatMs } = this.#parts
+    const { clock, lease, port, onFault, heartbeatMs } = this.#parts
+    this.#timer = undefined
     const everyMs = this.#handlers.size > 0 ? followEveryMs : heartbeatMs()
     for (let isWhole = false; !isWhole;) {
       let reply: ReadSchedulesReply | NoLedger | undefined
@@ -112,8 +116,7 @@ export class StoredJobs {
         reply = await port()?.readSchedules(request)
       } catch (error) {
         if (reading !== this.#readings) return
-        const code = error instanceof TenureError ? error.code : 'TENURE_ERR_STORE_UNREACHABLE'
-        log('ledger_failed', { error: code, retryMs: everyMs, message: messageOf(error) })
+        onFault(error, everyMs)
         break
       }
       if (reading !== this.#readings || reply?.kind !== 'answered') return

@@ -3,6 +3,12 @@ import type { Mutant } from './mutants.ts'
 /** Broken variants of the rules by which a leader follows what is stored, or paused. */
 export const storedMutants: readonly Mutant[] = [
   {
+    what: 'a leader begins to look anew at whatever is stored, and never comes to an end',
+    file: 'src/schedule/stored-jobs.ts',
+    from: '    if (this.#timer === undefined) return\n    this.#timer.cancel()\n    void this.#follow(this.#readings)',
+    to: '    this.#timer?.cancel()\n    void this.#follow(++this.#readings)',
+  },
+  {
     what: 'a job that was paused is run by the next leader',
     file: 'src/schedule/scheduler.ts',
     from: 'job.paused = entry.paused',

@@ -70,10 +70,14 @@ export class Member {
   readonly losses: string[] = []
   /** Whether its ledger rejects every call, and which calls those were. */
   ledgerFails = false
+  /** How long its ledger takes to answer. */
+  ledgerTakesMs = 0
+  readonly #clock: FakeClock
   readonly verbs: string[] = []
 
   constructor({ clock, memory, name: group }: Group, name: string, options: TenureOptions) {
     this.name = name
+    this.#clock = clock
     const log = (fields: object, event: string): void =>
       void this.lines.push({ event: event as LogEventName, fields: { ...fields } })
     const logger = { debug: log, info: log, warn: log, error: log }
@@ -115,7 +119,10 @@ export class Member {
         return (...given: unknown[]) => {
           this.verbs.push(name)
           if (this.ledgerFails) return Promise.reject(new Error('no ledger here'))
-          return method(...given)
+          if (this.ledgerTakesMs === 0) return method(...given)
+          return new Promise((resolve) => {
+            this.#clock.setTimer(this.ledgerTakesMs, () => resolve(method(...given)))
+          })
         }
       },
     })

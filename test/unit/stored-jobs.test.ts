@@ -233,6 +233,17 @@ describe('a leader that cannot run a stored job', () => {
     assert.deepEqual(idsOf(first), ['report'])
   })
 
+  test('follows while it stores without end, though each look takes longer than that', async () => {
+    const group = new NotingGroup()
+    const member = await group.start()
+    member.ledgerTakesMs = 100
+    for (let i = 0; i < 30; i++) {
+      await member.tenure.schedule(`job ${i}`, { every: '1h' }, 'note', { ledger: false })
+      await group.pass(50)
+    }
+    assert.ok(idsOf(member).length >= 10, `${idsOf(member).length} are followed after 1.5 s`)
+  })
+
   test('asks the store for nothing where no handler was given', async () => {
     const group = new NotingGroup()
     const first = await group.start([])
