@@ -8,7 +8,7 @@ const idleMs = 10_000
  * somebody may use a Tenure that was stopped, or never started. What cannot be opened is tried again
  * by the next use.
  */
-export class IdleConnection<Connected extends { close(): Promise<void> }> {
+export class IdleConnection<Connected extends { close(): Promise<void> } | undefined> {
   readonly #openAnew: () => Promise<Connected>
   readonly #clock: Clock
   #connected: Promise<Connected> | undefined

@@ -53,11 +53,11 @@ export interface StoredSchedulesParts {
  */
 export class StoredSchedules {
   readonly #parts: StoredSchedulesParts
-  readonly #connection: IdleConnection<Opened>
+  readonly #connection: IdleConnection<LedgerStore | undefined>
 
   constructor(parts: StoredSchedulesParts) {
     this.#parts = parts
-    this.#connection = new IdleConnection(() => open(parts.store), parts.clock)
+    this.#connection = new IdleConnection(() => openLedger(parts.store), parts.clock)
   }
 
   /** @throws TenureError naming what is wrong; `TENURE_ERR_JOB_EXISTS` as `onConflict` says */
@@ -82,7 +82,7 @@ export class StoredSchedules {
     const { lease, isOwn, jobs } = this.#parts
     const jobId = checkName(id, 'id', 'TENURE_ERR_JOB_ID')
     if (isOwn(jobId)) return false
-    const { ledger } = await this.#connection.open()
+    const ledger = await this.#connection.open()
     if (ledger === undefined) return false
     const { kind } = await ledger.tryRemoveSchedule({ lease, jobId }, this.#signal())
     if (kind === 'removed') jobs.look()
@@ -92,7 +92,7 @@ export class StoredSchedules {
   /** Has the ledger remember that a job is paused, or not; whether there is such a job. */
   async setPaused(jobId: string, paused: boolean): Promise<boolean> {
     const { lease, clock, isOwn, jobs } = this.#parts
-    const { ledger } = await this.#connection.open()
+    const ledger = await this.#connection.open()
     // Without a ledger a job is paused as one is that does without.
     if (ledger === undefined) return false
     const wish = { paused, registers: isOwn(jobId), nowMs: Math.round(clock.wallMs()) }
@@ -127,7 +127,7 @@ export class StoredSchedules {
   }
 
   async #open(): Promise<LedgerStore> {
-    const { ledger } = await this.#connection.open()
+    const ledger = await this.#connection.open()
     if (ledger !== undefined) return ledger
     throw new TenureError(
       'TENURE_ERR_STORE_MODULE',
@@ -138,17 +138,6 @@ export class StoredSchedules {
   #signal(): AbortSignal {
     return AbortSignal.timeout(this.#parts.timeoutMs())
   }
-}
-
-/** A ledger that is there, or is not, and can be closed either way. */
-interface Opened {
-  readonly ledger: LedgerStore | undefined
-  close(): Promise<void>
-}
-
-async function open(store: ResolvedStore): Promise<Opened> {
-  const ledger = await openLedger(store)
-  return { ledger, close: async () => ledger?.close() }
 }
 
 /** What is kept of a job: nothing may be lost by it. */

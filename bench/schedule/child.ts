@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 
 import { descendantsOf, endWitness, memoryOf } from '../../test/support/witness.ts'
+import type { Contender, ContenderConfig, CreateContender, Note } from './contender.ts'
 import { endLater } from './endings.ts'
 
 /** Beyond this a contender is cut off, and its row says so. */
@@ -70,4 +71,18 @@ export function measureInChild<Result>(
 /** The child's side: tells the process that has started it. */
 export function say<Result>(message: ChildMessage<Result>): void {
   process.send?.(message)
+}
+
+/** The child's side: what it is told. It ends with the process that has started it. */
+export function readConfig(): unknown {
+  process.once('disconnect', () => process.exit(1))
+  return JSON.parse(process.argv[2] ?? '') as unknown
+}
+
+/** The child's side: the scheduler that it measures, whose module is loaded here. */
+export async function loadContender(note: Note, config: ContenderConfig): Promise<Contender> {
+  const { createContender } = (await import(`./contenders/${config.file}.ts`)) as {
+    createContender: CreateContender
+  }
+  return createContender(note, config)
 }

@@ -6,6 +6,9 @@ export type JobKind = 'second' | 'idle'
 
 /** What a contender is told by the benchmark. */
 export interface ContenderConfig {
+  /** The file in `contenders/`. */
+  readonly file: string
+  readonly jobs: number
   /** The URL of the store, where it needs one. */
   readonly url: string
   /** Whether the jobs stand in the ledger: Tenure. */

@@ -1,13 +1,11 @@
 // One contender with jobs of which none is due meanwhile, in a process of its own.
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { say } from './child.ts'
-import type { ContenderConfig, CreateContender } from './contender.ts'
+import { loadContender, readConfig, say } from './child.ts'
+import type { ContenderConfig } from './contender.ts'
 
 /** What this program is told. */
 export interface IdleConfig extends ContenderConfig {
-  readonly file: string
-  readonly jobs: number
   readonly settleMs: number
   readonly measureMs: number
 }
@@ -21,18 +19,14 @@ export interface Idle {
   readonly heapBytes: number
 }
 
-process.once('disconnect', () => process.exit(1))
-const config = JSON.parse(process.argv[2] ?? '') as IdleConfig
-const { file, jobs, settleMs, measureMs } = config
+const config = readConfig() as IdleConfig
+const { jobs, settleMs, measureMs } = config
 globalThis.gc?.()
 const empty = process.memoryUsage()
-const { createContender } = (await import(`./contenders/${file}.ts`)) as {
-  createContender: CreateContender
-}
 const note = (): void => {
   throw new Error('expected no job to be due')
 }
-const contender = createContender(note, config)
+const contender = await loadContender(note, config)
 const startedMs = performance.now()
 await contender.register(jobs, 'idle')
 const registrationMs = performance.now() - startedMs

@@ -1,29 +1,23 @@
 // One contender with jobs that are due each second, in a process of its own.
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { say } from './child.ts'
-import type { ContenderConfig, CreateContender } from './contender.ts'
+import { loadContender, readConfig, say } from './child.ts'
+import type { ContenderConfig } from './contender.ts'
 import { Ticks, type Lateness } from './ticks.ts'
 
 /** What this program is told. */
 export interface LatenessConfig extends ContenderConfig {
-  readonly file: string
-  readonly jobs: number
   readonly warmUpMs: number
   readonly measureMs: number
   /** How late a tick may be run and still be counted. */
   readonly lateMsMax: number
 }
 
-process.once('disconnect', () => process.exit(1))
-const config = JSON.parse(process.argv[2] ?? '') as LatenessConfig
-const { file, jobs, warmUpMs, measureMs, lateMsMax } = config
+const config = readConfig() as LatenessConfig
+const { jobs, warmUpMs, measureMs, lateMsMax } = config
 // From the first registration on, which may take its time, and each tick perhaps twice.
 const ticks = new Ticks(jobs, 2 * Math.ceil((120_000 + warmUpMs + measureMs + lateMsMax) / 1_000))
-const { createContender } = (await import(`./contenders/${file}.ts`)) as {
-  createContender: CreateContender
-}
-const contender = createContender(ticks.note, config)
+const contender = await loadContender(ticks.note, config)
 await contender.register(jobs, 'second')
 say({ kind: 'registered' })
 await sleep(warmUpMs)

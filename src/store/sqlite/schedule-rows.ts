@@ -42,12 +42,7 @@ export function removeSchedule(
       WHERE lease = ? AND job_id = ? AND handler IS NOT NULL`,
   ).run(lease, jobId)
   if (changes === 0) return { kind: 'unknown' }
-  const revision = nextRevision(sql, lease)
-  sql('UPDATE tenure_schedule SET revision = ? WHERE lease = ? AND job_id = ?').run(
-    revision,
-    lease,
-    jobId,
-  )
+  touchSchedule(sql, lease, jobId)
   return { kind: 'removed' }
 }
 
@@ -59,7 +54,7 @@ export function isStored(sql: Statements, lease: string, jobId: string): boolean
   return found !== undefined
 }
 
-/** Something else about a job has changed; with the write lock held. */
+/** Something about a job has changed; with the write lock held. */
 export function touchSchedule(sql: Statements, lease: string, jobId: string): void {
   sql(
     `INSERT INTO tenure_schedule (lease, job_id, revision, words, text, stored_at_ms)
