@@ -1,0 +1,77 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { chmodSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { processesOf, type Found } from './leftovers.ts'
+
+/** How often the parent is looked at: `npm` itself may be killed, and tells nobody. */
+const lookMs = 500
+/** For how long what a test has ended may still be ending. */
+const endingMsMax = 5_000
+const tryMs = 50
+
+/** What an interrupted command returns: 128 and the number of the signal, as a shell has it. */
+const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+
+/**
+ * A run of the tests, with a folder for all that it writes. However the run ends, also by SIGKILL,
+ * a warden beside it takes away what is left: processes, servers and folders.
+ */
+export class Watch {
+  readonly folder = mkdtempSync(join(tmpdir(), 'tenure-tests-'))
+  readonly #parent = process.ppid
+  readonly #warden: ChildProcess
+
+  constructor() {
+    // Servers run as other users, and have to pass through.
+    chmodSync(this.folder, 0o711)
+    const warden = fileURLToPath(new URL('warden.ts', import.meta.url))
+    // In a session of its own: what ends the group of this run must not end it. Its environment does
+    // not name the folder yet, by which it finds whom it has to end.
+    this.#warden = spawn(process.execPath, [warden], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+      detached: true,
+    })
+    this.#warden.stdin?.on('error', () => {})
+    this.#warden.stdin?.write(`${this.folder}\n`)
+    this.#warden.unref()
+    process.env['TMPDIR'] = this.folder
+    // Most of what processes do that live for a second is to compile the same modules again.
+    process.env['NODE_COMPILE_CACHE'] = join(this.folder, 'compiled')
+    for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
+      process.once(name, () => void this.#interrupted(codes[name]))
+    }
+    setInterval(() => {
+      if (process.ppid !== this.#parent) void this.#interrupted(codes.SIGHUP)
+    }, lookMs).unref()
+  }
+
+  /** What is still running though all tests have ended. */
+  async whatIsLeft(): Promise<Found[]> {
+    for (let waitedMs = 0; ; waitedMs += tryMs) {
+      const left = processesOf(this.folder).filter(({ pid }) => pid !== process.pid)
+      if (left.length === 0 || waitedMs >= endingMsMax) return left
+      await new Promise((resolve) => setTimeout(resolve, tryMs))
+    }
+  }
+
+  /** Takes away what is left; where something was wrong, its files are kept. */
+  async end(removes: boolean): Promise<void> {
+    if (!removes) {
+      console.log(`What the tests have written is kept in ${this.folder}`)
+      this.#warden.stdin?.write('keep\n')
+    }
+    const ended = new Promise((resolve) => this.#warden.once('exit', resolve))
+    this.#warden.ref()
+    this.#warden.stdin?.end()
+    await ended
+  }
+
+  async #interrupted(code: number): Promise<void> {
+    console.log('\nInterrupted: what is running is ended.')
+    await this.end(true)
+    process.exit(code)
+  }
+}
