@@ -67,7 +67,7 @@ const counts = (['passed', 'failed', 'skipped'] as const).map(
   (outcome) => `${results.filter((result) => result.outcome === outcome).length} ${outcome}`,
 )
 console.log(counts.join(', '))
-await watch.end(good)
+watch.end(good)
 process.exit(good ? 0 : 1)
 
 /** The files of this command, as often as they are to run, those first that take longest. */

@@ -68,16 +68,16 @@ export function printPromises(
     const isExcused = failed === 0 && skipped > 0 && process.env['CI'] !== 'true'
     const isLeft = shown.length === 0 && isElsewhere
     kept &&= isShown || isExcused || isLeft
-    const mark = isShown ? '✔' : isExcused || isLeft ? '-' : '✖'
+    // A tick says that all of it was shown here.
+    const mark = isShown ? (isElsewhere ? '~' : '✔') : isExcused || isLeft ? '-' : '✖'
     const parts = [
-      passed && `${passed} tests here`,
+      passed && `here: ${passed} tests`,
       failed && `${failed} FAILED`,
       skipped && `${skipped} skipped`,
-      isElsewhere && `${shown.length === 0 ? '' : 'more '}by ${elsewhere}`,
+      isElsewhere && `${isLeft ? '' : 'the rest '}by ${elsewhere}`,
     ]
-    console.log(
-      `${mark} ${promised.promise.padEnd(86)}${parts.filter(Boolean).join(', ') || 'NOTHING'}`,
-    )
+    const shownBy = parts.filter(Boolean).join(', ') || 'NOTHING'
+    console.log(`${mark} ${promised.promise.padEnd(86)}${shownBy}`)
   }
   return kept
 }

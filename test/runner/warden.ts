@@ -1,31 +1,27 @@
 // Outlives a run of the tests, however that ends, and takes away what it has left: processes, also
 // those that stand still, and its folder. The end of its standard input is the end of the run.
-import { rmSync } from 'node:fs'
-import { text } from 'node:stream/consumers'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 
-import { processesOf } from './leftovers.ts'
+import { endProcesses, processesOf, takeAway } from './leftovers.ts'
 
-const tryMs = 100
-const triesMax = 100
+/** How often it looks who is there: a witness that has lost its parent cannot be found later. */
+const lookMs = 1_000
 
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => {})
 
-const [folder, keeps] = (await text(process.stdin)).trim().split('\n')
-if (folder) await takeAway(folder, keeps === undefined)
-
-async function takeAway(folder: string, filesToo: boolean): Promise<void> {
-  for (let tries = 0; tries < triesMax; tries++) {
-    // The runner is not among them: it has made the folder itself.
-    const left = processesOf(folder)
-    if (left.length === 0) break
-    for (const { pid } of left) {
-      try {
-        process.kill(pid, 'SIGKILL')
-      } catch {
-        // It has ended by itself.
-      }
-    }
-    await new Promise((resolve) => setTimeout(resolve, tryMs))
-  }
-  if (filesToo) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
+const known = new Set<string>()
+let folder: string | undefined
+let keeps = false
+const input = createInterface({ input: process.stdin })
+input.on('line', (line) => {
+  if (line === 'keep') keeps = true
+  else folder = line
+})
+const looks = setInterval(() => folder && processesOf(folder, known), lookMs)
+await once(input, 'close')
+clearInterval(looks)
+if (folder !== undefined) {
+  if (keeps) endProcesses(folder, known)
+  else takeAway(folder, known)
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { processesOf, type Found } from './leftovers.ts'
+import { endProcesses, processesOf, takeAway, type Found } from './leftovers.ts'
 
 /** How often the parent is looked at: `npm` itself may be killed, and tells nobody. */
 const lookMs = 500
@@ -29,7 +29,7 @@ export class Watch {
     chmodSync(this.folder, 0o711)
     const warden = fileURLToPath(new URL('warden.ts', import.meta.url))
     // In a session of its own: what ends the group of this run must not end it. Its environment does
-    // not name the folder yet, by which it finds whom it has to end.
+    // not name the folder yet, by which it finds whom it has to end; nor does that of this process.
     this.#warden = spawn(process.execPath, [warden], {
       stdio: ['pipe', 'ignore', 'inherit'],
       detached: true,
@@ -41,10 +41,10 @@ export class Watch {
     // Most of what processes do that live for a second is to compile the same modules again.
     process.env['NODE_COMPILE_CACHE'] = join(this.folder, 'compiled')
     for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
-      process.once(name, () => void this.#interrupted(codes[name]))
+      process.once(name, () => this.#interrupted(codes[name]))
     }
     setInterval(() => {
-      if (process.ppid !== this.#parent) void this.#interrupted(codes.SIGHUP)
+      if (process.ppid !== this.#parent) this.#interrupted(codes.SIGHUP)
     }, lookMs).unref()
   }
 
@@ -58,20 +58,17 @@ export class Watch {
   }
 
   /** Takes away what is left; where something was wrong, its files are kept. */
-  async end(removes: boolean): Promise<void> {
-    if (!removes) {
-      console.log(`What the tests have written is kept in ${this.folder}`)
-      this.#warden.stdin?.write('keep\n')
-    }
-    const ended = new Promise((resolve) => this.#warden.once('exit', resolve))
-    this.#warden.ref()
-    this.#warden.stdin?.end()
-    await ended
+  end(removes: boolean): void {
+    if (removes) return takeAway(this.folder)
+    this.#warden.stdin?.write('keep\n')
+    endProcesses(this.folder)
+    console.log(`What the tests have written is kept in ${this.folder}`)
   }
 
-  async #interrupted(code: number): Promise<void> {
+  /** Nothing goes on meanwhile: no file begins because another one was ended. */
+  #interrupted(code: number): void {
     console.log('\nInterrupted: what is running is ended.')
-    await this.end(true)
+    takeAway(this.folder)
     process.exit(code)
   }
 }
