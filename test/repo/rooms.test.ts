@@ -122,7 +122,9 @@ describe('the repository', () => {
   })
 
   test('has no built or measured files in it', () => {
-    const built = tracked.filter((path) => /(^|\/)(dist|coverage|node_modules|\.installing-\d+)\//.test(path))
+    const built = tracked.filter((path) =>
+      /(^|\/)(dist|coverage|node_modules|\.installing-\d+)\//.test(path),
+    )
     assert.deepEqual(built, [])
   })
 })
