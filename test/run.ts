@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { runChecks } from './runner/checks.ts'
 import { beginCoverage, reportCoverage } from './runner/coverage.ts'
 import { commandOf, rankOf, type CommandName } from './runner/layers.ts'
+import { installPackages } from './runner/packages.ts'
 import { printCosts, printPromises, printSkipped } from './runner/report.ts'
 import type { FileResult } from './runner/run-file.ts'
 import { runFiles } from './runner/run-files.ts'
@@ -48,6 +49,7 @@ if (!Number.isSafeInteger(times) || times < 1)
 
 const files = selectFiles()
 installMissing()
+if (!installPackages(files, root)) process.exit(1)
 const watch = new Watch()
 const startedAt = Date.now()
 let good = values['no-checks'] || (await runChecks(root))

@@ -65,6 +65,14 @@ for (const [signal, exitCode] of [
   process.once(signal, () => void endAll().finally(() => process.exit(exitCode)))
 }
 
+// The other schedulers, which nothing else needs.
+const installer = fileURLToPath(new URL('../../scripts/install-missing.mjs', import.meta.url))
+try {
+  execFileSync(process.execPath, [installer, 'bench/schedule'], { stdio: 'inherit' })
+} catch {
+  process.exit(1)
+}
+
 try {
   if (given.quick) {
     console.log('A quick look, with many things at once: no figure means anything.\n')

@@ -17,8 +17,10 @@ import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
+import { toolsOf } from '../support/tools.ts'
+
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const bin = (name: string): string => join(root, 'node_modules/.bin', name)
+const bin = (name: string): string => join(toolsOf('package'), '.bin', name)
 
 /** What somebody's own test looks like: it uses the package as it is built. */
 function testFile(imports: string): string {
@@ -71,7 +73,7 @@ async function inProject(
   try {
     mkdirSync(join(folder, 'node_modules'))
     symlinkSync(root, join(folder, 'node_modules/tenure'))
-    symlinkSync(join(root, 'node_modules/vitest'), join(folder, 'node_modules/vitest'))
+    symlinkSync(join(toolsOf('package'), 'vitest'), join(folder, 'node_modules/vitest'))
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
     await work(folder)
   } finally {

@@ -154,9 +154,20 @@ describe('the documents', () => {
     }
   })
 
-  test('the README names the two commands, and nothing else to set up', () => {
+  test('the README names the two commands, and nothing else to set up here', () => {
     const readme = read('README.md')
     assert.ok(readme.includes('npm start') && readme.includes('npm test'))
-    assert.doesNotMatch(readme, /npm (install|ci|i)\b/)
+    assert.doesNotMatch(readme, /npm (ci|run build)\b/)
+  })
+
+  test('the README says what to install, and what else for what', () => {
+    const [, section = ''] = /\n## Install\n(.*?)\n## /s.exec(read('README.md')) ?? []
+    assert.match(section, /^npm install tenure pg$/m)
+    const { peerDependencies, engines } = JSON.parse(read('package.json'))
+    for (const peer of Object.keys(peerDependencies)) {
+      assert.ok(section.includes(`\`${peer}\``), peer)
+    }
+    const node = engines.node.replace(/>=(\d+\.\d+).*/, '$1')
+    assert.ok(read('README.md').includes(`Node.js ${node} or later`))
   })
 })

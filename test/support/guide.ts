@@ -21,6 +21,7 @@ import { createTenure, type EndReason } from '../../src/index.ts'
 import { resolveRunning } from '../../src/options.ts'
 import { shortSet } from './cluster.ts'
 import { atEnd } from './fastify-app.ts'
+import { folderOf, toolsOf } from './tools.ts'
 import { until } from './until.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -92,7 +93,7 @@ export class GuideProject {
     this.env = {
       ...process.env,
       NODE_V8_COVERAGE: undefined,
-      PATH: `${root}node_modules/.bin:${process.env['PATH']}`,
+      PATH: `${root}node_modules/.bin:${toolsOf('guides')}/.bin:${process.env['PATH']}`,
       PORT: '0',
       TENURE_TTL: `${ttl}ms`,
       TENURE_HEARTBEAT: `${heartbeat}ms`,
@@ -102,7 +103,7 @@ export class GuideProject {
     for (const [name, code] of guide.files) this.write(name, code)
     if (!guide.files.has('package.json')) this.write('package.json', '{ "type": "module" }\n')
     for (const name of guide.packages) {
-      this.#link(name, name === 'tenure' ? root : join(root, 'node_modules', name))
+      this.#link(name, name === 'tenure' ? root : folderOf(name, 'guides'))
     }
   }
 

@@ -1,9 +1,19 @@
 // The package as people install it: packed, and installed into projects that have nothing else.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+
+import { toolsOf } from './tools.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -38,9 +48,10 @@ export async function succeed(
   return stdout
 }
 
-/** Where a program of the project's own dependencies is. */
+/** Where a program is that comes from the project's own packages, or from those for the package. */
 export function bin(name: string): string {
-  return join(root, 'node_modules/.bin', name)
+  const own = join(root, 'node_modules/.bin', name)
+  return existsSync(own) ? own : join(toolsOf('package'), '.bin', name)
 }
 
 /** Packs the package into a folder, from `dist/` as it is built; returns the path of the tarball. */
@@ -78,12 +89,12 @@ export const nodeLeast: string = JSON.parse(
 ).engines.node.replace('>=', '')
 
 /**
- * A Node.js of this version, from the npm package `node`. It is kept beside the project's own
- * packages, so that it is installed once.
+ * A Node.js of this version, from the npm package `node`. It is kept beside the tools for the
+ * package, so that it is installed once.
  */
 export async function nodeOf(version: string): Promise<string> {
   if (process.version === `v${version}`) return process.execPath
-  const folder = join(root, 'node_modules/.cache/tenure-node', version)
+  const folder = join(toolsOf('package'), '.cache/tenure-node', version)
   const node = join(folder, 'node_modules/.bin/node')
   const isThere = async (): Promise<boolean> =>
     (await run(node, ['--version'], root)).stdout.trim() === `v${version}`
