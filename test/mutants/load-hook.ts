@@ -6,6 +6,7 @@ import { applyChanges, type Change } from './mutant.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const preload = new URL('preload.ts', import.meta.url)
+const compiled = `${root}node_modules/.cache/tenure-mutants`
 
 /** Whatever this thread loads from here on is loaded with these changes. */
 export function breakSource(changes: readonly Change[]): void {
@@ -32,8 +33,17 @@ export function checkChanges(changes: readonly Change[]): void {
 /** An environment in which Node.js, its threads and the processes that it starts are so changed. */
 export function environmentWith(changes: readonly Change[]): NodeJS.ProcessEnv {
   checkChanges(changes)
-  const { NODE_OPTIONS = '', ...env } = process.env
+  const { NODE_OPTIONS = '' } = process.env
   const url = new URL(preload)
   url.search = Buffer.from(JSON.stringify(changes)).toString('base64url')
-  return { ...env, NODE_OPTIONS: `${NODE_OPTIONS} --import=${url.href}`.trim() }
+  return {
+    ...process.env,
+    NODE_OPTIONS: `${NODE_OPTIONS} --import=${url.href}`.trim(),
+    // All but one file is the same code each time, which needs no compiling again.
+    NODE_COMPILE_CACHE: compiled,
+    // What is broken shows nothing about the lines of what is not. One that is only left out is
+    // handed on all the same.
+    NODE_V8_COVERAGE: undefined,
+    NODE_TEST_CONTEXT: undefined,
+  }
 }

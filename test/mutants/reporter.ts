@@ -1,5 +1,6 @@
 // Tells of each test on a pipe of its own, as soon as it has ended, that it passed or failed.
 import { writeSync } from 'node:fs'
+import { Socket } from 'node:net'
 import type { TestEvent } from 'node:test/reporters'
 
 /** What comes on the pipe, a line each. */
@@ -10,6 +11,10 @@ export interface Told {
 }
 
 const pipe = 3
+
+// Its stdin ends with whoever asked: then nobody hears of the tests any more, or ends one that hangs.
+process.stdin.on('end', () => process.exit(1)).resume()
+if (process.stdin instanceof Socket) process.stdin.unref()
 
 async function* tell(events: AsyncIterable<TestEvent>): AsyncGenerator<never> {
   const path: string[] = []

@@ -48,12 +48,11 @@ export async function runSuite(
 ): Promise<Outcome> {
   const file = `test/${suite.includes('/') ? suite : `unit/${suite}`}.test.ts`
   const patterns = tests.map((name) => `--test-name-pattern=${escape(name)}`)
-  const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, ...env } = environmentWith(changes)
   const args = [`--test-reporter=${reporter}`, '--test-reporter-destination=stdout', ...patterns]
   const child = spawn(process.execPath, [...args, file], {
     cwd: root,
-    env,
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    env: environmentWith(changes),
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
     timeout: suiteMsMax,
     killSignal: 'SIGKILL',
   })

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { shareCompiledCode } from './compile-cache.ts'
 import type { Mutant } from './mutant.ts'
 import { assertCaught, hasTest, runSuite, testsOf, type Outcome } from './run-suite.ts'
 
 /** Runs each suite unchanged, and once on each mutant that it has to catch. */
 export function testMutants(mutants: readonly Mutant[]): void {
   describe('of the broken variants', { concurrency: 2 }, () => {
-    shareCompiledCode()
-
     for (const [suite, ofSuite] of Map.groupBy(mutants, (mutant) => mutant.suite)) {
       const names = ofSuite.map(testsOf)
       const tests = names.every(({ length }) => length > 0) ? names.flat() : []

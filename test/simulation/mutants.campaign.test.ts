@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
-import { shareCompiledCode } from '../mutants/compile-cache.ts'
 import { jobMutants } from '../mutants/job-mutants.ts'
 import { leaseMutants } from '../mutants/lease-mutants.ts'
 import { ledgerMutants } from '../mutants/ledger-mutants.ts'
@@ -14,8 +13,6 @@ import { catchMutant, runSeeds } from './runner.ts'
 const moreSeeds = 150
 
 describe('of the broken variants', { concurrency: 2 }, () => {
-  shareCompiledCode()
-
   test('none is needed: unchanged, the seeds that catch them are clean', async () => {
     const seeds = new Set(simulatedMutants.map(({ seed = 1 }) => seed)).values()
     await runSeeds(

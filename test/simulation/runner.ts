@@ -16,7 +16,7 @@ export class SeedRunner {
   /** @param changes what is changed in the code that they are run on */
   constructor(changes: readonly Change[] = []) {
     const path = fileURLToPath(new URL('seed-runner.ts', import.meta.url))
-    const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, ...env } = environmentWith(changes)
+    const env = environmentWith(changes)
     this.#child = fork(path, { execArgv: [], env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.#ready = new Promise((resolve, reject) => {
       this.#child.once('message', resolve)
