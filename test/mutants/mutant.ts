@@ -30,6 +30,11 @@ export interface Mutant extends Change {
 /** A broken rule that the simulation catches, if no suite of tests does. */
 export type SimulatedMutant = Omit<Mutant, 'suite' | 'test'>
 
+/** Whether a suite does nothing but compute: what starts processes must not be cut short. */
+export function isQuick({ suite }: Pick<Mutant, 'suite'>): boolean {
+  return !suite.includes('/') || suite.startsWith('fuzz/') || suite === 'stores/memory'
+}
+
 export function changesOf({ file, from, to, also = [] }: SimulatedMutant): Change[] {
   return [{ file, from, to }, ...also]
 }

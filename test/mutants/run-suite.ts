@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
 import { environmentWith } from './load-hook.ts'
-import { changesOf, type Change, type Mutant } from './mutant.ts'
+import { changesOf, isQuick, type Change, type Mutant } from './mutant.ts'
 import type { Told } from './reporter.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -49,9 +52,12 @@ export async function runSuite(
   const file = `test/${suite.includes('/') ? suite : `unit/${suite}`}.test.ts`
   const patterns = tests.map((name) => `--test-name-pattern=${escape(name)}`)
   const args = [`--test-reporter=${reporter}`, '--test-reporter-destination=stdout', ...patterns]
+  const environment = environmentWith(changes)
+  // What is cut short removes no folder of its own.
+  const folder = isQuick({ suite }) ? mkdtempSync(join(tmpdir(), 'tenure-mutant-')) : undefined
   const child = spawn(process.execPath, [...args, file], {
     cwd: root,
-    env: environmentWith(changes),
+    env: folder === undefined ? environment : { ...environment, TMPDIR: folder },
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
     timeout: suiteMsMax,
     killSignal: 'SIGKILL',
@@ -63,10 +69,10 @@ export async function runSuite(
   for await (const line of createInterface(child.stdio[3] as Readable)) {
     const told = JSON.parse(line) as Told
     ;(told.passed ? passed : failed).add(told.name)
-    // One that has started processes has to come to its end, so that it leaves none behind.
-    if (isEnough(failed) && !suite.startsWith('processes/')) child.kill('SIGKILL')
+    if (isEnough(failed) && folder !== undefined) child.kill('SIGKILL')
   }
   const [code, signal] = await exited
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
   return { passed, failed, end: `it ended with ${signal ?? code}\n${await said}` }
 }
 
