@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 
 import type { LeaseStore } from '../../src/store/lease-store.ts'
+import type { Change } from '../mutants/mutant.ts'
 import { threeSeconds } from '../support/cluster.ts'
 import { nowMs, until } from '../support/until.ts'
 import type { PlantedBug } from './chaos-store.ts'
@@ -32,8 +32,8 @@ export interface ArenaOptions {
   readonly durationMs: number
   /** Where the history is written. */
   readonly folder: string
-  /** The root of the sources that the instances run. @default this repository's own */
-  readonly root?: string | undefined
+  /** What is changed in the code that the instances run. @default nothing */
+  readonly changes?: readonly Change[] | undefined
   readonly bug?: PlantedBug | undefined
   /** Ends the run early. */
   readonly signal?: AbortSignal | undefined
@@ -53,7 +53,7 @@ export class Arena {
   struck = 0
 
   constructor(options: ArenaOptions) {
-    const { store, folder, root = fileURLToPath(new URL('../..', import.meta.url)) } = options
+    const { store, folder, changes, bug } = options
     mkdirSync(folder, { recursive: true })
     this.#options = options
     this.store = store
@@ -67,8 +67,8 @@ export class Arena {
       recorder: this.#recorder,
       urlFor: (index: number) => store.urlFor(index),
       options: times,
-      program: join(root, 'test/chaos/application.ts'),
-      bug: options.bug,
+      changes,
+      bug,
     }
     this.members = Array.from({ length: instances }, (_, index) => new Member(index, parts))
   }

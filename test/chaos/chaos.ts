@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import type { Change } from '../mutants/mutant.ts'
 import type { StoreName } from '../support/test-store.ts'
 import { Arena } from './arena.ts'
 import type { PlantedBug } from './chaos-store.ts'
@@ -12,8 +13,8 @@ import { createPostgresChaos, createSqliteChaos, type StoreOfChaos } from './sto
 
 /** How a run of chaos is made. */
 export interface ChaosOptions extends ScriptOptions {
-  /** The root of the sources that the instances run. @default this repository's own */
-  readonly root?: string
+  /** What is changed in the code that the instances run. @default nothing */
+  readonly changes?: readonly Change[]
   readonly bug?: PlantedBug
   /** Ends the run early; what happened until then is checked all the same. */
   readonly signal?: AbortSignal
@@ -32,12 +33,12 @@ const progressEveryMs = 1_000
 
 /** Lets instances and a store live through what a seed has drawn, and then judges the history. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const { durationMs, signal, root, bug, onProgress } = options
+  const { durationMs, signal, changes, bug, onProgress } = options
   const folder = mkdtempSync(join(tmpdir(), 'tenure-chaos-'))
   const script = drawScript(options)
   const store = await createStore(options.store)
   try {
-    const arena = new Arena({ store, script, durationMs, folder, root, bug, signal })
+    const arena = new Arena({ store, script, durationMs, folder, changes, bug, signal })
     const startedAtMs = performance.now()
     const progress = setInterval(() => {
       const seconds = Math.round((performance.now() - startedAtMs) / 1_000)

@@ -3,11 +3,15 @@ import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'no
 import { join } from 'node:path'
 
 import type { TenureOptions } from '../../src/index.ts'
+import { environmentWith } from '../mutants/load-hook.ts'
+import type { Change } from '../mutants/mutant.ts'
 import { missing, pathOf } from '../support/programs.ts'
 import { until } from '../support/until.ts'
 import type { ApplicationCommand, ApplicationConfig, ApplicationMessage } from './application.ts'
 import type { PlantedBug } from './chaos-store.ts'
 import type { Recorder } from './history.ts'
+
+const program = new URL('application.ts', import.meta.url)
 
 /** What all members share. */
 export interface MemberParts {
@@ -17,8 +21,8 @@ export interface MemberParts {
   readonly recorder: Recorder
   readonly urlFor: (index: number) => string
   readonly options: Omit<TenureOptions, 'store' | 'logger'>
-  /** The program of the instances; that of another copy of the sources, where a bug is planted. */
-  readonly program: string
+  /** What is changed in the code of the instances, where a bug is planted. */
+  readonly changes: readonly Change[] | undefined
   readonly bug: PlantedBug | undefined
 }
 
@@ -68,7 +72,7 @@ export class Member {
   }
 
   start(): void {
-    const { folder, resourcePath, recorder, urlFor, options, program, bug } = this.#parts
+    const { folder, resourcePath, recorder, urlFor, options, changes, bug } = this.#parts
     this.#life++
     const { who } = this
     const url = urlFor(this.index)
@@ -80,7 +84,7 @@ export class Member {
       stdio: ['ignore', 'ignore', stderr, 'ipc'],
       // A process group of its own: Ctrl-C is for the harness, which ends everything.
       detached: true,
-      env: { ...process.env, ...this.#clockEnvironment() },
+      env: { ...(changes ? environmentWith(changes) : process.env), ...this.#clockEnvironment() },
     })
     closeSync(stderr)
     recorder.add({ kind: 'process', what: 'starts' }, { who })

@@ -7,10 +7,9 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
 import { createFence } from '../../src/fencing/fence.ts'
-import { TenureError, type Run, type RunRecord } from '../../src/index.ts'
-import { Scheduler } from '../../src/schedule/scheduler.ts'
+import { TenureError, type Run } from '../../src/index.ts'
 import { Work } from '../../src/schedule/work.ts'
-import { FakeClock } from '../../src/testing/fake-clock.ts'
+import { SchedulerBench, settle } from '../support/scheduler-bench.ts'
 
 const constant = <const Value>(value: Value): fc.Arbitrary<Value> => fc.constant(value)
 const id = fc.constantFrom('a', 'b', 'c', '__proto__')
@@ -130,23 +129,18 @@ interface Allowed {
 
 /** A scheduler on a fake clock, and what its handlers do: each goes on until it is told to end. */
 class JobsBench {
-  readonly clock = new FakeClock()
+  readonly #bench = new SchedulerBench({ random: () => this.#random() })
+  readonly clock = this.#bench.clock
+  readonly scheduler = this.#bench.scheduler
+  /** The runs that have ended. */
+  readonly records = this.#bench.runs
   readonly going: Going[] = []
-  readonly records: RunRecord[] = []
   readonly faults: string[] = []
   starts = 0
   retries = 0
   #draws = 0
   /** The term that was begun, until it is ended; it may have lost its trust before. */
   term: { leads: boolean; readonly work: Work } | undefined
-  readonly scheduler = new Scheduler({
-    keep: { runs: 100, ageMs: 7 * 86_400_000 },
-    clock: this.clock,
-    random: () => this.#random(),
-    log: () => {},
-    loggerWith: () => ({ debug() {}, info() {}, warn() {}, error() {} }),
-    onRun: (event, run) => void (event === 'run:finished' && this.records.push(run)),
-  })
 
   take(step: Step): void {
     const { scheduler, clock } = this
@@ -246,10 +240,6 @@ function assertIsOurs(error: unknown): void {
     error.code,
     /^TENURE_ERR_(SCHEDULE|DURATION|OPTION_(TYPE|RELATION)|JOB_(EXISTS|UNKNOWN|RUNNING)|NOT_LEADER)$/,
   )
-}
-
-async function settle(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve))
 }
 
 describe('what is done with jobs', () => {

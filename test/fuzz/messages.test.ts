@@ -14,6 +14,7 @@ import { errorCodes, logEvents } from '../../src/index.ts'
 import { Memory, MemoryLeaseStore } from '../../src/store/memory/memory-store.ts'
 import { Tenure } from '../../src/tenure.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
+import { settle as turns } from '../support/bench.ts'
 import { silentLogger } from '../support/fastify-app.ts'
 
 const lease = 'scheduler'
@@ -21,9 +22,7 @@ const shortSet = { ttl: 6_000, heartbeat: 2_000, attemptTimeout: 1_000 } as cons
 const times = { ttlMs: 6_000, stopGraceMs: 600, safetyMarginMs: 560 }
 
 /** Lets everything happen that waits for no time to pass. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
-}
+const settle = (): Promise<void> => turns(3)
 
 const keysOf = <Key extends string>(table: Readonly<Record<Key, unknown>>): Key[] =>
   Object.keys(table) as Key[]

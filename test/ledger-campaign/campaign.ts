@@ -1,11 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 
 import { parseStoreUrl } from '../../src/store-url.ts'
 import { openLedger } from '../../src/store/open-ledger.ts'
 import { Random } from '../chaos/random.ts'
+import type { Change } from '../mutants/mutant.ts'
 import { threeSeconds } from '../support/cluster.ts'
 import type { TestStore } from '../support/test-store.ts'
 import { nowMs, until } from '../support/until.ts'
@@ -24,8 +24,8 @@ export interface CampaignOptions extends DrawOptions {
   readonly instances: number
   /** The shortest and the longest time from one loss to the next, when all contend again. */
   readonly pauseMs: readonly [least: number, most: number]
-  /** The root of the sources that the instances run. @default this repository's own */
-  readonly root?: string
+  /** What is changed in the code that the instances run. @default nothing */
+  readonly changes?: readonly Change[]
   /** No more losses; what happened until then is checked all the same. */
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: string) => void
@@ -68,14 +68,7 @@ class Campaign {
   #doing = 'begins'
 
   private constructor(options: CampaignOptions, jobs: readonly CampaignJob[], from: Collector) {
-    const {
-      store,
-      seed,
-      jobs: count,
-      everyMsMax,
-      instances,
-      root = fileURLToPath(new URL('../..', import.meta.url)),
-    } = options
+    const { store, seed, jobs: count, everyMsMax, instances, changes } = options
     this.#options = options
     this.#jobs = jobs
     this.#collector = from
@@ -85,7 +78,7 @@ class Campaign {
       folder: this.#folder,
       draw: { seed, jobs: count, everyMsMax },
       options: { ...times, store: store.url },
-      program: join(root, 'test/ledger-campaign/application.ts'),
+      changes,
     }
     this.#contenders = Array.from({ length: instances }, (_, index) => new Contender(index, parts))
   }

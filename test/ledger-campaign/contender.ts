@@ -2,14 +2,18 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { environmentWith } from '../mutants/load-hook.ts'
+import type { Change } from '../mutants/mutant.ts'
 import { until } from '../support/until.ts'
 import { descendantsOf, endWitness } from '../support/witness.ts'
 import type { ApplicationCommand, ApplicationConfig, ApplicationMessage } from './application.ts'
 
+const program = new URL('application.ts', import.meta.url)
+
 /** What all contenders share. */
 export interface ContenderParts extends Omit<ApplicationConfig, 'who'> {
-  /** The program of the instances; that of another copy of the sources, where one is broken. */
-  readonly program: string
+  /** What is changed in the code of the instances, where a rule is broken. */
+  readonly changes: readonly Change[] | undefined
 }
 
 /** Everything takes longer on a busy machine. */
@@ -41,7 +45,7 @@ export class Contender {
   }
 
   start(): void {
-    const { program, ...config } = this.#parts
+    const { changes, ...config } = this.#parts
     this.#life++
     const { who } = this
     const stderr = openSync(join(config.folder, `${who}.log`), 'a')
@@ -49,6 +53,7 @@ export class Contender {
     const child = fork(program, [JSON.stringify({ ...config, who })], {
       stdio: ['ignore', 'ignore', stderr, 'ipc'],
       detached: true,
+      env: changes ? environmentWith(changes) : process.env,
     })
     closeSync(stderr)
     this.#process = child

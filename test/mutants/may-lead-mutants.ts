@@ -1,4 +1,4 @@
-import type { Mutant } from './mutants.ts'
+import type { Mutant } from './mutant.ts'
 
 /** Broken variants of the rules that say which instance may lead. */
 export const mayLeadMutants: readonly Mutant[] = [
@@ -7,89 +7,106 @@ export const mayLeadMutants: readonly Mutant[] = [
     file: 'src/lease/candidacy.ts',
     from: '!this.responsive || !this.eligible',
     to: '!this.responsive',
+    suite: 'elector',
   },
   {
     what: 'a leader that is not eligible any more goes on leading',
     file: 'src/lease/elector.ts',
     from: '    if (eligible) this.wake()\n    else this.resign(0)\n',
     to: '    if (eligible) this.wake()\n',
+    suite: 'elector',
   },
   {
     what: 'an acquisition under way makes an instance lead that is not eligible any more',
     file: 'src/lease/elector.ts',
     from: "    if (!this.#candidacy.eligible) return this.#giveBack('resigned')\n",
     to: '',
+    suite: 'elector',
   },
   {
     what: 'an instance without jobs is compared with the leader',
     file: 'src/heart/jobs-comparison.ts',
     from: 'own !== undefined && theirs',
     to: 'theirs',
+    suite: 'jobs-comparison',
   },
   {
     what: 'other jobs are told of while they are being scheduled',
     file: 'src/heart/jobs-comparison.ts',
     from: '!isFresh || nowMs - this.#suspected.sinceMs < patienceMs',
     to: '!isFresh',
+    suite: 'jobs-comparison',
   },
   {
     what: 'other jobs are told of again and again',
     file: 'src/heart/jobs-comparison.ts',
     from: '    this.#told.add(pair)\n',
     to: '',
+    suite: 'jobs-comparison',
   },
   {
     what: 'a leader does not tell of a change of its jobs',
     file: 'src/lease/elector.ts',
     from: 'request: { lease, holder, token, ttlMs, jobsHash }',
     to: 'request: { lease, holder, token, ttlMs }',
+    suite: 'elector',
   },
   {
     what: 'the hash over the jobs keeps one that was removed',
     file: 'src/jobs-hash.ts',
     from: 'if (before !== undefined) this.#toggle(id, before, -1)',
     to: '',
+    suite: 'jobs-comparison',
   },
   {
     what: 'a leader resigns though the store is away for everybody',
     file: 'src/schedule/start-failures.ts',
     from: ' || renewalsAtSend <= renewalsAtFailure',
     to: '',
+    suite: 'start-failures',
   },
   {
     what: 'a leader resigns though the store cannot be used by anybody',
     file: 'src/schedule/start-failures.ts',
     from: "error.code === 'TENURE_ERR_STORE_UNUSABLE'",
     to: 'error.code === undefined',
+    suite: 'start-failures',
   },
   {
     what: 'a leader resigns because of one failure',
     file: 'src/schedule/start-failures.ts',
     from: 'failures < startFailuresMax || ',
     to: '',
+    suite: 'start-failures',
   },
   {
     what: 'a leader whose jobs never start leads on',
     file: 'src/schedule/bookkeeper.ts',
     from: '        trial?.failed(error)\n',
     to: '',
+    suite: 'who-may-lead',
+    test: 'resigns when three attempts have, though the lease is renewed; another one leads',
   },
   {
     what: 'a leader that stops already resigns because its jobs do not start',
     file: 'src/schedule/start-failures.ts',
     from: ' || !leads()',
     to: '',
+    suite: 'start-failures',
   },
   {
     what: 'a leader resigns for a write that no job waits for',
     file: 'src/schedule/bookkeeper.ts',
     from: 'this.#insist(call, leads, false)',
     to: 'this.#insist(call, leads)',
+    suite: 'who-may-lead',
+    test: 'does not for what no job waits for',
   },
   {
     what: 'a leader without any other resigns again and again',
     file: 'src/schedule/start-failures.ts',
     from: ' || (last !== undefined && token === last + 1)',
     to: '',
+    suite: 'start-failures',
   },
 ]

@@ -16,7 +16,17 @@ const beforeExpiryMs = 45_000
 const longSet = { ttl: 60_000, heartbeat: 5_000, attemptTimeout: 5_000 } as const
 
 /** The candidate leads, and the history says that the witness has released. */
-async function assertReleased(cluster: Cluster, candidate: Instance): Promise<void> {
+async function assertReleased(
+  cluster: Cluster,
+  candidate: Instance,
+  witness?: number,
+): Promise<void> {
+  if (witness !== undefined) {
+    // What it has not released when it ends, nobody releases: that need not be waited for.
+    await until('the witness has ended', () => !isRunning(witness))
+    const { terms } = await cluster.read()
+    assert.equal(terms.find((term) => term.token === 1)?.reason, 'crashed')
+  }
   const { token } = await candidate.next('acquired', { withinMs: beforeExpiryMs })
   assert.equal(token, 2)
   const { terms } = await cluster.read()
@@ -54,8 +64,9 @@ onEachStore((on) => {
         const leader = await cluster.add({}, { detached: true })
         await leader.next('acquired')
         const candidate = await cluster.add()
+        assert.ok(leader.witness)
         process.kill(-leader.pid, 'SIGKILL')
-        await assertReleased(cluster, candidate)
+        await assertReleased(cluster, candidate, leader.witness)
       }))
 
     test('kill -9 while the heartbeat runs on the event loop: the same', () =>
@@ -139,7 +150,7 @@ onEachStore((on) => {
         leader.signal('SIGKILL')
         // It also comes again, to what the witness runs then.
         process.kill(pid, 'SIGTERM')
-        await assertReleased(cluster, candidate)
+        await assertReleased(cluster, candidate, pid)
       }))
 
     test('a witness that was stopped delays no heartbeat, and does its work when it goes on', () =>

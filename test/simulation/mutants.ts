@@ -1,8 +1,10 @@
+import { jobMutants } from '../mutants/job-mutants.ts'
+import { leaseMutants } from '../mutants/lease-mutants.ts'
 import { ledgerMutants } from '../mutants/ledger-mutants.ts'
-import { mutants, type Mutant } from '../mutants/mutants.ts'
+import type { SimulatedMutant } from '../mutants/mutant.ts'
 
 /** Broken variants that only many instances together can show, and stronger forms of others. */
-const more: readonly Mutant[] = [
+const more: readonly SimulatedMutant[] = [
   {
     what: 'a renewal that nobody answered counts as a success',
     file: 'src/lease/elector.ts',
@@ -10,42 +12,49 @@ const more: readonly Mutant[] = [
     to:
       'holding.failures++\n    holding.renewed(attempt.sentAt, attempt.times)\n' +
       '    this.#port.trust.extend(holding.since, holding.times)\n',
+    seed: 1,
   },
   {
     what: 'a renewal is made by the name of the lease alone',
     file: 'src/store/memory/lease-table.ts',
     from: "if (row.holder !== holder || row.token !== token) {\n      return { kind: 'refused'",
     to: "if (holder === '') {\n      return { kind: 'refused'",
+    seed: 1,
   },
   {
     what: 'a release is made by the name of the lease alone',
     file: 'src/store/memory/lease-table.ts',
     from: 'if (row === undefined || row.holder !== holder || row.token !== token) {',
     to: 'if (row === undefined) {',
+    seed: 7,
   },
   {
     what: 'the token is counted in the record, which a release deletes',
     file: 'src/store/memory/lease-table.ts',
     from: 'const token = (this.#tokens.get(lease) ?? 0) + 1',
     to: 'const token = (row?.token ?? 0) + 1',
+    seed: 1,
   },
   {
     what: 'trust never runs out by itself',
     file: 'src/heart/cell.ts',
     from: 'return Math.max(0, this.#hardFenceAfterMs - elapsedMs(this.#since, this.#clock))',
     to: 'return Math.max(1, this.#hardFenceAfterMs - elapsedMs(this.#since, this.#clock))',
+    seed: 4,
   },
   {
     what: 'what is released is trusted until the store has answered',
     file: 'src/lease/elector.ts',
     from: "    this.#state = 'releasing'\n    this.#port.trust.close()\n",
     to: "    this.#state = 'releasing'\n",
+    seed: 1,
   },
   {
     what: 'a candidate that is refused asks again at once',
     file: 'src/lease/candidacy.ts',
     from: 'this.#waitForExpiry(nowMs + waitMs, record.ttlMs)',
     to: 'this.#waitForExpiry(nowMs + 0 * waitMs - 1_000, record.ttlMs)',
+    seed: 1,
   },
   {
     what: 'a candidate that has failed does not try again',
@@ -54,6 +63,7 @@ const more: readonly Mutant[] = [
       "    this.#port.report({ kind: 'acquire-failed', holder, failure, error, retryMs })\n" +
       '    this.#toWaiting()\n',
     to: "    this.#port.report({ kind: 'acquire-failed', holder, failure, error, retryMs })\n",
+    seed: 3,
   },
   {
     what: 'longer times that come while a renewal is under way put off the next one',
@@ -62,48 +72,56 @@ const more: readonly Mutant[] = [
     to:
       'const { heartbeatMs } = this.#port.settings()\n' +
       '    holding.renewed(attempt.sentAt, { ...attempt.times, heartbeatMs })',
+    seed: 145,
   },
   {
     what: 'a longer attempt timeout is in force before the ttl that belongs to it',
     file: 'src/lease/holding.ts',
     from: 'attemptTimeoutMs: Math.min(settings.attemptTimeoutMs, times.attemptTimeoutMs),',
     to: 'attemptTimeoutMs: settings.attemptTimeoutMs,',
+    seed: 60,
   },
   {
     what: 'the coarseness of the uptime is that of each look',
     file: 'src/lease/term.ts',
     from: 'since.uptimeMs % 1_000 === 0',
     to: 'clock.uptimeMs() % 1_000 === 0',
+    seed: 14,
   },
   {
     what: 'what drains is not stopped before its trust has run out',
     file: 'src/leadership.ts',
     from: 'if (untilAbortMs <= 0) this.#abortWork(term, this.#reason)',
     to: '',
+    seed: 3,
   },
   {
     what: 'the last word of a heart is waited for anew at each sign of life',
     file: 'src/leadership.ts',
     from: 'if (term === undefined || this.#awaitsLastWord) return',
     to: 'if (term === undefined) return',
+    seed: 64,
   },
   {
     what: 'only timers stop work, however late a suspension makes them',
     file: 'src/tenure.ts',
     from: 'onPulse: () => this.#leadership.look(),',
     to: 'onPulse: () => {},',
+    seed: 20,
   },
   {
     what: 'a stop does not cut short the drain of a term that was resigned before',
     file: 'src/leadership.ts',
     from: '    this.#patience?.shorten(drainMs)\n',
     to: '',
+    seed: 50003054,
   },
   {
     what: 'a term that is resigned as it is stopped drains for longer than the stop allows',
     file: 'src/leadership.ts',
     from: 'this.#drainMs = Math.min(drainMs, this.#drainMs ?? Infinity)',
     to: 'this.#drainMs = drainMs',
+    seed: 90017345,
   },
 ]
 
@@ -136,7 +154,7 @@ const noOptions =
   'most jobs of the simulated application have no such options, and those in the ledger are held ' +
   'to their account, not to the times of their runs'
 
-/** Those of the unit tests that many instances do not show, each with the reason. */
+/** Those of the unit tests that have no seed, because many instances do not show them: the reasons. */
 export const notShown: Readonly<Record<string, string>> = {
   'an attempt may last beyond the hard fence': 'the elector gives it up there all the same',
   'a soft stop that the main thread has seen is ignored':
@@ -178,79 +196,12 @@ export const notShown: Readonly<Record<string, string>> = {
   ...Object.fromEntries(optionRules.map((what) => [what, noOptions])),
 }
 
-/** The broken variants that the simulator has to catch. */
-export const simulatedMutants: readonly Mutant[] = [
-  ...mutants.filter(({ what }) => !(what in notShown)),
-  ...more,
-  ...ledgerMutants.filter(({ what }) => !(what in notShown)),
-]
+const isShown = ({ seed }: SimulatedMutant): boolean => seed !== undefined
 
-/** A seed that catches each of them on the code as it was: tried first by the tests. */
-export const caughtBy: Readonly<Record<string, number>> = {
-  'trust is counted from the reply of a renewal, not from its send': 1,
-  'trust is counted from the reply of an acquisition, not from its send': 4,
-  'there is no safety margin before the hard fence': 5,
-  'the soft stop leaves no time to stop work': 1,
-  'the time of a suspended machine is not counted': 6,
-  'a wall clock that is set back hides that the machine was suspended': 6,
-  'a wall clock that is set forward ends the term': 6,
-  'a renewal is due R after the reply of the last one': 12,
-  'a renewal whose outcome is unknown is taken for a success': 10,
-  'an acquisition whose outcome is unknown is taken for a success': 1,
-  'a late success undoes the soft stop': 31,
-  'a success after the hard fence brings trust back': 15,
-  '"not yours" does not end the term': 22,
-  'one failed attempt ends the term': 1,
-  'the holder is kept over acquisitions': 1,
-  'each retry of an acquisition has a new holder': 1,
-  'a record is taken over without having been watched for its ttl': 5,
-  'a record that was renewed meanwhile is taken for unchanged': 10,
-  'the lease is released though its work has not ended': 10,
-  'an undrained term is renewed for ever': 70,
-  'a stalled leader goes on renewing': 1,
-  'a stalled leader is released while its code still runs': 1,
-  'an instance that hangs is a candidate': 17,
-  'a token that is not higher is led with': 22,
-  'a release resets the counter of tokens': 1,
-  'a shorter ttl, or an old one that comes late, shortens the lease': 265,
-  'a lease that has expired is renewed': 14,
-  "the caller's wall clock decides about expiry": 1,
-  'a stopped process is taken for a stalled one': 15,
-  'a run starts though the term leads no more': 5,
-  'runs of a job overlap': 1,
-  'a renewal that nobody answered counts as a success': 1,
-  'a renewal is made by the name of the lease alone': 1,
-  'a release is made by the name of the lease alone': 7,
-  'the token is counted in the record, which a release deletes': 1,
-  'trust never runs out by itself': 4,
-  'what is released is trusted until the store has answered': 1,
-  'a candidate that is refused asks again at once': 1,
-  'a candidate that has failed does not try again': 3,
-  'longer times that come while a renewal is under way put off the next one': 145,
-  'a longer attempt timeout is in force before the ttl that belongs to it': 60,
-  'the coarseness of the uptime is that of each look': 14,
-  'what drains is not stopped before its trust has run out': 3,
-  'the last word of a heart is waited for anew at each sign of life': 64,
-  'only timers stop work, however late a suspension makes them': 20,
-  'a stop does not cut short the drain of a term that was resigned before': 50003054,
-  'a term that is resigned as it is stopped drains for longer than the stop allows': 90017345,
-  'a tick runs before it is claimed': 2,
-  'a tick whose claim was given up runs all the same': 34,
-  'what is claimed runs though its job was removed meanwhile': 8,
-  'the next attempt of a tick is owed for ever': 13,
-  'a tick whose place in the queue was taken is not accounted for': 8,
-  'a skip is written before the tick that waits': 8,
-  'a new leader goes on from now': 8,
-  'a new leader counts an interval from when it scheduled the job': 13,
-  'a wall clock that was set back stands an interval still': 24,
-  'what is read of a clock between two looks at it is taken for one instant': 8,
-  'what comes later overtakes a claim of its job': 8,
-  'the next attempt of a tick overtakes the end of its last run': 13,
-  'a skip is written after a claim that was given up': 18,
-  'a claim is made once, whatever becomes of it': 11,
-  'of what was missed no more than the latest is accounted for': 8,
-  'an instance that leads again takes what it saw for what was claimed': 98,
-  'what the ledger is asked between two hearts is never answered': 315,
-  'a run by hand starts without a claim once its term is over': 70000253,
-  "what is owed waits for another's wall clock, however far ahead that was": 70001016,
-}
+/** The broken variants that the simulator has to catch. */
+export const simulatedMutants: readonly SimulatedMutant[] = [
+  ...leaseMutants.filter(isShown),
+  ...jobMutants.filter(isShown),
+  ...more,
+  ...ledgerMutants.filter(isShown),
+]

@@ -1,7 +1,8 @@
 // `npm run simulate`: many seeds, one seed again, or all broken variants.
 import { parseArgs } from 'node:util'
 
-import { breakSource } from './broken.ts'
+import { breakSource } from '../mutants/load-hook.ts'
+import { changesOf } from '../mutants/mutant.ts'
 import type { Violation } from './history.ts'
 import { notShown, simulatedMutants } from './mutants.ts'
 import { catchMutant, runSeeds } from './runner.ts'
@@ -58,7 +59,7 @@ async function replay(seed: number): Promise<boolean> {
     const mutant = simulatedMutants[wholeNumber('mutant') - 1]
     if (mutant === undefined) throw new Error(`There is no broken variant ${values.mutant}.`)
     console.log(`Broken: ${mutant.what}\n`)
-    breakSource(mutant)
+    breakSource(changesOf(mutant))
   }
   const { check } = await import('./checkers/check.ts')
   const { drawScenario, describeScenario } = await import('./scenario.ts')
@@ -127,12 +128,13 @@ async function runCampaign(): Promise<boolean> {
 async function runMutants(): Promise<boolean> {
   const results: string[] = []
   let allCaught = true
-  const queue = [...simulatedMutants.keys()]
+  const queue = [...simulatedMutants.entries()]
   const lane = async (): Promise<void> => {
-    for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [index, mutant] = next
+      const { what } = mutant
       const seeds = Array.from({ length: mutantSeedsMax }, (_, i) => i + 1)
-      const caught = await catchMutant(index, seeds)
-      const what = simulatedMutants[index]?.what ?? ''
+      const caught = await catchMutant(mutant, seeds)
       const by = caught?.ran.violation?.rule ?? `NOT CAUGHT in ${mutantSeedsMax}`
       allCaught &&= caught !== undefined
       results[index] = `| ${index + 1} | ${what} | ${caught?.seeds ?? '-'} | ${by} |`

@@ -1,7 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-import type { Ask, Ran } from './seed-runner.ts'
+import { environmentWith } from '../mutants/load-hook.ts'
+import { changesOf, type Change, type SimulatedMutant } from '../mutants/mutant.ts'
+import type { Ran } from './seed-runner.ts'
 
 /** A seed takes a part of a second; one that takes this long never ends. */
 const seedMsMax = 120_000
@@ -9,18 +11,23 @@ const seedMsMax = 120_000
 /** A process that runs seeds, one after the other. */
 export class SeedRunner {
   readonly #child: ChildProcess
+  readonly #ready: Promise<unknown>
 
-  /** @param mutant the broken variant to run them on, by its place in the list */
-  constructor(mutant?: number) {
+  /** @param changes what is changed in the code that they are run on */
+  constructor(changes: readonly Change[] = []) {
     const path = fileURLToPath(new URL('seed-runner.ts', import.meta.url))
-    const env = { ...process.env, NODE_V8_COVERAGE: undefined, NODE_TEST_CONTEXT: undefined }
+    const env = environmentWith(changes)
     this.#child = fork(path, { execArgv: [], env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    if (mutant !== undefined) this.#ask({ kind: 'break', mutant })
+    this.#ready = new Promise((resolve, reject) => {
+      this.#child.once('message', resolve)
+      this.#child.once('exit', () => reject(new Error('what is to be simulated cannot be loaded')))
+    })
   }
 
   /** Runs a seed. A process that ends or hangs over it is a failure of that seed. */
-  run(seed: number): Promise<Ran> {
+  async run(seed: number): Promise<Ran> {
     const child = this.#child
+    await this.#ready
     return new Promise((resolve) => {
       const fail = (what: string): void => {
         const violation = { rule: 'nothing fails by itself', atMs: 0, who: 'store', what }
@@ -40,16 +47,12 @@ export class SeedRunner {
       }
       child.once('message', settle)
       child.once('exit', onExit)
-      this.#ask({ kind: 'seed', seed })
+      child.send(seed)
     })
   }
 
   close(): void {
     this.#child.kill()
-  }
-
-  #ask(ask: Ask): void {
-    this.#child.send(ask)
   }
 }
 
@@ -79,10 +82,10 @@ export interface Caught {
 
 /** Runs seeds on a broken variant until one fails; `undefined` if none does. */
 export async function catchMutant(
-  mutant: number,
+  mutant: SimulatedMutant,
   seeds: Iterable<number>,
 ): Promise<Caught | undefined> {
-  const runner = new SeedRunner(mutant)
+  const runner = new SeedRunner(changesOf(mutant))
   let count = 0
   try {
     for (const seed of seeds) {

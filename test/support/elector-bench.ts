@@ -9,7 +9,8 @@ import type {
 import { Elector } from '../../src/lease/elector.ts'
 import { hardFenceAfterMs, softStopAfterMs, type TrustTimes } from '../../src/lease/term.ts'
 import { LeaseTable } from '../../src/store/memory/lease-table.ts'
-import { FakeClock } from '../../src/testing/fake-clock.ts'
+import type { FakeClock } from '../../src/testing/fake-clock.ts'
+import { Bench } from './bench.ts'
 
 export const shortSet: ElectorSettings = {
   lease: 'scheduler',
@@ -64,8 +65,7 @@ export class RecordedTrust implements TrustCell {
  * One elector on a fake clock, with a table of leases that answers at the test's word: `answer()`
  * lets the attempt in flight reach the store and its reply come back, `lose()` lets it time out.
  */
-export class ElectorBench {
-  readonly clock: FakeClock
+export class ElectorBench extends Bench {
   readonly table: LeaseTable
   readonly trust = new RecordedTrust()
   readonly events: ElectorEvent[] = []
@@ -86,7 +86,7 @@ export class ElectorBench {
       settings?: ElectorSettings
     } = {},
   ) {
-    this.clock = options.clock ?? new FakeClock()
+    super(options.clock)
     this.table = options.table ?? new LeaseTable(this.clock)
     this.settings = options.settings ?? shortSet
     const name = options.name ?? 'a'

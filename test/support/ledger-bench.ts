@@ -2,15 +2,15 @@ import type { LedgerPort } from '../../src/schedule/bookkeeper.ts'
 import type { LedgerJob, LedgerReading, LedgerRun } from '../../src/store/ledger-store.ts'
 import { MemoryLedgerStore } from '../../src/store/memory/memory-ledger.ts'
 import { Memory, MemoryLeaseStore } from '../../src/store/memory/memory-store.ts'
-import { FakeClock } from '../../src/testing/fake-clock.ts'
+import type { FakeClock } from '../../src/testing/fake-clock.ts'
+import { Bench, settle } from './bench.ts'
 import { discrepancies, type Discrepancy } from './ledger-accounts.ts'
-import { SchedulerBench, settle } from './scheduler-bench.ts'
+import { SchedulerBench } from './scheduler-bench.ts'
 
 const signal = new AbortController().signal
 
 /** Instances that share a ledger and a clock, of which one after the other leads. */
-export class LedgerBench {
-  readonly clock: FakeClock
+export class LedgerBench extends Bench {
   readonly #leases: MemoryLeaseStore
   readonly #ledger: MemoryLedgerStore
   /** What becomes of the next calls: carried out and never answered, or not carried out. */
@@ -20,9 +20,9 @@ export class LedgerBench {
   readonly #dead = new Set<number>()
   #holders = 0
 
-  constructor(clock = new FakeClock()) {
-    const memory = new Memory(clock)
-    this.clock = clock
+  constructor(clock?: FakeClock) {
+    super(clock)
+    const memory = new Memory(this.clock)
     this.#leases = new MemoryLeaseStore(memory)
     this.#ledger = new MemoryLedgerStore(memory)
   }

@@ -1,30 +1,24 @@
 import assert from 'node:assert/strict'
 
-import { nextTurn } from '../../src/clock.ts'
 import { runInMain } from '../../src/heart/running-heart.ts'
 import type { JobsDifference, LogEventName, Run, TenureOptions } from '../../src/index.ts'
 import { MemoryLedgerStore } from '../../src/store/memory/memory-ledger.ts'
 import { Memory, MemoryLeaseStore, provideMemory } from '../../src/store/memory/memory-store.ts'
 import { Tenure } from '../../src/tenure.ts'
-import { FakeClock } from '../../src/testing/fake-clock.ts'
+import { Bench, settle } from './bench.ts'
 
 const shortSet = { ttl: '6s', heartbeat: '2s', attemptTimeout: '1s', drain: '1s' } as const
-
-interface Line {
-  readonly event: LogEventName
-  readonly fields: Record<string, unknown>
-}
 
 let groups = 0
 
 /** Whole instances that share one memory, whose time passes by hand. */
-export class Group {
+export class Group extends Bench {
   readonly name = `memory-group-${++groups}`
-  readonly clock = new FakeClock()
   readonly memory = new Memory(this.clock)
   readonly #tenures: Member[] = []
 
   constructor() {
+    super()
     provideMemory(this.name, this.memory)
   }
 
@@ -35,7 +29,7 @@ export class Group {
   }
 
   /** Lets time pass, instant by instant. */
-  async pass(ms: number): Promise<void> {
+  override async pass(ms: number): Promise<void> {
     const untilMs = this.clock.monotonicMs() + ms
     let still = 0
     for (;;) {
@@ -50,8 +44,8 @@ export class Group {
   }
 
   /** Lets everything happen that waits for no time to pass. */
-  async settle(): Promise<void> {
-    for (let turns = 0; turns < 5; turns++) await nextTurn()
+  settle(): Promise<void> {
+    return settle(5)
   }
 
   /** The names of those that lead. */
@@ -61,10 +55,9 @@ export class Group {
 }
 
 /** One of them. */
-export class Member {
+export class Member extends Bench {
   readonly name: string
   readonly tenure: Tenure
-  readonly lines: Line[] = []
   readonly differences: JobsDifference[] = []
   /** Why its terms have ended. */
   readonly losses: string[] = []
@@ -72,14 +65,12 @@ export class Member {
   ledgerFails = false
   /** How long its ledger takes to answer. */
   ledgerTakesMs = 0
-  readonly #clock: FakeClock
   readonly verbs: string[] = []
 
   constructor({ clock, memory, name: group }: Group, name: string, options: TenureOptions) {
+    super(clock)
     this.name = name
-    this.#clock = clock
-    const log = (fields: object, event: string): void =>
-      void this.lines.push({ event: event as LogEventName, fields: { ...fields } })
+    const log = (fields: object, event: string): void => this.log(event as LogEventName, fields)
     const logger = { debug: log, info: log, warn: log, error: log }
     let holders = 0
     const surroundings = {
@@ -104,10 +95,6 @@ export class Member {
     this.tenure.on('term:lost', ({ reason }) => void this.losses.push(reason))
   }
 
-  logged(event: LogEventName): Record<string, unknown>[] {
-    return this.lines.filter((line) => line.event === event).map(({ fields }) => fields)
-  }
-
   /** The ledger of the memory, which fails while it is told to. */
   #ledgerOf(memory: Memory): MemoryLedgerStore {
     const ledger = new MemoryLedgerStore(memory)
@@ -121,7 +108,7 @@ export class Member {
           if (this.ledgerFails) return Promise.reject(new Error('no ledger here'))
           if (this.ledgerTakesMs === 0) return method(...given)
           return new Promise((resolve) => {
-            this.#clock.setTimer(this.ledgerTakesMs, () => resolve(method(...given)))
+            this.clock.setTimer(this.ledgerTakesMs, () => resolve(method(...given)))
           })
         }
       },

@@ -1,11 +1,14 @@
-import type { LogEventName, RunLogger } from '../../src/events.ts'
+import type { RunLogger } from '../../src/events.ts'
 import { createFence } from '../../src/fencing/fence.ts'
 import type { Fence } from '../../src/fencing/fence-client.ts'
 import { Bookkeeper, type LedgerPort } from '../../src/schedule/bookkeeper.ts'
 import type { JobRecord, RunRecord } from '../../src/schedule/job.ts'
 import { Scheduler } from '../../src/schedule/scheduler.ts'
 import { Work } from '../../src/schedule/work.ts'
-import { FakeClock } from '../../src/testing/fake-clock.ts'
+import type { FakeClock } from '../../src/testing/fake-clock.ts'
+import { Bench } from './bench.ts'
+
+export { settle } from './bench.ts'
 
 const fence = createFence({ lease: 'scheduler', fencingToken: 7, assertTrusted: () => {} })
 
@@ -17,12 +20,12 @@ export interface SchedulerBenchOptions {
   /** Where ticks and runs are written; nowhere unless it is given. */
   readonly ledger?: LedgerPort
   readonly token?: number
+  /** @default what `draws` says, and 0 */
+  readonly random?: () => number
 }
 
 /** A scheduler on a fake clock, with a term that leads until it is told otherwise. */
-export class SchedulerBench {
-  readonly clock: FakeClock
-  readonly lines: { event: LogEventName; fields: Record<string, unknown> }[] = []
+export class SchedulerBench extends Bench {
   /** The runs that have ended, and those that were called lost. */
   readonly runs: RunRecord[] = []
   readonly lost: RunRecord[] = []
@@ -32,15 +35,15 @@ export class SchedulerBench {
   readonly draws: number[] = []
   readonly scheduler: Scheduler
 
-  constructor({ clock = new FakeClock(), ledger, token = 7 }: SchedulerBenchOptions = {}) {
-    this.clock = clock
+  constructor(options: SchedulerBenchOptions = {}) {
+    super(options.clock)
+    const { ledger, token = 7, random = () => this.draws.shift() ?? 0 } = options
+    const { clock, log } = this
     this.term = { fencingToken: token, fence, leads: true, work: new Work() }
-    const log = (event: LogEventName, fields: object): void =>
-      void this.lines.push({ event, fields: { ...fields } })
     this.scheduler = new Scheduler({
       keep: { runs: 100, ageMs: 7 * 86_400_000 },
       clock,
-      random: () => this.draws.shift() ?? 0,
+      random,
       log,
       loggerWith: () => silent,
       onRun: (event, run) => {
@@ -71,12 +74,8 @@ export class SchedulerBench {
   }
 
   /** Lets time pass, and what is due then run as far as it can without time. */
-  async pass(ms: number): Promise<void> {
-    const steps = ms > 10_000 ? 1 : Math.max(1, Math.ceil(ms / 250))
-    for (let step = 0; step < steps; step++) {
-      this.clock.advance(ms / steps)
-      await settle()
-    }
+  override pass(ms: number, stepMs: number = ms > 10_000 ? ms : 250): Promise<void> {
+    return super.pass(ms, stepMs)
   }
 
   /** What `records()` says of a job. */
@@ -88,13 +87,4 @@ export class SchedulerBench {
   get skips(): unknown[] {
     return this.logged('run_skipped').map(({ reason }) => reason)
   }
-
-  logged(event: LogEventName): Record<string, unknown>[] {
-    return this.lines.filter((line) => line.event === event).map(({ fields }) => fields)
-  }
-}
-
-/** Lets everything happen that waits for nothing else. */
-export async function settle(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
 
 import { Bookkeeper, type LedgerPort, type NoLedger } from '../../src/schedule/bookkeeper.ts'
 import type {
@@ -11,7 +10,7 @@ import type {
   Superseded,
   TickSkip,
 } from '../../src/store/ledger-store.ts'
-import { FakeClock } from '../../src/testing/fake-clock.ts'
+import { Bench, settle } from '../support/bench.ts'
 
 const key = { jobId: 'purge', tickMs: 1_000, attempt: 1 } as const
 
@@ -30,8 +29,7 @@ function skipOf(tickMs: number): TickSkip {
 }
 
 /** A bookkeeper whose ledger answers as it is told, and all that it was asked. */
-class Books {
-  readonly clock = new FakeClock()
+class Books extends Bench {
   readonly claims: ClaimRequest[] = []
   readonly records: RecordRequest[] = []
   readonly faults: unknown[] = []
@@ -45,6 +43,7 @@ class Books {
   readonly keeper: Bookkeeper
 
   constructor() {
+    super()
     const port: LedgerPort = {
       register: ({ jobs }) =>
         this.#answer({
@@ -84,14 +83,13 @@ class Books {
   }
 
   /** Lets a pause pass, and all that follows from it. */
-  async pass(ms: number): Promise<void> {
-    for (let turns = 0; turns < 5; turns++) await turn()
-    this.clock.advance(ms)
-    for (let turns = 0; turns < 5; turns++) await turn()
+  override async pass(ms: number): Promise<void> {
+    await settle(5)
+    await super.pass(ms, ms, 5)
   }
 
   async #answer<Reply>(reply: Reply): Promise<Reply | Superseded | NoLedger> {
-    await turn()
+    await settle()
     const next = this.next.shift()
     if (next === 'fails') throw new Error('no answer')
     if (next === 'absent') return { kind: next }
@@ -107,7 +105,7 @@ describe('a bookkeeper', () => {
     // Both come while the ledger takes its time: the delay of the retry is shorter than that.
     const ended = books.keeper.ended({ ...endOf('a'), outcome: 'failed', retryAtMs: 1_020 })
     const claimed = books.keeper.claim({ ...claimOf('b'), attempt: 2, follows: 'a' })
-    while (books.claims.length === 0) await turn()
+    while (books.claims.length === 0) await settle()
     const ends = books.records.flatMap((record) => record.ends.map(({ runId }) => runId))
     assert.deepEqual(ends, ['a'])
     await Promise.all([skipped, ended, claimed])

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 
 import { readInstant } from '../../src/clock.ts'
 import { Cell } from '../../src/heart/cell.ts'
@@ -8,10 +7,12 @@ import type { Command } from '../../src/heart/messages.ts'
 import { Leadership } from '../../src/leadership.ts'
 import { resolveRunning } from '../../src/options.ts'
 import type { EndReason } from '../../src/store/lease-store.ts'
-import { FakeClock } from '../../src/testing/fake-clock.ts'
+import { Bench } from '../support/bench.ts'
 
 interface Leading {
-  readonly clock: FakeClock
+  readonly clock: Bench['clock']
+  /** Lets time pass in steps of a second. */
+  readonly pass: (ms: number) => Promise<void>
   readonly leadership: Leadership
   /** What the heart was told. */
   readonly sent: Command[]
@@ -21,7 +22,8 @@ interface Leading {
 
 /** A leadership in its first term. */
 function leading(): Leading {
-  const clock = new FakeClock()
+  const bench = new Bench()
+  const { clock } = bench
   const sent: Command[] = []
   const reasons: EndReason[] = []
   const settings = { ...resolveRunning({}, {}), lease: 'scheduler' }
@@ -39,7 +41,7 @@ function leading(): Leading {
   const times = { ttlMs: 20_000, stopGraceMs: 2_000, safetyMarginMs: 1_000 }
   cell.open(1, readInstant(clock), times)
   leadership.acquired(cell, { kind: 'acquired', token: 1, holder: 'a:1:1' })
-  return { clock, leadership, sent, reasons }
+  return { clock, pass: (ms) => bench.pass(ms, 1_000), leadership, sent, reasons }
 }
 
 describe('a term whose heart is gone', () => {
@@ -58,18 +60,10 @@ describe('a term whose heart is gone', () => {
   })
 })
 
-/** Lets time pass in steps of a second, with all that follows from each. */
-async function pass(clock: FakeClock, ms: number): Promise<void> {
-  for (let leftMs = ms; leftMs > 0; leftMs -= 1_000) {
-    clock.advance(Math.min(leftMs, 1_000))
-    await setImmediate()
-  }
-}
-
 describe('a term that is resigned with a drain of 12 s', () => {
   /** When its work is aborted, if this is asked for 5 s later, in milliseconds from its end on. */
   async function abortedAfterMs(drainMs: number): Promise<number | undefined> {
-    const { clock, leadership } = leading()
+    const { clock, pass, leadership } = leading()
     const { term } = leadership
     assert.ok(term)
     const beganMs = clock.monotonicMs()
@@ -78,9 +72,9 @@ describe('a term that is resigned with a drain of 12 s', () => {
     term.work.add({ name: 'stubborn', abort }, new Promise(() => {}))
     leadership.drainMs = 12_000
     leadership.ending({ kind: 'ending', token: 1, reason: 'resigned' })
-    await pass(clock, 5_000)
+    await pass(5_000)
     leadership.drainMs = drainMs
-    await pass(clock, 10_000)
+    await pass(10_000)
     return abortedMs
   }
 
@@ -93,7 +87,7 @@ describe('a term that is resigned with a drain of 12 s', () => {
   })
 
   test('and had been stopped with one of 1 s in the same turn, drains for that', async () => {
-    const { clock, leadership } = leading()
+    const { pass, leadership } = leading()
     const { term } = leadership
     assert.ok(term)
     let aborted = false
@@ -102,21 +96,21 @@ describe('a term that is resigned with a drain of 12 s', () => {
     leadership.drainMs = 1_000
     leadership.drainMs = 12_000
     leadership.ending({ kind: 'ending', token: 1, reason: 'stopped' })
-    await pass(clock, 1_000)
+    await pass(1_000)
     assert.equal(aborted, true)
   })
 
   test('has still its whole grace where the drain is cut short', async () => {
-    const { clock, leadership, sent } = leading()
+    const { pass, leadership, sent } = leading()
     leadership.term?.work.add({ name: 'stubborn', abort() {} }, new Promise(() => {}))
     leadership.drainMs = 12_000
     leadership.ending({ kind: 'ending', token: 1, reason: 'resigned' })
     leadership.drainMs = 1_000
-    await pass(clock, 1_000)
+    await pass(1_000)
     leadership.drainMs = 0
-    await pass(clock, 1_999)
+    await pass(1_999)
     assert.deepEqual(sent, [])
-    await pass(clock, 1)
+    await pass(1)
     assert.deepEqual(sent, [{ kind: 'drained', token: 1, complete: false }])
   })
 })

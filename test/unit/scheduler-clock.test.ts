@@ -2,49 +2,32 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import type { LogEventName, RunLogger } from '../../src/events.ts'
-import { createFence } from '../../src/fencing/fence.ts'
 import type { Run } from '../../src/schedule/job.ts'
-import { Scheduler } from '../../src/schedule/scheduler.ts'
-import { Work } from '../../src/schedule/work.ts'
-import { FakeClock } from '../../src/testing/fake-clock.ts'
+import { SchedulerBench } from '../support/scheduler-bench.ts'
 
-const fence = createFence({ lease: 'scheduler', fencingToken: 7, assertTrusted: () => {} })
-const silent: RunLogger = { debug() {}, info() {}, warn() {}, error() {} }
 const minuteMs = 60_000
 
 /** A scheduler that leads, on a clock that begins at midnight of 1 January 2026, UTC. */
 class ClockBench {
-  readonly clock = new FakeClock()
+  readonly #bench = new SchedulerBench().lead()
+  readonly clock = this.#bench.clock
+  readonly scheduler = this.#bench.scheduler
+  readonly term = this.#bench.term
   /** The ticks for which runs have started. */
   readonly ran: string[] = []
-  readonly skipped: Record<string, unknown>[] = []
-  readonly term = { fencingToken: 7, fence, leads: true, work: new Work() }
-  readonly scheduler = new Scheduler({
-    keep: { runs: 100, ageMs: 7 * 86_400_000 },
-    clock: this.clock,
-    log: (event: LogEventName, fields) =>
-      void (event === 'run_skipped' && this.skipped.push({ ...fields })),
-    loggerWith: () => silent,
-    onRun: () => {},
-    random: () => 0,
-  })
 
-  constructor() {
-    this.scheduler.begin(this.term)
+  get skipped(): Record<string, unknown>[] {
+    return this.#bench.logged('run_skipped')
   }
 
   schedule(schedule: object): void {
     const handler = (run: Run): void => void this.ran.push(run.scheduledFor.toISOString())
-    this.scheduler.schedule('a', schedule, handler, {})
+    this.#bench.schedule('a', schedule, handler)
   }
 
   /** Lets minutes pass one by one, and what is due run. */
-  async pass(minutes: number): Promise<void> {
-    for (let minute = 0; minute < minutes; minute++) {
-      this.clock.advance(minuteMs)
-      await new Promise((resolve) => setImmediate(resolve))
-    }
+  pass(minutes: number): Promise<void> {
+    return this.#bench.pass(minutes * minuteMs, minuteMs)
   }
 
   /** Sets the wall clock to a time of the first days of 2026, such as '02T03:30'. */

@@ -6,7 +6,6 @@ import { describe, test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { nextTurn } from '../../src/clock.ts'
 import { Cell } from '../../src/heart/cell.ts'
 import { Heart } from '../../src/heart/heart.ts'
 import type { Report } from '../../src/heart/messages.ts'
@@ -26,6 +25,7 @@ import { createSystemSurroundings } from '../../src/heart/surroundings.ts'
 import { resolveFixed } from '../../src/options.ts'
 import { Memory, MemoryLeaseStore, provideMemory } from '../../src/store/memory/memory-store.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
+import { settle as turns } from '../support/bench.ts'
 
 const lease = 'scheduler'
 const ttlMs = 20_000
@@ -38,9 +38,7 @@ function testimonyOf(text: string): Testimony {
 }
 
 /** Every turn that waits for nothing but others has come. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await nextTurn()
-}
+const settle = (): Promise<void> => turns(5)
 
 describe('what a heart tells its witness', () => {
   let hearts = 0

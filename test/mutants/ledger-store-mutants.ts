@@ -1,0 +1,222 @@
+import type { Mutant } from './mutant.ts'
+
+const once = 'a tick is claimed once: a second run of it is told whose it is'
+const repeated = 'a claim that is repeated after a lost reply is claimed, and counted once'
+const asWhole = 'a lower token is refused as a whole, though its lease has not expired'
+const twoTerms =
+  'two terms that both believe to lead: each tick has one run, the lower one is refused'
+const neverGranted = 'a token that was never granted is refused'
+const atOnce = '10 clients claim the same ticks at once: each has one run'
+const cursor = 'a tick at or before the cursor is taken; further attempts and runs by hand are not'
+const lostLeader = 'a lost leader is found out once: its runs are told again to the same term only'
+const afterAbandoned = 'the end of a run that was found abandoned is refused, by whomever it comes'
+const owed = 'an attempt is owed over takeovers until it is claimed'
+const skipped = 'skipped ticks are one record, move the cursor, and are skipped once'
+const sameSchedule = 'the same schedule keeps all, another one begins anew, and paused stays paused'
+const nextTerm = 'the next term finds the jobs as they stand, also where it registers them anew'
+const byCount = 'of each job the newest runs and skips are kept, and whatever is not over'
+const byAge = 'nothing is kept for longer than its age but what runs, or was just found abandoned'
+const ended = 'an end is recorded once, also when it is repeated, and what stands is told'
+const told = 'each change of a stored job is told after the ones before, also its removal'
+const since =
+  'a stored job keeps since when it is stored, unless it has another schedule or was removed'
+const leftAlone =
+  'what is stored is left alone where it is not to be replaced; what was removed is not'
+const forgotten = 'a removed job is forgotten once it is followed, and no revision is used again'
+const oneLease = 'a stored job is read as it was stored, without any term, and by its lease only'
+
+/** Broken ledgers, of which the kit catches each by the cases that it names. */
+export const ledgerStoreMutants: readonly Mutant[] = [
+  {
+    what: 'a ledger tells of no stored job that was replaced',
+    file: 'src/store/memory/schedule-table.ts',
+    from: 'shelf.changes.set(jobId, { revision: ++shelf.revision, jobId, schedule })',
+    to: 'const { revision = ++shelf.revision } = shelf.changes.get(jobId) ?? {}\n    shelf.changes.set(jobId, { revision, jobId, schedule })',
+    suite: 'stores/memory',
+    test: told,
+  },
+  {
+    what: 'a ledger forgets a stored job as soon as it is removed',
+    file: 'src/store/memory/schedule-table.ts',
+    from: 'this.#change(shelf, jobId, undefined)',
+    to: 'shelf.changes.delete(jobId)',
+    suite: 'stores/memory',
+    test: [told, forgotten],
+  },
+  {
+    what: 'a ledger never forgets a stored job that was removed',
+    file: 'src/store/memory/schedule-table.ts',
+    from: 'if (schedule === undefined && revision <= untilRevision)',
+    to: 'if (schedule === undefined && revision < 0)',
+    suite: 'stores/memory',
+    test: forgotten,
+  },
+  {
+    what: 'a ledger takes each storing for the first one',
+    file: 'src/store/memory/schedule-table.ts',
+    from: 'const storedAtMs = before?.words === words ? before.storedAtMs : schedule.storedAtMs',
+    to: 'const { storedAtMs } = schedule',
+    suite: 'stores/memory',
+    test: since,
+  },
+  {
+    what: 'a ledger replaces a stored job that is to be left alone',
+    file: 'src/store/memory/schedule-table.ts',
+    from: "    if (before !== undefined && onConflict !== 'replace') return { kind: 'exists' }\n",
+    to: '',
+    suite: 'stores/memory',
+    test: leftAlone,
+  },
+  {
+    what: 'a ledger keeps the stored jobs of all leases together',
+    file: 'src/store/memory/schedule-table.ts',
+    from: 'this.#shelves.get(lease) ?? { revision: 0, changes: new Map() }\n    this.#shelves.set(lease, shelf)',
+    to: "this.#shelves.get('') ?? { revision: 0, changes: new Map() }\n    this.#shelves.set('', shelf)",
+    suite: 'stores/memory',
+    test: oneLease,
+  },
+  {
+    what: 'a ledger does not look at the token',
+    file: 'src/store/memory/ledger-table.ts',
+    from: 'return granted === token ? undefined',
+    to: 'return granted >= 0 ? undefined',
+    suite: 'stores/memory',
+    test: [asWhole, twoTerms, neverGranted],
+  },
+  {
+    what: 'a ledger believes a token that is higher than any',
+    file: 'src/store/memory/ledger-table.ts',
+    from: 'return granted === token ? undefined',
+    to: 'return granted <= token ? undefined',
+    suite: 'stores/memory',
+    test: neverGranted,
+  },
+  {
+    what: 'a ledger refuses the claims of a lower token, but records what it says',
+    file: 'src/store/memory/ledger-table.ts',
+    from: 'record(request: RecordRequest): RecordReply {\n    const superseded = this.supersededBy(request)\n    if (superseded) return superseded\n',
+    to: 'record(request: RecordRequest): RecordReply {\n',
+    suite: 'stores/memory',
+    test: [asWhole, afterAbandoned],
+  },
+  {
+    what: 'a ledger starts a tick once more for another run',
+    file: 'src/store/memory/ledger-table.ts',
+    from: 'this.claimRun(request, claim))',
+    to: "this.claimRun(request, { ...claim, trigger: 'manual' }))",
+    suite: 'stores/memory',
+    test: [once, atOnce, twoTerms],
+  },
+  {
+    what: 'a ledger takes the retry of a claim for another one',
+    file: 'src/store/memory/ledger-table.ts',
+    from: 'const isOurs = known.runId === runId && known.token === token',
+    to: 'const isOurs = false',
+    suite: 'stores/memory',
+    test: repeated,
+  },
+  {
+    what: 'a ledger starts what is pruned or skipped',
+    file: 'src/store/memory/ledger-table.ts',
+    from: "if (tickMs <= job.cursorMs) return { kind: 'taken', by: undefined }",
+    to: "if (tickMs <= job.cursorMs) return { kind: 'claimed' }",
+    suite: 'stores/memory',
+    test: [cursor, skipped, byCount],
+  },
+  {
+    what: 'a ledger moves the cursor by runs by hand',
+    file: 'src/store/memory/ledger-table.ts',
+    from: "    if (trigger === 'tick' && attempt === 1) {\n",
+    to: "    if (trigger === 'manual') job.cursorMs = Math.max(job.cursorMs, tickMs)\n    if (trigger === 'tick' && attempt === 1) {\n",
+    suite: 'stores/memory',
+    test: cursor,
+  },
+  {
+    what: 'a ledger claims half of a large batch',
+    file: 'src/store/memory/ledger-table.ts',
+    from: 'request.claims.map(',
+    to: 'request.claims.slice(0, 250).map(',
+    suite: 'stores/memory',
+    test: 'a batch of the largest size is answered in order, and a larger one is refused',
+  },
+  {
+    what: 'a ledger tells of abandoned runs once, and not again after a lost reply',
+    file: 'src/store/memory/ledger-table.ts',
+    from: 'runs.filter(({ abandonedBy }) => abandonedBy === token)',
+    to: 'runs.filter((run) => run.abandonedBy === token && run.finishedAtMs === atMs)',
+    suite: 'stores/memory',
+    test: lostLeader,
+  },
+  {
+    what: 'a ledger has each term find the same runs abandoned',
+    file: 'src/store/memory/ledger-table.ts',
+    from: 'abandonedBy === token)',
+    to: 'abandonedBy !== undefined)',
+    suite: 'stores/memory',
+    test: lostLeader,
+  },
+  {
+    what: 'a ledger takes the runs of its own term for abandoned',
+    file: 'src/store/memory/ledger-table.ts',
+    from: "if (run.outcome !== 'running' || run.token === token) continue",
+    to: "if (run.outcome !== 'running') continue",
+    suite: 'stores/memory',
+    test: lostLeader,
+  },
+  {
+    what: 'a ledger records the end of an abandoned run',
+    file: 'src/store/memory/ledger-table.ts',
+    from: "    if (run.outcome !== 'running') {\n",
+    to: "    if (run.outcome !== 'running' && run.outcome !== 'abandoned') {\n",
+    suite: 'stores/memory',
+    test: afterAbandoned,
+  },
+  {
+    what: 'a ledger refuses the end that it has recorded, when it comes again',
+    file: 'src/store/memory/ledger-table.ts',
+    from: "return isSame ? { kind: 'recorded' } : {",
+    to: 'return {',
+    suite: 'stores/memory',
+    test: ended,
+  },
+  {
+    what: 'a ledger forgets what an earlier term owed',
+    file: 'src/store/memory/ledger-table.ts',
+    from: 'runs.filter(({ retryAtMs }) => retryAtMs !== undefined)',
+    to: 'runs.filter((run) => run.retryAtMs !== undefined && run.abandonedBy === token)',
+    suite: 'stores/memory',
+    test: owed,
+  },
+  {
+    what: 'a ledger skips what was claimed',
+    file: 'src/store/memory/ledger-table.ts',
+    from: "return { kind: isOurs ? 'recorded' : 'taken' }",
+    to: "return { kind: 'recorded' }",
+    suite: 'stores/memory',
+    test: skipped,
+  },
+  {
+    what: 'a ledger begins anew at each registration',
+    file: 'src/store/memory/ledger-table.ts',
+    from: '    if (row?.schedule === registration.schedule) return row\n',
+    to: '',
+    suite: 'stores/memory',
+    test: [sameSchedule, nextTerm],
+  },
+  {
+    what: 'a ledger keeps the cursor of another schedule',
+    file: 'src/store/memory/ledger-table.ts',
+    from: 'if (row?.schedule === registration.schedule) return row',
+    to: 'if (row !== undefined) return { ...row, schedule: registration.schedule }',
+    suite: 'stores/memory',
+    test: sameSchedule,
+  },
+  {
+    what: 'a ledger prunes what runs, and what was just found abandoned',
+    file: 'src/store/memory/ledger-table.ts',
+    from: "return outcome !== 'running' && abandonedBy !== token",
+    to: "return outcome !== 'running' || abandonedBy !== token",
+    suite: 'stores/memory',
+    test: [byCount, byAge],
+  },
+]

@@ -1,0 +1,6 @@
+// Each broken variant of a rule that only real processes or servers show is caught.
+import { allMutants } from './all-mutants.ts'
+import { isQuick } from './mutant.ts'
+import { testMutants } from './test-mutants.ts'
+
+testMutants(allMutants.filter((mutant) => !isQuick(mutant)))
