@@ -63,7 +63,8 @@ const rooms = [
     ],
   },
   { name: 'dashboard/', may: ['status.ts'] },
-  { name: 'options.ts', may: firstRow },
+  { name: 'option-relations.ts', may: firstRow },
+  { name: 'options.ts', may: [...firstRow, 'option-relations.ts'] },
   { name: 'status.ts', may: [...firstRow, 'options.ts', 'schedule/job.ts'] },
   ...firstRow.map((name) => ({ name, may: firstRow })),
 ]

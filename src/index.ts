@@ -22,6 +22,7 @@ export {
   heartbeatTimeoutSeconds,
 } from './heartbeat-job.ts'
 export type { Term } from './live-term.ts'
+export { optionNames } from './options.ts'
 export type {
   HeartHost,
   OnStall,

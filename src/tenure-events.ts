@@ -21,3 +21,20 @@ export interface TenureEvents {
   /** The leader has other jobs than this instance; told once for each two sets of jobs. */
   'jobs:differ': { readonly difference: JobsDifference }
 }
+
+/** The compiler misses a row here as soon as there is one more event. */
+const eventTable: Readonly<Record<keyof TenureEvents, true>> = {
+  'term:acquired': true,
+  'term:renewed': true,
+  'term:lost': true,
+  'run:started': true,
+  'run:lost': true,
+  'run:finished': true,
+  'run:abandoned': true,
+  'jobs:differ': true,
+}
+
+/** The names of all events. */
+export const tenureEventNames: readonly (keyof TenureEvents)[] = Object.keys(
+  eventTable,
+) as (keyof TenureEvents)[]

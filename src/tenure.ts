@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 
-import { checkKeys, checkName } from './check.ts'
+import { applicationOf, placeOfProcess } from './application.ts'
+import { checkChoice, checkFunction, checkKeys, checkName } from './check.ts'
 import { createSystemClock, type Clock, type Timer } from './clock.ts'
 import { durationOr, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
@@ -44,10 +45,18 @@ import type { RunningTerm } from './schedule/runner.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { startCoolDownMs, StartFailures } from './schedule/start-failures.ts'
 import { StoredJobs } from './schedule/stored-jobs.ts'
-import type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
+import {
+  otherApplicationOf,
+  type Health,
+  type HeartbeatFault,
+  type Role,
+  type Status,
+  type WitnessStatus,
+} from './status.ts'
+import type { LeaseReading } from './store/lease-store.ts'
 import { StoredSchedules, type StoredJob } from './stored-schedules.ts'
 import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
-import type { TenureEvents } from './tenure-events.ts'
+import { tenureEventNames, type TenureEvents } from './tenure-events.ts'
 
 /**
  * Makes a Tenure: at most one of all instances that share its lease leads at any time, and runs
@@ -73,7 +82,7 @@ import type { TenureEvents } from './tenure-events.ts'
  * await tenure.start()
  * ```
  */
-export function createTenure(options: TenureOptions): Tenure {
+export function createTenure(options: TenureOptions = { store: undefined }): Tenure {
   return new Tenure(options, systemParts(createSystemClock()))
 }
 
@@ -108,6 +117,8 @@ export class Tenure {
   #heart: HeartThread | undefined
   #guardedGroup: number | 'starting' | undefined
   #ttlMsMin = 0
+  /** Whether it was said that the application has no name: once is enough. */
+  #warned = false
   #startedAtMs: number | undefined
   /** Why the heartbeat does not work, while it does not. */
   #fault: HeartbeatFault | undefined
@@ -131,7 +142,7 @@ export class Tenure {
     const { clock } = parts
     this.#parts = parts
     this.#clock = clock
-    this.#fixed = resolveFixed(options, process.env)
+    this.#fixed = resolveFixed(options, process.env, () => applicationOf(placeOfProcess()))
     this.#store = resolveStore(options, process.env)
     this.#settings = new SettingsInForce(this.#fixed, pickReconfigurable(options), process.env)
     this.#reader = new StoreReader(this.#store, this.#fixed.lease, clock)
@@ -228,6 +239,7 @@ export class Tenure {
    * ```
    */
   whileLeader(work: (term: Term) => unknown): Promise<void> {
+    checkFunction(work, 'work')
     const remove = this.#leadership.whileLeader(work)
     return new Promise((resolve) => {
       this.#whileLeaderEnds.add(() => {
@@ -237,12 +249,35 @@ export class Tenure {
     })
   }
 
-  /** Adds a listener; returns the function that removes it. A listener never delays a heartbeat. */
+  /**
+   * Adds a listener; returns the function that removes it. A listener never delays a heartbeat.
+   *
+   * @throws TenureError `TENURE_ERR_OPTION_TYPE` if there is no such event
+   */
   on<Name extends keyof TenureEvents>(
     event: Name,
     listener: (payload: TenureEvents[Name]) => void,
   ): () => void {
+    checkListener(event, listener)
     return this.#emitter.on(event, listener)
+  }
+
+  /** Adds a listener for the next event of its kind only; as {@link Tenure.on} otherwise. */
+  once<Name extends keyof TenureEvents>(
+    event: Name,
+    listener: (payload: TenureEvents[Name]) => void,
+  ): () => void {
+    checkListener(event, listener)
+    return this.#emitter.once(event, listener)
+  }
+
+  /** Removes a listener that `on` or `once` has added; one that is not there is no error. */
+  off<Name extends keyof TenureEvents>(
+    event: Name,
+    listener: (payload: TenureEvents[Name]) => void,
+  ): void {
+    checkListener(event, listener)
+    this.#emitter.off(event, listener)
   }
 
   /**
@@ -503,16 +538,20 @@ export class Tenure {
   async status(): Promise<Status> {
     const { settings } = this
     const { label, application } = settings
-    let reading: Awaited<ReturnType<StoreReader['read']>> | undefined
+    let reading: LeaseReading | undefined
     let storeError: string | undefined
     try {
       reading = await this.#reader.read(settings.attemptTimeoutMs)
     } catch (error) {
       storeError = messageOf(error)
     }
+    // A store that can be read, but not written: nobody can lead, which is not that nobody does.
+    const isFree = reading !== undefined && (reading.record?.remainingMs ?? 0) === 0
+    if (isFree) storeError = this.#fault?.message
+    const takenAtMs = this.#clock.wallMs()
     const term = this.#leadership.term
     return {
-      takenAtMs: this.#clock.wallMs(),
+      takenAtMs,
       instance: {
         label,
         application,
@@ -521,6 +560,7 @@ export class Tenure {
         startedAtMs: this.#startedAtMs,
       },
       role: this.#role(),
+      otherApplication: otherApplicationOf(application, reading, takenAtMs),
       term: term && {
         fencingToken: term.fencingToken,
         holder: term.holder,
@@ -597,6 +637,7 @@ export class Tenure {
     this.#ready = Promise.withResolvers()
     this.#undrained = Promise.withResolvers()
     const uncount = countInstance(this.#fixed, this.#log)
+    this.#warnOfUnknownApplication()
     const config = {
       store: this.#store,
       fixed: this.#fixed,
@@ -638,6 +679,18 @@ export class Tenure {
     })
     this.#startedAtMs = this.#clock.wallMs()
     this.registerHeartbeat()
+  }
+
+  /** Nothing else shares a lease in memory. */
+  #warnOfUnknownApplication(): void {
+    const { application, store } = this.#fixed
+    if (application !== undefined || store.startsWith('memory:') || this.#warned) return
+    this.#warned = true
+    const message =
+      'The name of this application is not known: `application` is not set, and there is no ' +
+      'package.json with a name beside the main module, or the main module is a runner such as ' +
+      'PM2. Set `application`, so that another application on the same lease is noticed.'
+    this.#log.write('application_unknown', { message })
   }
 
   /** Tells the heart of other jobs, once for all that are scheduled in one turn. */
@@ -746,4 +799,14 @@ export class Tenure {
       case 'stopped':
     }
   }
+}
+
+function checkListener(event: unknown, listener: unknown): void {
+  if (checkChoice(event, 'event', tenureEventNames) === undefined) {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_TYPE',
+      `Expected \`event\` to be one of [${tenureEventNames.join(', ')}]; got undefined.`,
+    )
+  }
+  checkFunction(listener, 'listener')
 }

@@ -1,4 +1,4 @@
-import { TenureError, type Tenure, type TenureOptions } from '../index.ts'
+import { optionNames, TenureError, type Tenure, type TenureOptions } from '../index.ts'
 
 /**
  * The routes that the plugin can serve, each below its `prefix`:
@@ -47,28 +47,6 @@ export const tenureRoutes = ['status', 'health', 'health/leader', 'page'] as con
 /** Where the routes are unless `prefix` says otherwise. */
 export const prefixDefault = '/tenure'
 
-/** The compiler misses a key here as soon as `createTenure` takes one more option. */
-const tenureOptionKeys: Readonly<Record<keyof TenureOptions, true>> = {
-  store: true,
-  lease: true,
-  application: true,
-  label: true,
-  ttl: true,
-  heartbeat: true,
-  attemptTimeout: true,
-  retryBackoff: true,
-  stopGrace: true,
-  safetyMargin: true,
-  stallLimit: true,
-  onStall: true,
-  drain: true,
-  eligible: true,
-  host: true,
-  witness: true,
-  keep: true,
-  logger: true,
-}
-
 /** What makes a Tenure one, whichever copy of this package it comes from. */
 const tenureMethods = ['start', 'stop', 'status', 'schedule', 'runNow', 'resign'] as const
 
@@ -80,7 +58,7 @@ const tenureMethods = ['start', 'stop', 'status', 'schedule', 'runNow', 'resign'
  */
 export function readPluginOptions(options: TenurePluginOptions): ResolvedPluginOptions {
   const { prefix, routes, tenure, ...tenureOptions } = options
-  const names = Object.keys(tenureOptionKeys)
+  const names: readonly string[] = optionNames
   const unknown = Object.keys(tenureOptions).filter((key) => !names.includes(key))
   if (unknown.length > 0) {
     throw new TenureError(
@@ -93,7 +71,7 @@ export function readPluginOptions(options: TenurePluginOptions): ResolvedPluginO
     prefix: prefixOf(prefix),
     routes: routesOf(routes),
     tenure: tenureOf(tenure, tenureOptions),
-    tenureOptions,
+    tenureOptions: { ...tenureOptions, store: tenureOptions.store },
   }
 }
 

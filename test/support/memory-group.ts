@@ -28,7 +28,7 @@ export class Group {
     provideMemory(this.name, this.memory)
   }
 
-  add(options: TenureOptions = {}): Member {
+  add(options: Partial<TenureOptions> = {}): Member {
     const member = new Member(this, String.fromCodePoint(97 + this.#tenures.length), options)
     this.#tenures.push(member)
     return member
@@ -75,7 +75,7 @@ export class Member {
   readonly #clock: FakeClock
   readonly verbs: string[] = []
 
-  constructor({ clock, memory, name: group }: Group, name: string, options: TenureOptions) {
+  constructor({ clock, memory, name: group }: Group, name: string, options: Partial<TenureOptions>) {
     this.name = name
     this.#clock = clock
     const log = (fields: object, event: string): void =>
@@ -140,7 +140,7 @@ export class NotingGroup extends Group {
   /** A member that has been started, with handlers of these names. */
   async start(
     handlers: readonly string[] = ['note'],
-    options: TenureOptions = {},
+    options: Partial<TenureOptions> = {},
   ): Promise<Member> {
     const member = this.add(options)
     for (const name of handlers) this.handle(member, name)
