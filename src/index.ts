@@ -49,9 +49,9 @@ export type {
   SkipRecord,
 } from './schedule/job.ts'
 export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
-export type * from './store/lease-store.ts'
-export type * from './store/ledger-store.ts'
-export type * from './store/stored-schedule.ts'
+export * from './store/lease-store.ts'
+export * from './store/ledger-store.ts'
+export * from './store/stored-schedule.ts'
 export type { ResignRequestOutcome } from './store-reader.ts'
 export type { StoredJob } from './stored-schedules.ts'
 export type { TenureEvents } from './tenure-events.ts'

@@ -134,14 +134,12 @@ const rules: readonly Rule[] = [
   {
     expected: '`stallLimit` to be at least `ttl`, because busy is not dead',
     holds: ({ stallLimitMs, ttlMs }) => stallLimitMs >= ttlMs,
-    received: ({ stallLimitMs, ttlMs }) => `stallLimit ${show(stallLimitMs)} and ttl ${show(ttlMs)}`,
+    received: ({ stallLimitMs, ttlMs }) =>
+      `stallLimit ${show(stallLimitMs)} and ttl ${show(ttlMs)}`,
     remedies: (given) => {
       const leastMs = Math.ceil(timesOf(given).ttlMs)
       const raised = { ...given, stallLimitMs: leastMs }
-      return [
-        change(raised, `set stallLimit to ${show(leastMs)} or more`),
-        shorter(given, 'ttlMs'),
-      ]
+      return [change(raised, `set stallLimit to ${show(leastMs)} or more`), shorter(given, 'ttlMs')]
     },
   },
 ]
@@ -226,9 +224,9 @@ function boundOf(key: 'ttlMs' | 'safetyMarginMs', given: GivenTimes): number {
 /** All times that have to fit into the ttl, made shorter by the same share. */
 function allShorter(given: GivenTimes): Change | undefined {
   const times = timesOf(given)
-  const keys = (['heartbeatMs', 'attemptTimeoutMs', 'retryBackoffMs', 'stopGraceMs'] as const).filter(
-    (key) => given[key] !== undefined || key === 'heartbeatMs' || key === 'attemptTimeoutMs',
-  )
+  const keys = (
+    ['heartbeatMs', 'attemptTimeoutMs', 'retryBackoffMs', 'stopGraceMs'] as const
+  ).filter((key) => given[key] !== undefined || key === 'heartbeatMs' || key === 'attemptTimeoutMs')
   const scaled = (thousandths: number): GivenTimes => ({
     ...given,
     ...Object.fromEntries(

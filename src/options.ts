@@ -150,7 +150,7 @@ const optionTable = {
   witness: { environment: true, running: false },
   keep: { environment: false, running: false },
   logger: { environment: false, running: false },
-} as const satisfies Record<keyof TenureOptions, { environment: boolean; running: boolean }>
+} as const
 
 type OptionTable = typeof optionTable
 
@@ -161,7 +161,7 @@ type OptionsThat<Column extends 'environment' | 'running'> = {
 
 /** The names of all options of `createTenure`, for those who hand some of them on. */
 export const optionNames: readonly (keyof TenureOptions)[] = Object.keys(
-  optionTable,
+  optionTable satisfies Record<keyof TenureOptions, { environment: boolean; running: boolean }>,
 ) as (keyof TenureOptions)[]
 
 function namesThat<Column extends 'environment' | 'running'>(

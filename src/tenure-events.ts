@@ -1,3 +1,5 @@
+import { checkFunction } from './check.ts'
+import { describeValue, TenureError } from './errors.ts'
 import type { JobsDifference } from './heart/jobs-comparison.ts'
 import type { Term } from './live-term.ts'
 import type { RunRecord } from './schedule/job.ts'
@@ -35,6 +37,19 @@ const eventTable: Readonly<Record<keyof TenureEvents, true>> = {
 }
 
 /** The names of all events. */
-export const tenureEventNames: readonly (keyof TenureEvents)[] = Object.keys(
-  eventTable,
-) as (keyof TenureEvents)[]
+export const tenureEventNames: readonly string[] = Object.keys(eventTable)
+
+/** What is called with an event. */
+export type TenureListener<Name extends keyof TenureEvents> = (payload: TenureEvents[Name]) => void
+
+/** Checks what `on`, `once` and `off` are given. @throws TenureError `TENURE_ERR_OPTION_TYPE` */
+export function checkListener(event: unknown, listener: unknown): void {
+  if (typeof event !== 'string' || !Object.hasOwn(eventTable, event)) {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_TYPE',
+      `Expected \`event\` to be one of [${tenureEventNames.join(', ')}]; got ` +
+        `${describeValue(event)}.`,
+    )
+  }
+  checkFunction(listener, 'listener')
+}

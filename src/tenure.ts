@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 
-import { applicationOf, placeOfProcess } from './application.ts'
-import { checkChoice, checkFunction, checkKeys, checkName } from './check.ts'
+import { applicationOf, placeOfProcess, warnOfUnknownApplication } from './application.ts'
+import { checkFunction, checkKeys, checkName } from './check.ts'
 import { createSystemClock, type Clock, type Timer } from './clock.ts'
 import { durationOr, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
@@ -45,18 +45,11 @@ import type { RunningTerm } from './schedule/runner.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { startCoolDownMs, StartFailures } from './schedule/start-failures.ts'
 import { StoredJobs } from './schedule/stored-jobs.ts'
-import {
-  otherApplicationOf,
-  type Health,
-  type HeartbeatFault,
-  type Role,
-  type Status,
-  type WitnessStatus,
-} from './status.ts'
-import type { LeaseReading } from './store/lease-store.ts'
+import type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 import { StoredSchedules, type StoredJob } from './stored-schedules.ts'
 import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
-import { tenureEventNames, type TenureEvents } from './tenure-events.ts'
+import { takeStatus } from './take-status.ts'
+import { checkListener, type TenureEvents, type TenureListener } from './tenure-events.ts'
 
 /**
  * Makes a Tenure: at most one of all instances that share its lease leads at any time, and runs
@@ -254,28 +247,19 @@ export class Tenure {
    *
    * @throws TenureError `TENURE_ERR_OPTION_TYPE` if there is no such event
    */
-  on<Name extends keyof TenureEvents>(
-    event: Name,
-    listener: (payload: TenureEvents[Name]) => void,
-  ): () => void {
+  on<Name extends keyof TenureEvents>(event: Name, listener: TenureListener<Name>): () => void {
     checkListener(event, listener)
     return this.#emitter.on(event, listener)
   }
 
   /** Adds a listener for the next event of its kind only; as {@link Tenure.on} otherwise. */
-  once<Name extends keyof TenureEvents>(
-    event: Name,
-    listener: (payload: TenureEvents[Name]) => void,
-  ): () => void {
+  once<Name extends keyof TenureEvents>(event: Name, listener: TenureListener<Name>): () => void {
     checkListener(event, listener)
     return this.#emitter.once(event, listener)
   }
 
   /** Removes a listener that `on` or `once` has added; one that is not there is no error. */
-  off<Name extends keyof TenureEvents>(
-    event: Name,
-    listener: (payload: TenureEvents[Name]) => void,
-  ): void {
+  off<Name extends keyof TenureEvents>(event: Name, listener: TenureListener<Name>): void {
     checkListener(event, listener)
     this.#emitter.off(event, listener)
   }
@@ -331,11 +315,33 @@ export class Tenure {
    * }, { timeout: '20s' })
    * ```
    */
-  async schedule<Data = undefined>(
+  schedule<Data>(
     id: string,
     schedule: Schedule,
-    handler: Handler<Data> | string,
-    options: JobOptions<Data> = {},
+    handler: Handler<Data>,
+    options: JobOptions<Data> & { readonly data: Data },
+  ): Promise<void>
+  /** Without `data`: a handler that expects some does not compile. */
+  schedule<Data = undefined>(
+    id: string,
+    schedule: Schedule,
+    handler: Handler<Data>,
+    ...options: undefined extends Data
+      ? [options?: JobOptions<Data>]
+      : [options: JobOptions<Data> & { readonly data: Data }]
+  ): Promise<void>
+  /** By the name of a handler: what data that expects nobody knows here. */
+  schedule<Data>(
+    id: string,
+    schedule: Schedule,
+    handler: string,
+    options?: JobOptions<Data>,
+  ): Promise<void>
+  async schedule(
+    id: string,
+    schedule: Schedule,
+    handler: ((run: never) => unknown) | string,
+    options: object = {},
   ): Promise<void> {
     if (typeof handler !== 'string') return this.#scheduler.schedule(id, schedule, handler, options)
     return this.#storedSchedules.put({ id, schedule, handler, options })
@@ -535,56 +541,23 @@ export class Tenure {
    * This instance, and the lease as it stands in the store. Works without `start()`, and answers
    * also where the store does not: see `storeError`.
    */
-  async status(): Promise<Status> {
-    const { settings } = this
-    const { label, application } = settings
-    let reading: LeaseReading | undefined
-    let storeError: string | undefined
-    try {
-      reading = await this.#reader.read(settings.attemptTimeoutMs)
-    } catch (error) {
-      storeError = messageOf(error)
-    }
-    // A store that can be read, but not written: nobody can lead, which is not that nobody does.
-    const isFree = reading !== undefined && (reading.record?.remainingMs ?? 0) === 0
-    if (isFree) storeError = this.#fault?.message
-    const takenAtMs = this.#clock.wallMs()
-    const term = this.#leadership.term
-    return {
-      takenAtMs,
-      instance: {
-        label,
-        application,
-        host: hostname(),
-        pid: process.pid,
-        startedAtMs: this.#startedAtMs,
-      },
-      role: this.#role(),
-      otherApplication: otherApplicationOf(application, reading, takenAtMs),
-      term: term && {
-        fencingToken: term.fencingToken,
-        holder: term.holder,
-        isTrusted: term.isTrusted,
-        remainingMs: term.remainingMs,
-      },
-      lease: reading?.record,
-      lastToken: reading?.token,
-      terms: reading?.terms ?? [],
-      storeError,
-      heartbeat: {
-        lastAtMs: this.#heartbeat.lastAtMs,
-        lastLatencyMs: this.#heartbeat.lastLatencyMs,
-        nextAtMs: this.#heartbeat.nextAtMs,
+  status(): Promise<Status> {
+    return takeStatus({
+      clock: this.#clock,
+      settings: this.settings,
+      reader: this.#reader,
+      scheduler: this.#scheduler,
+      heartbeat: this.#heartbeat,
+      log: this.#log,
+      jobsHash: this.#jobsHash,
+      own: () => ({
+        role: this.#role(),
+        term: this.term,
         fault: this.#fault,
-      },
-      witness: this.#witnessStatus(),
-      jobs: this.jobs(),
-      jobsHash: this.#jobsHash.value,
-      recentRuns: this.#scheduler.recentRuns,
-      recentSkips: this.#scheduler.recentSkips,
-      recentLines: this.#log.recent,
-      settings,
-    }
+        startedAtMs: this.#startedAtMs,
+        witness: this.#witnessStatus(),
+      }),
+    })
   }
 
   #witnessStatus(): WitnessStatus {
@@ -637,7 +610,8 @@ export class Tenure {
     this.#ready = Promise.withResolvers()
     this.#undrained = Promise.withResolvers()
     const uncount = countInstance(this.#fixed, this.#log)
-    this.#warnOfUnknownApplication()
+    if (!this.#warned) warnOfUnknownApplication(this.#fixed, this.#log)
+    this.#warned = true
     const config = {
       store: this.#store,
       fixed: this.#fixed,
@@ -679,18 +653,6 @@ export class Tenure {
     })
     this.#startedAtMs = this.#clock.wallMs()
     this.registerHeartbeat()
-  }
-
-  /** Nothing else shares a lease in memory. */
-  #warnOfUnknownApplication(): void {
-    const { application, store } = this.#fixed
-    if (application !== undefined || store.startsWith('memory:') || this.#warned) return
-    this.#warned = true
-    const message =
-      'The name of this application is not known: `application` is not set, and there is no ' +
-      'package.json with a name beside the main module, or the main module is a runner such as ' +
-      'PM2. Set `application`, so that another application on the same lease is noticed.'
-    this.#log.write('application_unknown', { message })
   }
 
   /** Tells the heart of other jobs, once for all that are scheduled in one turn. */
@@ -799,14 +761,4 @@ export class Tenure {
       case 'stopped':
     }
   }
-}
-
-function checkListener(event: unknown, listener: unknown): void {
-  if (checkChoice(event, 'event', tenureEventNames) === undefined) {
-    throw new TenureError(
-      'TENURE_ERR_OPTION_TYPE',
-      `Expected \`event\` to be one of [${tenureEventNames.join(', ')}]; got undefined.`,
-    )
-  }
-  checkFunction(listener, 'listener')
 }

@@ -105,7 +105,8 @@ function noticeOf({ role, lease, instance, jobsHash, ...status }: Status): strin
       `"${otherApplication}". Only one of them runs its jobs at a time. Give each a lease of its own.`
     )
   }
-  const leaderJobsHash = lease?.application === (instance.application ?? '') ? lease?.jobsHash : undefined
+  const leaderJobsHash =
+    lease?.application === (instance.application ?? '') ? lease?.jobsHash : undefined
   const differs = leaderJobsHash !== undefined && leaderJobsHash !== jobsHash
   if (role === 'leader' || !differs || jobsHash === undefined) return undefined
   return (

@@ -3,12 +3,7 @@ import { newCorrelationId, withCorrelationId } from '../correlation.ts'
 import { formatDuration } from '../duration.ts'
 import { TenureError } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
-import type {
-  Attempt,
-  ElectorEvent,
-  ElectorSettings,
-  Settlement,
-} from '../lease/elector-port.ts'
+import type { Attempt, ElectorEvent, ElectorSettings, Settlement } from '../lease/elector-port.ts'
 import { Elector } from '../lease/elector.ts'
 import { checkTtlOfStore, SettingsInForce } from '../options.ts'
 import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../store/lease-store.ts'

@@ -281,8 +281,12 @@ function alternativesOf(message: string): Record<string, number | undefined>[] {
     const changes = alternative.split(' and ').map((part): [string, number | undefined] => {
       const left = /^leave (\w+) out$/i.exec(part)?.[1]
       if (left !== undefined) return [left, undefined]
-      const [, name, value] = /^(?:set )?(\w+) to ([\d.]+\w+)(?: or (?:less|more))?$/i.exec(part) ?? []
-      assert.ok(name !== undefined && value !== undefined, `no hint that can be followed: ${message}`)
+      const [, name, value] =
+        /^(?:set )?(\w+) to ([\d.]+\w+)(?: or (?:less|more))?$/i.exec(part) ?? []
+      assert.ok(
+        name !== undefined && value !== undefined,
+        `no hint that can be followed: ${message}`,
+      )
       return [name, parseDuration(value, name)]
     })
     return Object.fromEntries(changes)
@@ -315,22 +319,25 @@ describe('a hint', () => {
       { requiredKeys: [] },
     )
     let followed = 0
-    const property = fc.property(fc.oneof(times, wild), (given: Times | Record<string, number | undefined>) => {
-      let message: string
-      try {
-        resolveRunning(given, {})
-        return
-      } catch (error) {
-        assert.ok(error instanceof TenureError && error.code === 'TENURE_ERR_OPTION_RELATION')
-        message = error.message
-      }
-      const alternatives = alternativesOf(message)
-      assert.ok(alternatives.length > 0, message)
-      for (const changes of alternatives) {
-        followed++
-        assert.doesNotThrow(() => resolveRunning({ ...given, ...changes }, {}), message)
-      }
-    })
+    const property = fc.property(
+      fc.oneof(times, wild),
+      (given: Times | Record<string, number | undefined>) => {
+        let message: string
+        try {
+          resolveRunning(given, {})
+          return
+        } catch (error) {
+          assert.ok(error instanceof TenureError && error.code === 'TENURE_ERR_OPTION_RELATION')
+          message = error.message
+        }
+        const alternatives = alternativesOf(message)
+        assert.ok(alternatives.length > 0, message)
+        for (const changes of alternatives) {
+          followed++
+          assert.doesNotThrow(() => resolveRunning({ ...given, ...changes }, {}), message)
+        }
+      },
+    )
     fc.assert(property, {
       numRuns: 4_000,
       examples: [

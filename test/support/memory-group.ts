@@ -75,7 +75,11 @@ export class Member {
   readonly #clock: FakeClock
   readonly verbs: string[] = []
 
-  constructor({ clock, memory, name: group }: Group, name: string, options: Partial<TenureOptions>) {
+  constructor(
+    { clock, memory, name: group }: Group,
+    name: string,
+    options: Partial<TenureOptions>,
+  ) {
     this.name = name
     this.#clock = clock
     const log = (fields: object, event: string): void =>

@@ -540,7 +540,10 @@ test('two applications on one lease are an error in the log of the candidate', a
   const [line] = second.logged('lease_other_application')
   assert.equal(line?.level, 'error')
   assert.equal(line.fields['otherApplication'], 'billing')
-  assert.match(String(line.fields['message']), /"shop".*"billing".*only one|Only one.*`lease: 'shop'`/s)
+  assert.match(
+    String(line.fields['message']),
+    /"shop".*"billing".*only one|Only one.*`lease: 'shop'`/s,
+  )
 })
 
 test('an event that does not exist is an error, of `on`, `once` and `off` alike', () => {

@@ -57,7 +57,7 @@ export async function checkMayInstall(
       END AS may`,
     [schemaName],
   )
-  if (rows[0]?.may === true && rows[0].readonly === false) return
+  if (rows[0]?.may && !rows[0].readonly) return
   const cause = rows[0]?.readonly
     ? 'the server is a standby or read-only. Name the primary in the store URL.'
     : 'the role may not create tables. Let somebody who may run the file ' +
