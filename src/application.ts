@@ -1,5 +1,6 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs'
-import { dirname, isAbsolute, join, sep } from 'node:path'
+import { basename, dirname, isAbsolute, join, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 import { isName } from './check.ts'
 import type { Log } from './log.ts'
@@ -28,17 +29,29 @@ export function placeOfProcess(): ProcessPlace {
  * The name of the application: that in the `package.json` nearest to the main module, or else to the
  * working directory. A `package.json` without a name, as builds put one into `dist/`, is passed
  * over. `undefined` if there is none, and if the main module is a package that was installed, which
- * runs somebody else's application: PM2, a test runner, `npx`. Never throws.
+ * runs somebody else's application: PM2, a test runner, `npx`. With the command of this package it
+ * is the working directory that counts. Never throws.
  */
 export function applicationOf({ main, folder }: ProcessPlace): string | undefined {
   // What follows `node -e CODE` is no path, and neither is a `[eval]`.
   const path = main !== undefined && isAbsolute(main) ? realPathOf(main) : undefined
-  if (path !== undefined) {
+  if (path !== undefined && !isOwnCommand(path)) {
     if (path.split(sep).includes('node_modules')) return undefined
     const found = nearestName(folderOf(path))
     if (found !== undefined) return found
   }
   return folder === '' ? undefined : nearestName(folder)
+}
+
+/** The command of this package: what it serves is in the working directory. */
+function isOwnCommand(path: string): boolean {
+  try {
+    const folder = dirname(fileURLToPath(import.meta.url))
+    return dirname(path) === join(folder, 'cli') && basename(path).startsWith('main.')
+  } catch {
+    // In a bundle there is no command.
+    return false
+  }
 }
 
 /** Of a link, as in `node_modules/.bin`, where it leads. */

@@ -119,7 +119,11 @@ export interface TenureOptions {
   readonly keep?:
     | { readonly runs?: number | undefined; readonly age?: Duration | undefined }
     | undefined
-  /** Where log lines go. @default warnings and errors to stderr, as lines of JSON */
+  /**
+   * Where log lines go: what has pino's interface. For winston, Nest's and console there is an
+   * adapter each in docs/loggers.md. @default warnings, errors, who leads and the lines of `run.log`
+   * to stderr, as JSON
+   */
   readonly logger?: Logger | undefined
 }
 
@@ -365,15 +369,29 @@ function nameOf(
 
 function checkLogger(logger: unknown): void {
   if (logger === undefined) return
-  const missing = ['debug', 'info', 'warn', 'error'].filter(
-    (level) => typeof (logger as Record<string, unknown> | null)?.[level] !== 'function',
-  )
-  if (missing.length === 0) return
-  throw new TenureError(
-    'TENURE_ERR_OPTION_TYPE',
-    'Expected `logger` to have the methods debug, info, warn and error, as a pino logger has; ' +
-      `got ${describeValue(logger)}, without [${missing.join(', ')}].`,
-  )
+  const has = (name: string): boolean =>
+    typeof (logger as Record<string, unknown> | null)?.[name] === 'function'
+  const missing = ['debug', 'info', 'warn', 'error'].filter((level) => !has(level))
+  const adapter = 'For winston, NestJS and console there is an adapter in docs/loggers.md'
+  if (missing.length > 0) {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_TYPE',
+      'Expected `logger` to have the methods debug, info, warn and error, as a pino logger has; ' +
+        `got ${describeValue(logger)}, without [${missing.join(', ')}]. ${adapter}.`,
+    )
+  }
+  // It would take the fields for the message, and lose the name of every event.
+  if (
+    has('configure') &&
+    'transports' in (logger as object) &&
+    'exitOnError' in (logger as object)
+  ) {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_TYPE',
+      'Expected `logger` to take the fields first and the message second, as a pino logger does; ' +
+        `got a logger of winston, which takes the message first. ${adapter}.`,
+    )
+  }
 }
 
 function readKeep(keep: unknown): FixedSettings['keep'] {
