@@ -49,7 +49,7 @@ const rooms = [
     may: [...firstRow, 'options.ts', 'lease/', 'store/open-ledger.ts', 'store/open-store.ts'],
   },
   { name: 'fastify/', may: [...surface, 'dashboard/page.ts'] },
-  { name: 'cli/', may: [...surface, 'clock.ts', 'dashboard/page.ts'] },
+  { name: 'cli/', may: [...surface, 'clock.ts', 'dashboard/page.ts', 'node-version.ts'] },
   // Its Tenure is the real one, on a clock and a memory of its own, which nobody else can give it.
   {
     name: 'testing/',

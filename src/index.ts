@@ -1,3 +1,5 @@
+import './check-node.ts'
+
 export { correlationId, isCorrelationId, withCorrelationId } from './correlation.ts'
 export { parseDuration, type Duration, type DurationUnit } from './duration.ts'
 export { errorCodes, TenureError, type ErrorCode } from './errors.ts'

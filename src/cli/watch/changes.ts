@@ -21,7 +21,7 @@ export function changesOf(before: LeaseView | undefined, after: LeaseView): Chan
     if (before?.error !== undefined) return []
     const { error } = after
     return [
-      { event: 'store_failed', text: `the store cannot be used: ${error}`, fields: { error } },
+      { event: 'store_failed', text: `the store cannot be read: ${error}`, fields: { error } },
     ]
   }
   const changes: Change[] = []

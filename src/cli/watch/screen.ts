@@ -51,7 +51,7 @@ function failureLines({ view, failure }: Seen, nowMs: number): Segment[][] {
   if (failure === undefined) return view === undefined ? [[[' looking ...', 'dim']]] : []
   const sinceText = spanOf(nowMs - failure.sinceMs)
   const lines: Segment[][] = [
-    [[` the store cannot be used, for ${sinceText}: `, 'red'], [failure.message]],
+    [[` the store cannot be read, for ${sinceText}: `, 'red'], [failure.message]],
   ]
   if (view !== undefined) lines.push([[' what follows is what was seen last', 'dim']])
   return [...lines, []]
