@@ -150,7 +150,8 @@ export class Witness {
       return 'Tenure does not run in the main thread of its process, but in one that may end before.'
     }
     // Not imported: a Node.js that has no such module has to say first that it is too old.
-    if (process.getBuiltinModule('node:sea').isSea()) return 'The application is a single executable, and brings no Node.js to run.'
+    if (process.getBuiltinModule('node:sea').isSea())
+      return 'The application is a single executable, and brings no Node.js to run.'
     if (process.permission && !process.permission.has('child')) {
       return 'The permission model of Node.js allows no child processes: see --allow-child-process.'
     }
