@@ -9,7 +9,7 @@ const { createTenure } = (await import(built.href)) as typeof Tenure
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const tenure = createTenure({
   store,
-  ...(JSON.parse(options) as Tenure.TenureOptions),
+  ...(JSON.parse(options) as object),
   logger: {
     debug: (_fields, event) => event === 'lease_held' && say('waits'),
     info() {},

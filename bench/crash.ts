@@ -56,7 +56,7 @@ interface Round {
 
 /** From the kill to the moment in which another process knows that it leads. */
 async function crash(store: TestStore, witness: WitnessMode): Promise<Round> {
-  const times: TenureOptions = witness === false ? shortSet : {}
+  const times: Partial<TenureOptions> = witness === false ? shortSet : {}
   const args = [instanceProgram, store.url, JSON.stringify({ ...times, witness })]
   const programs = [new Program(...args)]
   try {

@@ -49,7 +49,7 @@ const rooms = [
     may: [...firstRow, 'options.ts', 'lease/', 'store/open-ledger.ts', 'store/open-store.ts'],
   },
   { name: 'fastify/', may: [...surface, 'dashboard/page.ts'] },
-  { name: 'cli/', may: [...surface, 'clock.ts', 'dashboard/page.ts'] },
+  { name: 'cli/', may: [...surface, 'clock.ts', 'dashboard/page.ts', 'node-version.ts'] },
   // Its Tenure is the real one, on a clock and a memory of its own, which nobody else can give it.
   {
     name: 'testing/',
@@ -63,7 +63,8 @@ const rooms = [
     ],
   },
   { name: 'dashboard/', may: ['status.ts'] },
-  { name: 'options.ts', may: firstRow },
+  { name: 'option-relations.ts', may: firstRow },
+  { name: 'options.ts', may: [...firstRow, 'option-relations.ts'] },
   { name: 'status.ts', may: [...firstRow, 'options.ts', 'schedule/job.ts'] },
   ...firstRow.map((name) => ({ name, may: firstRow })),
 ]

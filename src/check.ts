@@ -29,15 +29,20 @@ export function checkKeys(
   }
 }
 
-/** Checks a name that people give: not empty, at most 255 bytes, without control characters. */
-export function checkName(value: unknown, name: string, code: ErrorCode): string {
-  const fits =
+/** Whether a value can be a name: not empty, at most 255 bytes, without control characters. */
+export function isName(value: unknown): value is string {
+  return (
     typeof value === 'string' &&
     value !== '' &&
     new TextEncoder().encode(value).length <= nameBytesMax &&
     !/\p{Cc}/u.test(value) &&
     value.isWellFormed()
-  if (fits) return value
+  )
+}
+
+/** Checks a name that people give: see {@link isName}. */
+export function checkName(value: unknown, name: string, code: ErrorCode): string {
+  if (isName(value)) return value
   throw new TenureError(
     code,
     `Expected \`${name}\` to be a text of 1 to ${nameBytesMax} bytes without control ` +
@@ -57,6 +62,15 @@ export function checkChoice<Choice extends string>(
   throw new TenureError(
     'TENURE_ERR_OPTION_TYPE',
     `Expected \`${name}\` to be one of [${choices.join(', ')}]; got ${describeValue(value)}.`,
+  )
+}
+
+/** A function that is called later, when it is too late to say that it is none. */
+export function checkFunction(value: unknown, name: string): void {
+  if (typeof value === 'function') return
+  throw new TenureError(
+    'TENURE_ERR_OPTION_TYPE',
+    `Expected \`${name}\` to be a function; got ${describeValue(value)}.`,
   )
 }
 

@@ -4,8 +4,15 @@ import { describeValue, TenureError } from './errors.ts'
 export type DurationUnit = 'ms' | 's' | 'm' | 'h' | 'd'
 
 /**
+ * What follows the point. To the compiler, what begins with a 0 is no whole number; and of what it
+ * calls a `number`, some have spaces in them.
+ */
+type Decimals = `${'' | '0' | '00' | '000'}${bigint}`
+
+/**
  * A span of time: a number of milliseconds, or a number with a unit such as `'500ms'`, `'20s'`,
- * `'1.5m'`, `'2h'` or `'1d'`. A string without a known unit does not compile.
+ * `'1.5m'`, `'2h'` or `'1d'`. A string without a known unit does not compile, nor does one with
+ * spaces in it. What is computed is given as a number of milliseconds.
  *
  * @example
  * ```ts
@@ -14,7 +21,7 @@ export type DurationUnit = 'ms' | 's' | 'm' | 'h' | 'd'
  * const alsoTwentySeconds: Duration = 20_000
  * ```
  */
-export type Duration = number | `${number}${DurationUnit}`
+export type Duration = number | `${bigint}${'' | `.${Decimals}`}${DurationUnit}`
 
 const unitMs: Record<DurationUnit, number> = {
   ms: 1,

@@ -1,5 +1,6 @@
 /** The code of a {@link TenureError}: stable, to decide by. See {@link errorCodes}. */
 export type ErrorCode =
+  | 'TENURE_ERR_NODE_VERSION'
   | 'TENURE_ERR_OPTION_TYPE'
   | 'TENURE_ERR_OPTION_UNKNOWN'
   | 'TENURE_ERR_OPTION_RELATION'
@@ -38,6 +39,7 @@ export type ErrorCode =
  * this table against `docs/errors.md`.
  */
 export const errorCodes: Readonly<Record<ErrorCode, string>> = {
+  TENURE_ERR_NODE_VERSION: 'The Node.js that runs is too old.',
   TENURE_ERR_OPTION_TYPE: 'An option has the wrong type or a value outside of its range.',
   TENURE_ERR_OPTION_UNKNOWN: 'An option, or a parameter of a store URL, does not exist.',
   TENURE_ERR_OPTION_RELATION: 'Two or more settings contradict each other.',

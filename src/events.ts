@@ -45,6 +45,7 @@ export type LogEventName =
   | 'lease_acquire_failed'
   | 'lease_release_failed'
   | 'lease_other_application'
+  | 'application_unknown'
   | 'jobs_differ'
   | 'lease_token_went_back'
   | 'lease_resign_requested'
@@ -143,9 +144,14 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
     when: 'A release timed out or failed; the lease expires by itself.',
   },
   lease_other_application: {
-    level: 'warn',
+    level: 'error',
     fields: ['application', 'otherApplication', 'message'],
-    when: 'The lease is held by another application: two applications share one lease name.',
+    when: 'Another application shares the lease: only one of them runs its jobs at a time. Logged at the start and when the lease passes between them, once an hour at most.',
+  },
+  application_unknown: {
+    level: 'warn',
+    fields: ['message'],
+    when: 'The name of the application is not set, and no package.json tells it: two applications on one lease would not be noticed. Logged once, at the start.',
   },
   jobs_differ: {
     level: 'warn',
@@ -319,7 +325,8 @@ export interface LogLine {
  * listener that throws disturbs neither the others nor the caller: the error goes to `onError`.
  */
 export class Emitter<Events extends object> {
-  readonly #listeners = new Map<keyof Events, Set<(payload: never) => void>>()
+  /** The listeners of each event, and whether each is called once only. */
+  readonly #listeners = new Map<keyof Events, Map<(payload: never) => void, boolean>>()
   readonly #onError: (event: keyof Events, error: unknown) => void
 
   constructor(onError: (event: keyof Events, error: unknown) => void) {
@@ -331,14 +338,27 @@ export class Emitter<Events extends object> {
     event: Name,
     listener: (payload: Events[Name]) => void,
   ): () => void {
-    let listeners = this.#listeners.get(event)
-    if (listeners === undefined) this.#listeners.set(event, (listeners = new Set()))
-    listeners.add(listener)
-    return () => void listeners.delete(listener)
+    return this.#add(event, listener, false)
+  }
+
+  /** Adds a listener that is removed before it is called. */
+  once<Name extends keyof Events>(
+    event: Name,
+    listener: (payload: Events[Name]) => void,
+  ): () => void {
+    return this.#add(event, listener, true)
+  }
+
+  /** Removes a listener, however it was added. */
+  off<Name extends keyof Events>(event: Name, listener: (payload: Events[Name]) => void): void {
+    this.#listeners.get(event)?.delete(listener)
   }
 
   emit<Name extends keyof Events>(event: Name, payload: Events[Name]): void {
-    for (const listener of Array.from(this.#listeners.get(event) ?? [])) {
+    const listeners = this.#listeners.get(event)
+    if (listeners === undefined) return
+    for (const [listener, once] of Array.from(listeners)) {
+      if (once) listeners.delete(listener)
       try {
         const result: unknown = (listener as (payload: Events[Name]) => unknown)(payload)
         // An `async` listener that rejects would otherwise end the process.
@@ -347,5 +367,12 @@ export class Emitter<Events extends object> {
         this.#onError(event, error)
       }
     }
+  }
+
+  #add(event: keyof Events, listener: (payload: never) => void, once: boolean): () => void {
+    let listeners = this.#listeners.get(event)
+    if (listeners === undefined) this.#listeners.set(event, (listeners = new Map()))
+    listeners.set(listener, once)
+    return () => void listeners.delete(listener)
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import { formatDuration } from './duration.ts'
 import type { Report } from './heart/messages.ts'
-import { attemptTimeoutMsDefault, heartbeatMsDefault } from './options.ts'
+import { attemptTimeoutMsDefault, heartbeatMsDefault } from './option-relations.ts'
 import type { JobRecord, RunRecord } from './schedule/job.ts'
 import type { SystemJob } from './schedule/scheduler.ts'
 

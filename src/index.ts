@@ -1,3 +1,5 @@
+import './check-node.ts'
+
 export { correlationId, isCorrelationId, withCorrelationId } from './correlation.ts'
 export { parseDuration, type Duration, type DurationUnit } from './duration.ts'
 export { errorCodes, TenureError, type ErrorCode } from './errors.ts'
@@ -22,6 +24,7 @@ export {
   heartbeatTimeoutSeconds,
 } from './heartbeat-job.ts'
 export type { Term } from './live-term.ts'
+export { optionNames } from './options.ts'
 export type {
   HeartHost,
   OnStall,
@@ -48,9 +51,9 @@ export type {
   SkipRecord,
 } from './schedule/job.ts'
 export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
-export type * from './store/lease-store.ts'
-export type * from './store/ledger-store.ts'
-export type * from './store/stored-schedule.ts'
+export * from './store/lease-store.ts'
+export * from './store/ledger-store.ts'
+export * from './store/stored-schedule.ts'
 export type { ResignRequestOutcome } from './store-reader.ts'
 export type { StoredJob } from './stored-schedules.ts'
 export type { TenureEvents } from './tenure-events.ts'

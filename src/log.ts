@@ -9,7 +9,7 @@ import {
   type RunLogCall,
   type RunLogger,
 } from './events.ts'
-import { createStderrLogger } from './stderr-logger.ts'
+import { createRunStderrLogger, createStderrLogger } from './stderr-logger.ts'
 
 /** How many of the last lines are remembered, for the status. */
 export const recentLinesMax = 100
@@ -20,6 +20,8 @@ export class Log {
   readonly #lease: string
   readonly #stderr: Logger
   readonly #logger: Logger
+  /** For the lines of the jobs' own. */
+  readonly #runLogger: Logger
   #recent: LogLine[] = []
 
   constructor(clock: Clock, lease: string, logger: Logger | undefined) {
@@ -27,6 +29,7 @@ export class Log {
     this.#lease = lease
     this.#stderr = createStderrLogger(clock)
     this.#logger = logger ?? this.#stderr
+    this.#runLogger = logger ?? createRunStderrLogger(clock)
   }
 
   /** The last lines, the newest first. */
@@ -52,7 +55,7 @@ export class Log {
 
   /** The logger of the application, with these fields on each line. */
   loggerWith(fields: Readonly<Record<string, unknown>>): RunLogger {
-    const logger = this.#logger
+    const logger = this.#runLogger
     const bound = { lease: this.#lease, ...fields }
     const at =
       (level: LogLevel): RunLogCall =>

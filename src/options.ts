@@ -1,7 +1,8 @@
 import { checkChoice, checkCount, checkKeys, checkName } from './check.ts'
-import { durationOr, formatDuration, parseDuration, type Duration } from './duration.ts'
+import { durationOr, parseDuration, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
 import type { Logger } from './events.ts'
+import { checkTimes, type Times } from './option-relations.ts'
 import { parseStoreUrl, redactStoreUrl, type StoreLocation } from './store-url.ts'
 
 /** A store of your own: a module, because the worker thread must open it by itself. */
@@ -33,14 +34,17 @@ export interface TenureOptions {
    * Where the lease lives, the same for all instances: `'sqlite:./tenure.db'` for the instances of
    * one machine, `'postgres://user:password@host/database'` for those of many, `'memory:'` for
    * tests, or a store of your own. Environment: `TENURE_STORE` (a URL). There is no default,
-   * because an own file in each container would make every instance leader.
+   * because an own file in each container would make every instance leader; and the key has to be
+   * written, so that it is not forgotten. With `undefined`, as with `process.env['MY_STORE']`, the
+   * environment decides.
    */
-  readonly store?: string | StoreModuleOption | undefined
+  readonly store: string | StoreModuleOption | undefined
   /** The name of the lease; one for each scheduler. Environment: `TENURE_LEASE`. @default 'scheduler' */
   readonly lease?: string | undefined
   /**
-   * The name of the application, to warn of two applications on one lease. Environment:
-   * `TENURE_APPLICATION`. @default 'application'
+   * The name of the application. Two applications on one lease are an error in the log of each:
+   * only one of them runs its jobs at a time. Environment: `TENURE_APPLICATION`. @default the name
+   * in the package.json nearest to the main module, or else to the working directory
    */
   readonly application?: string | undefined
   /** What people call this instance; never its identity. Environment: `TENURE_LABEL`. */
@@ -115,31 +119,76 @@ export interface TenureOptions {
   readonly keep?:
     | { readonly runs?: number | undefined; readonly age?: Duration | undefined }
     | undefined
-  /** Where log lines go. @default warnings and errors to stderr, as lines of JSON */
+  /**
+   * Where log lines go: what has pino's interface. For winston, Nest's and console there is an
+   * adapter each in docs/loggers.md. @default warnings, errors, who leads and the lines of `run.log`
+   * to stderr, as JSON
+   */
   readonly logger?: Logger | undefined
 }
 
+/**
+ * All options there are. From this list come their names, the environment variables and what
+ * `reconfigure` takes, as types and as values: the compiler misses a row here as soon as
+ * `TenureOptions` has one more.
+ *
+ * - `environment`: whether a variable stands in for it, named by {@link variableOf}
+ * - `running`: whether it may change while running
+ */
+const optionTable = {
+  store: { environment: true, running: false },
+  lease: { environment: true, running: false },
+  application: { environment: true, running: false },
+  label: { environment: true, running: false },
+  ttl: { environment: true, running: true },
+  heartbeat: { environment: true, running: true },
+  attemptTimeout: { environment: true, running: true },
+  retryBackoff: { environment: true, running: true },
+  stopGrace: { environment: true, running: true },
+  safetyMargin: { environment: true, running: true },
+  stallLimit: { environment: true, running: true },
+  onStall: { environment: true, running: true },
+  drain: { environment: true, running: true },
+  eligible: { environment: true, running: true },
+  host: { environment: true, running: false },
+  witness: { environment: true, running: false },
+  keep: { environment: false, running: false },
+  logger: { environment: false, running: false },
+} as const
+
+type OptionTable = typeof optionTable
+
+/** The options of which this is so. */
+type OptionsThat<Column extends 'environment' | 'running'> = {
+  [Name in keyof OptionTable]: OptionTable[Name][Column] extends true ? Name : never
+}[keyof OptionTable]
+
+/** The names of all options of `createTenure`, for those who hand some of them on. */
+export const optionNames: readonly (keyof TenureOptions)[] = Object.keys(
+  optionTable satisfies Record<keyof TenureOptions, { environment: boolean; running: boolean }>,
+) as (keyof TenureOptions)[]
+
+function namesThat<Column extends 'environment' | 'running'>(
+  column: Column,
+): OptionsThat<Column>[] {
+  return optionNames.filter((name) => optionTable[name][column]) as OptionsThat<Column>[]
+}
+
+/** The environment variable that stands in for an option: `TENURE_ATTEMPT_TIMEOUT`. */
+function variableOf(option: string): string {
+  return `TENURE_${option.replace(/[A-Z]/g, '_$&').toUpperCase()}`
+}
+
 /** The options that may be changed while running, by `tenure.reconfigure`. */
-export type ReconfigurableOptions = Pick<
-  TenureOptions,
-  | 'ttl'
-  | 'heartbeat'
-  | 'attemptTimeout'
-  | 'retryBackoff'
-  | 'stopGrace'
-  | 'safetyMargin'
-  | 'stallLimit'
-  | 'onStall'
-  | 'drain'
-  | 'eligible'
->
+export type ReconfigurableOptions = Partial<Pick<TenureOptions, OptionsThat<'running'>>>
 
 /** The settings that stay as they were when the Tenure was made. */
 export interface FixedSettings {
   /** The store as it may be shown, without secrets. */
   readonly store: string
   readonly lease: string
-  readonly application: string
+  /** `undefined` where nobody has said it, and no package.json does. */
+  readonly application: string | undefined
   readonly label: string | undefined
   readonly host: HeartHost
   readonly witness: WitnessMode
@@ -148,14 +197,7 @@ export interface FixedSettings {
 }
 
 /** The settings that are resolved anew at each firing of the heartbeat. */
-export interface RunningSettings {
-  readonly ttlMs: number
-  readonly heartbeatMs: number
-  readonly attemptTimeoutMs: number
-  readonly retryBackoffMs: number
-  readonly stopGraceMs: number
-  readonly safetyMarginMs: number
-  readonly stallLimitMs: number
+export interface RunningSettings extends Times {
   readonly onStall: OnStall
   readonly drainMs: number
   readonly eligible: boolean
@@ -167,52 +209,20 @@ export interface Settings extends FixedSettings, RunningSettings {}
 /** The store as the threads open it: plain data, which may hold secrets and is never shown. */
 export type ResolvedStore = StoreLocation | { readonly module: string; readonly options: unknown }
 
+export { checkTtlOfStore } from './option-relations.ts'
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** The environment variable of each option that has one. A test holds it against the document. */
-export const environmentNames: Readonly<
-  Record<Exclude<keyof TenureOptions, 'keep' | 'logger'>, string>
-> = {
-  store: 'TENURE_STORE',
-  lease: 'TENURE_LEASE',
-  application: 'TENURE_APPLICATION',
-  label: 'TENURE_LABEL',
-  ttl: 'TENURE_TTL',
-  heartbeat: 'TENURE_HEARTBEAT',
-  attemptTimeout: 'TENURE_ATTEMPT_TIMEOUT',
-  retryBackoff: 'TENURE_RETRY_BACKOFF',
-  stopGrace: 'TENURE_STOP_GRACE',
-  safetyMargin: 'TENURE_SAFETY_MARGIN',
-  stallLimit: 'TENURE_STALL_LIMIT',
-  onStall: 'TENURE_ON_STALL',
-  drain: 'TENURE_DRAIN',
-  eligible: 'TENURE_ELIGIBLE',
-  host: 'TENURE_HOST',
-  witness: 'TENURE_WITNESS',
-}
+export const environmentNames: Readonly<Record<OptionsThat<'environment'>, string>> =
+  Object.fromEntries(namesThat('environment').map((name) => [name, variableOf(name)])) as Record<
+    OptionsThat<'environment'>,
+    string
+  >
 
 /** The options that `reconfigure` takes. */
-export const reconfigurable: readonly (keyof ReconfigurableOptions)[] = [
-  'ttl',
-  'heartbeat',
-  'attemptTimeout',
-  'retryBackoff',
-  'stopGrace',
-  'safetyMargin',
-  'stallLimit',
-  'onStall',
-  'drain',
-  'eligible',
-]
+export const reconfigurable: readonly (keyof ReconfigurableOptions)[] = namesThat('running')
 
-/** The default of `ttl`. */
-export const ttlMsDefault = 20_000
-/** The default of `heartbeat`: that of the classic heartbeat. */
-export const heartbeatMsDefault = 5_000
-/** The default of `attemptTimeout`: the timeout of the classic heartbeat. */
-export const attemptTimeoutMsDefault = 5_000
-/** The default of `stallLimit`. */
-export const stallLimitMsDefault = 60_000
 /** The default of `drain`. */
 export const drainMsDefault = 10_000
 
@@ -228,7 +238,7 @@ interface Source {
 
 /** The value of an option: given, or else in the environment, or else `undefined`. */
 function sourceOf(
-  options: TenureOptions,
+  options: Partial<TenureOptions>,
   environment: Environment,
   key: keyof typeof environmentNames,
 ): Source {
@@ -239,16 +249,25 @@ function sourceOf(
   return { value: value === '' ? undefined : value, name: `${key} (${variable})` }
 }
 
-/** The settings that are fixed from here on. @throws TenureError */
-export function resolveFixed(options: TenureOptions, environment: Environment): FixedSettings {
-  checkKeys(options, 'options', [...Object.keys(environmentNames), 'keep', 'logger'])
+/**
+ * The settings that are fixed from here on.
+ *
+ * @param applicationDefault finds the name of the application where nobody has set it
+ * @throws TenureError
+ */
+export function resolveFixed(
+  options: Partial<TenureOptions>,
+  environment: Environment,
+  applicationDefault: () => string | undefined = () => undefined,
+): FixedSettings {
+  checkKeys(options, 'options', optionNames)
   checkLogger(options.logger)
   const read = (key: keyof typeof environmentNames): Source => sourceOf(options, environment, key)
   const store = resolveStore(options, environment)
   return {
     store: describeStore(options, environment),
     lease: nameOf(read('lease'), 'TENURE_ERR_LEASE_NAME') ?? 'scheduler',
-    application: nameOf(read('application'), 'TENURE_ERR_OPTION_TYPE') ?? 'application',
+    application: nameOf(read('application'), 'TENURE_ERR_OPTION_TYPE') ?? applicationDefault(),
     label: nameOf(read('label'), 'TENURE_ERR_OPTION_TYPE'),
     host: hostOf(choiceOf(read('host'), ['thread', 'main']), store),
     witness: witnessOf(read('witness'), store),
@@ -262,26 +281,28 @@ export function resolveRunning(
   environment: Environment,
 ): RunningSettings {
   const read = (key: keyof ReconfigurableOptions): Source => sourceOf(options, environment, key)
-  const ttlMs = durationOf(read('ttl')) ?? ttlMsDefault
-  const heartbeatMs = durationOf(read('heartbeat')) ?? heartbeatMsDefault
-  const settings: RunningSettings = {
-    ttlMs,
-    heartbeatMs,
-    attemptTimeoutMs: durationOf(read('attemptTimeout')) ?? attemptTimeoutMsDefault,
-    retryBackoffMs: durationOf(read('retryBackoff')) ?? heartbeatMs / 10,
-    stopGraceMs: durationOf(read('stopGrace')) ?? ttlMs / 10,
-    safetyMarginMs: durationOf(read('safetyMargin')) ?? Math.max(ttlMs / 20, marginMsMin(ttlMs)),
-    stallLimitMs: durationOf(read('stallLimit')) ?? stallLimitMsDefault,
+  const times = checkTimes({
+    ttlMs: durationOf(read('ttl')),
+    heartbeatMs: durationOf(read('heartbeat')),
+    attemptTimeoutMs: durationOf(read('attemptTimeout')),
+    retryBackoffMs: durationOf(read('retryBackoff')),
+    stopGraceMs: durationOf(read('stopGrace')),
+    safetyMarginMs: durationOf(read('safetyMargin')),
+    stallLimitMs: durationOf(read('stallLimit')),
+  })
+  return {
+    ...times,
     onStall: choiceOf(read('onStall'), ['expire', 'kill']) ?? 'expire',
     drainMs: durationOf(read('drain')) ?? drainMsDefault,
     eligible: flagOf(read('eligible')) ?? true,
   }
-  checkRelations(settings)
-  return settings
 }
 
 /** The store that the options name. @throws TenureError */
-export function resolveStore(options: TenureOptions, environment: Environment): ResolvedStore {
+export function resolveStore(
+  options: Partial<TenureOptions>,
+  environment: Environment,
+): ResolvedStore {
   const { value, name } = sourceOf(options, environment, 'store')
   if (typeof value === 'string') return parseStoreUrl(value)
   if (value === undefined) {
@@ -313,7 +334,7 @@ export function resolveStore(options: TenureOptions, environment: Environment): 
   }
 }
 
-function describeStore(options: TenureOptions, environment: Environment): string {
+function describeStore(options: Partial<TenureOptions>, environment: Environment): string {
   const { value } = sourceOf(options, environment, 'store')
   if (typeof value === 'string') return redactStoreUrl(value)
   return `module:${String((value as StoreModuleOption).module)}`
@@ -348,15 +369,29 @@ function nameOf(
 
 function checkLogger(logger: unknown): void {
   if (logger === undefined) return
-  const missing = ['debug', 'info', 'warn', 'error'].filter(
-    (level) => typeof (logger as Record<string, unknown> | null)?.[level] !== 'function',
-  )
-  if (missing.length === 0) return
-  throw new TenureError(
-    'TENURE_ERR_OPTION_TYPE',
-    'Expected `logger` to have the methods debug, info, warn and error, as a pino logger has; ' +
-      `got ${describeValue(logger)}, without [${missing.join(', ')}].`,
-  )
+  const has = (name: string): boolean =>
+    typeof (logger as Record<string, unknown> | null)?.[name] === 'function'
+  const missing = ['debug', 'info', 'warn', 'error'].filter((level) => !has(level))
+  const adapter = 'For winston, NestJS and console there is an adapter in docs/loggers.md'
+  if (missing.length > 0) {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_TYPE',
+      'Expected `logger` to have the methods debug, info, warn and error, as a pino logger has; ' +
+        `got ${describeValue(logger)}, without [${missing.join(', ')}]. ${adapter}.`,
+    )
+  }
+  // It would take the fields for the message, and lose the name of every event.
+  if (
+    has('configure') &&
+    'transports' in (logger as object) &&
+    'exitOnError' in (logger as object)
+  ) {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_TYPE',
+      'Expected `logger` to take the fields first and the message second, as a pino logger does; ' +
+        `got a logger of winston, which takes the message first. ${adapter}.`,
+    )
+  }
 }
 
 function readKeep(keep: unknown): FixedSettings['keep'] {
@@ -399,78 +434,9 @@ function hostOf(host: HeartHost | undefined, store: ResolvedStore): HeartHost {
   return host ?? (inMemory ? 'main' : 'thread')
 }
 
-/** The least safety margin: clock rates differ by up to 1 %, and half a second for the rest. */
-function marginMsMin(ttlMs: number): number {
-  return 0.01 * ttlMs + 500
-}
-
-/** The relations between the settings that the lease protocol rests on. Nothing is clamped. */
-function checkRelations(settings: RunningSettings): void {
-  const { ttlMs, heartbeatMs, attemptTimeoutMs, retryBackoffMs } = settings
-  const { stopGraceMs, safetyMarginMs, stallLimitMs } = settings
-  const show = formatDuration
-  const positive = { ttlMs, heartbeatMs, attemptTimeoutMs, retryBackoffMs }
-  for (const [name, ms] of Object.entries(positive)) {
-    check(ms > 0, `\`${name.slice(0, -2)}\` to be above 0`, show(ms), 'Set it to a longer time')
-  }
-  check(
-    heartbeatMs <= ttlMs / 3,
-    '`heartbeat` to be at most `ttl` / 3, so that two may fail',
-    `heartbeat ${show(heartbeatMs)} and ttl ${show(ttlMs)}`,
-    `Set heartbeat to ${show(ttlMs / 3)} or less, or ttl to ${show(heartbeatMs * 3)} or more`,
-  )
-  check(
-    attemptTimeoutMs < ttlMs / 3,
-    '`attemptTimeout` to be less than `ttl` / 3',
-    `attemptTimeout ${show(attemptTimeoutMs)} and ttl ${show(ttlMs)}`,
-    `Set attemptTimeout below ${show(ttlMs / 3)}, or ttl above ${show(attemptTimeoutMs * 3)}`,
-  )
-  check(
-    safetyMarginMs >= marginMsMin(ttlMs),
-    '`safetyMargin` to be at least 1 % of `ttl` plus 0.5 s',
-    `safetyMargin ${show(safetyMarginMs)} and ttl ${show(ttlMs)}`,
-    `Set safetyMargin to ${show(marginMsMin(ttlMs))} or more, or leave it out`,
-  )
-  const neededMs = heartbeatMs + 2 * attemptTimeoutMs + retryBackoffMs
-  const softStopMs = ttlMs - stopGraceMs - safetyMarginMs
-  check(
-    neededMs <= softStopMs,
-    'a heartbeat and its retry to fit before the soft stop: `heartbeat` + 2 `attemptTimeout` + ' +
-      '`retryBackoff` <= `ttl` - `stopGrace` - `safetyMargin`',
-    `${show(heartbeatMs)} + 2 x ${show(attemptTimeoutMs)} + ${show(retryBackoffMs)} = ` +
-      `${show(neededMs)} and ${show(ttlMs)} - ${show(stopGraceMs)} - ${show(safetyMarginMs)} = ` +
-      show(softStopMs),
-    `Make the first shorter by ${show(neededMs - softStopMs)}, or ttl longer`,
-  )
-  check(
-    stallLimitMs >= ttlMs,
-    '`stallLimit` to be at least `ttl`, because busy is not dead',
-    `stallLimit ${show(stallLimitMs)} and ttl ${show(ttlMs)}`,
-    `Set stallLimit to ${show(ttlMs)} or more`,
-  )
-}
-
-function check(holds: boolean, rule: string, received: string, remedy: string): void {
-  if (holds) return
-  throw new TenureError(
-    'TENURE_ERR_OPTION_RELATION',
-    `Expected ${rule}; got ${received}. ${remedy}.`,
-  )
-}
-
-/** Checks the ttl against what a store can carry. @throws TenureError */
-export function checkTtlOfStore(ttlMs: number, ttlMsMin: number): void {
-  check(
-    ttlMs >= ttlMsMin,
-    `\`ttl\` to be at least ${formatDuration(ttlMsMin)} with this store`,
-    formatDuration(ttlMs),
-    `Set ttl to ${formatDuration(ttlMsMin)} or more`,
-  )
-}
-
 /** Checks what `reconfigure` was given. @throws TenureError `TENURE_ERR_RECONFIGURE` */
 export function checkReconfigurable(changes: unknown): asserts changes is ReconfigurableOptions {
-  checkKeys(changes, 'changes', [...Object.keys(environmentNames), 'logger'])
+  checkKeys(changes, 'changes', optionNames)
   const fixed = Object.keys(changes).filter((key) => !reconfigurable.some((name) => name === key))
   if (fixed.length === 0) return
   throw new TenureError(

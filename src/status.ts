@@ -1,7 +1,7 @@
 import type { LogLine } from './events.ts'
 import type { Settings } from './options.ts'
 import type { JobRecord, RunRecord, SkipRecord } from './schedule/job.ts'
-import type { LeaseRecord, TermRecord } from './store/lease-store.ts'
+import type { LeaseReading, LeaseRecord, TermRecord } from './store/lease-store.ts'
 
 /**
  * What an instance does about the lease: nothing, waiting for it, looking on because it is not
@@ -41,12 +41,18 @@ export interface Status {
   readonly takenAtMs: number
   readonly instance: {
     readonly label: string | undefined
-    readonly application: string
+    /** `undefined` where nobody has said it, and no package.json does. */
+    readonly application: string | undefined
     readonly host: string
     readonly pid: number
     readonly startedAtMs: number | undefined
   }
   readonly role: Role
+  /**
+   * Another application that shares this lease, so that only one of them runs its jobs at a time: the
+   * leader's, or that of a term of the last hour.
+   */
+  readonly otherApplication: string | undefined
   /** The term of this instance, while it is not over. */
   readonly term:
     | {
@@ -56,13 +62,16 @@ export interface Status {
         readonly remainingMs: number
       }
     | undefined
-  /** The lease as stored; `undefined` while nobody holds it, or the store cannot be read. */
+  /** The lease as stored; `undefined` while nobody holds it, or the store cannot be used. */
   readonly lease: LeaseRecord | undefined
   /** The last fencing token that was handed out, 0 if none ever was. */
   readonly lastToken: number | undefined
   /** The history of terms, the newest first. */
   readonly terms: readonly TermRecord[]
-  /** Why the store could not be read, if it could not. */
+  /**
+   * Why the store cannot be used, if it cannot: it could not be read, or no lease is in it and this
+   * instance cannot take it either. Then nobody knows who leads.
+   */
   readonly storeError: string | undefined
   readonly heartbeat: {
     /** When the last renewal of this instance succeeded. */
@@ -84,4 +93,22 @@ export interface Status {
   /** The last log lines of this instance, the newest first; debug lines among them. */
   readonly recentLines: readonly LogLine[]
   readonly settings: Settings
+}
+
+/** For how long after its end a term of another application says that there is one. */
+const otherApplicationMs = 3_600_000
+
+/** Another application on the lease, if there is one now, or has been a short while ago. */
+export function otherApplicationOf(
+  application: string | undefined,
+  reading: LeaseReading | undefined,
+  nowMs: number,
+): string | undefined {
+  if (application === undefined || reading === undefined) return undefined
+  const recent = reading.terms.filter(
+    ({ endedAtMs, startedAtMs }) => nowMs - (endedAtMs ?? startedAtMs) < otherApplicationMs,
+  )
+  return [reading.record, ...recent]
+    .map((term) => term?.application)
+    .find((other) => other !== undefined && other !== '' && other !== application)
 }

@@ -1,28 +1,58 @@
 import { createSystemClock, type Clock } from './clock.ts'
-import type { Logger } from './events.ts'
+import type { LogEventName, Logger } from './events.ts'
 
 /**
- * The logger where none is given: warnings and errors as lines of JSON on stderr, in the shape of
- * pino's. Everything less urgent is dropped.
+ * What is printed besides warnings and errors where no logger is given: that this instance leads,
+ * and that it does not any more, which a working service would otherwise never say.
+ */
+const toldEvents: ReadonlySet<string> = new Set<LogEventName>(['lease_acquired', 'lease_released'])
+
+/**
+ * The logger where none is given: lines of JSON on stderr, in the shape of pino's. Warnings, errors,
+ * and who leads; debug lines are dropped.
  */
 export function createStderrLogger(clock: Clock = createSystemClock()): Logger {
+  const logger = createRunStderrLogger(clock)
+  return {
+    ...logger,
+    info(fields, message) {
+      if (toldEvents.has(message)) logger.info(fields, message)
+    },
+  }
+}
+
+/** The same for the lines that jobs log by themselves, all of which but debug lines are printed. */
+export function createRunStderrLogger(clock: Clock): Logger {
   const at =
     (level: number) =>
-    (fields: object, message: string): void => {
-      const line = lineOf({ level, time: clock.wallMs(), ...fields, msg: message })
-      process.stderr.write(`${line}\n`)
-    }
-  return { debug: () => {}, info: () => {}, warn: at(40), error: at(50) }
+    (fields: object, message: string): void =>
+      writeToStderr(`${lineOf({ level, time: clock.wallMs(), ...fields, msg: message })}\n`)
+  return { debug: () => {}, info: at(30), warn: at(40), error: at(50) }
+}
+
+/** Nobody may read stderr any more (EPIPE): that must not end the application. */
+function writeToStderr(line: string): void {
+  const ignore = (): void => {}
+  process.stderr.once('error', ignore)
+  process.stderr.write(line, () => process.stderr.off('error', ignore))
 }
 
 function lineOf(line: { level: number; time: number; msg: string }): string {
   try {
-    return JSON.stringify(line, plain)
+    return fitForTerminals(JSON.stringify(line, plain))
   } catch {
     // A field with a circle in it is no reason to lose the line.
     const { level, time, msg } = line
-    return JSON.stringify({ level, time, msg })
+    return fitForTerminals(JSON.stringify({ level, time, msg }))
   }
+}
+
+/** JSON leaves the control characters above 127 as they are, which some terminals obey. */
+function fitForTerminals(json: string): string {
+  return json.replace(
+    /[\u007F-\u009F\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 function plain(_key: string, value: unknown): unknown {

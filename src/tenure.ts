@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 
-import { checkKeys, checkName } from './check.ts'
+import { applicationOf, placeOfProcess, warnOfUnknownApplication } from './application.ts'
+import { checkFunction, checkKeys, checkName } from './check.ts'
 import { createSystemClock, type Clock, type Timer } from './clock.ts'
 import { durationOr, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
@@ -47,7 +48,8 @@ import { StoredJobs } from './schedule/stored-jobs.ts'
 import type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
 import { StoredSchedules, type StoredJob } from './stored-schedules.ts'
 import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
-import type { TenureEvents } from './tenure-events.ts'
+import { takeStatus } from './take-status.ts'
+import { checkListener, type TenureEvents, type TenureListener } from './tenure-events.ts'
 
 /**
  * Makes a Tenure: at most one of all instances that share its lease leads at any time, and runs
@@ -73,7 +75,7 @@ import type { TenureEvents } from './tenure-events.ts'
  * await tenure.start()
  * ```
  */
-export function createTenure(options: TenureOptions): Tenure {
+export function createTenure(options: TenureOptions = { store: undefined }): Tenure {
   return new Tenure(options, systemParts(createSystemClock()))
 }
 
@@ -108,6 +110,8 @@ export class Tenure {
   #heart: HeartThread | undefined
   #guardedGroup: number | 'starting' | undefined
   #ttlMsMin = 0
+  /** Whether it was said that the application has no name: once is enough. */
+  #warned = false
   #startedAtMs: number | undefined
   /** Why the heartbeat does not work, while it does not. */
   #fault: HeartbeatFault | undefined
@@ -131,7 +135,7 @@ export class Tenure {
     const { clock } = parts
     this.#parts = parts
     this.#clock = clock
-    this.#fixed = resolveFixed(options, process.env)
+    this.#fixed = resolveFixed(options, process.env, () => applicationOf(placeOfProcess()))
     this.#store = resolveStore(options, process.env)
     this.#settings = new SettingsInForce(this.#fixed, pickReconfigurable(options), process.env)
     this.#reader = new StoreReader(this.#store, this.#fixed.lease, clock)
@@ -228,6 +232,7 @@ export class Tenure {
    * ```
    */
   whileLeader(work: (term: Term) => unknown): Promise<void> {
+    checkFunction(work, 'work')
     const remove = this.#leadership.whileLeader(work)
     return new Promise((resolve) => {
       this.#whileLeaderEnds.add(() => {
@@ -237,12 +242,26 @@ export class Tenure {
     })
   }
 
-  /** Adds a listener; returns the function that removes it. A listener never delays a heartbeat. */
-  on<Name extends keyof TenureEvents>(
-    event: Name,
-    listener: (payload: TenureEvents[Name]) => void,
-  ): () => void {
+  /**
+   * Adds a listener; returns the function that removes it. A listener never delays a heartbeat.
+   *
+   * @throws TenureError `TENURE_ERR_OPTION_TYPE` if there is no such event
+   */
+  on<Name extends keyof TenureEvents>(event: Name, listener: TenureListener<Name>): () => void {
+    checkListener(event, listener)
     return this.#emitter.on(event, listener)
+  }
+
+  /** Adds a listener for the next event of its kind only; as {@link Tenure.on} otherwise. */
+  once<Name extends keyof TenureEvents>(event: Name, listener: TenureListener<Name>): () => void {
+    checkListener(event, listener)
+    return this.#emitter.once(event, listener)
+  }
+
+  /** Removes a listener that `on` or `once` has added; one that is not there is no error. */
+  off<Name extends keyof TenureEvents>(event: Name, listener: TenureListener<Name>): void {
+    checkListener(event, listener)
+    this.#emitter.off(event, listener)
   }
 
   /**
@@ -296,11 +315,33 @@ export class Tenure {
    * }, { timeout: '20s' })
    * ```
    */
-  async schedule<Data = undefined>(
+  schedule<Data>(
     id: string,
     schedule: Schedule,
-    handler: Handler<Data> | string,
-    options: JobOptions<Data> = {},
+    handler: Handler<Data>,
+    options: JobOptions<Data> & { readonly data: Data },
+  ): Promise<void>
+  /** Without `data`: a handler that expects some does not compile. */
+  schedule<Data = undefined>(
+    id: string,
+    schedule: Schedule,
+    handler: Handler<Data>,
+    ...options: undefined extends Data
+      ? [options?: JobOptions<Data>]
+      : [options: JobOptions<Data> & { readonly data: Data }]
+  ): Promise<void>
+  /** By the name of a handler: what data that expects nobody knows here. */
+  schedule<Data>(
+    id: string,
+    schedule: Schedule,
+    handler: string,
+    options?: JobOptions<Data>,
+  ): Promise<void>
+  async schedule(
+    id: string,
+    schedule: Schedule,
+    handler: ((run: never) => unknown) | string,
+    options: object = {},
   ): Promise<void> {
     if (typeof handler !== 'string') return this.#scheduler.schedule(id, schedule, handler, options)
     return this.#storedSchedules.put({ id, schedule, handler, options })
@@ -500,51 +541,23 @@ export class Tenure {
    * This instance, and the lease as it stands in the store. Works without `start()`, and answers
    * also where the store does not: see `storeError`.
    */
-  async status(): Promise<Status> {
-    const { settings } = this
-    const { label, application } = settings
-    let reading: Awaited<ReturnType<StoreReader['read']>> | undefined
-    let storeError: string | undefined
-    try {
-      reading = await this.#reader.read(settings.attemptTimeoutMs)
-    } catch (error) {
-      storeError = messageOf(error)
-    }
-    const term = this.#leadership.term
-    return {
-      takenAtMs: this.#clock.wallMs(),
-      instance: {
-        label,
-        application,
-        host: hostname(),
-        pid: process.pid,
-        startedAtMs: this.#startedAtMs,
-      },
-      role: this.#role(),
-      term: term && {
-        fencingToken: term.fencingToken,
-        holder: term.holder,
-        isTrusted: term.isTrusted,
-        remainingMs: term.remainingMs,
-      },
-      lease: reading?.record,
-      lastToken: reading?.token,
-      terms: reading?.terms ?? [],
-      storeError,
-      heartbeat: {
-        lastAtMs: this.#heartbeat.lastAtMs,
-        lastLatencyMs: this.#heartbeat.lastLatencyMs,
-        nextAtMs: this.#heartbeat.nextAtMs,
+  status(): Promise<Status> {
+    return takeStatus({
+      clock: this.#clock,
+      settings: this.settings,
+      reader: this.#reader,
+      scheduler: this.#scheduler,
+      heartbeat: this.#heartbeat,
+      log: this.#log,
+      jobsHash: this.#jobsHash,
+      own: () => ({
+        role: this.#role(),
+        term: this.term,
         fault: this.#fault,
-      },
-      witness: this.#witnessStatus(),
-      jobs: this.jobs(),
-      jobsHash: this.#jobsHash.value,
-      recentRuns: this.#scheduler.recentRuns,
-      recentSkips: this.#scheduler.recentSkips,
-      recentLines: this.#log.recent,
-      settings,
-    }
+        startedAtMs: this.#startedAtMs,
+        witness: this.#witnessStatus(),
+      }),
+    })
   }
 
   #witnessStatus(): WitnessStatus {
@@ -597,6 +610,8 @@ export class Tenure {
     this.#ready = Promise.withResolvers()
     this.#undrained = Promise.withResolvers()
     const uncount = countInstance(this.#fixed, this.#log)
+    if (!this.#warned) warnOfUnknownApplication(this.#fixed, this.#log)
+    this.#warned = true
     const config = {
       store: this.#store,
       fixed: this.#fixed,

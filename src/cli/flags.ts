@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-import { parseDuration, type Duration, type TenureOptions } from '../index.ts'
+import { parseDuration, type TenureOptions } from '../index.ts'
 
 /** A flag of a command, as `--help` shows it. */
 export interface Flag {
@@ -35,8 +35,8 @@ const commonFlags: readonly Flag[] = [
   {
     name: 'application',
     value: 'NAME',
-    about: 'warns of two applications on one lease',
-    fallback: 'application',
+    about: 'tells of two applications on one lease',
+    fallback: 'the name in package.json',
     variable: true,
   },
   { name: 'label', value: 'NAME', about: 'what people call this instance', variable: true },
@@ -90,6 +90,15 @@ export const workFlags: readonly Flag[] = [
     variable: true,
   },
 ]
+
+/** Of a command that runs jobs in its own process. */
+export const stallLimitFlag: Flag = {
+  name: 'stall-limit',
+  value: 'DURATION',
+  about: 'how long a job may block the process before it is replaced',
+  fallback: '60s',
+  variable: true,
+}
 
 /** Somebody has called the command in a way that does not exist. */
 export class UsageError extends Error {}
@@ -170,21 +179,19 @@ function listOf(flags: readonly Flag[]): string {
   return flags.map(({ name }) => `--${name}`).join(', ')
 }
 
+/** The option of `createTenure` that a flag gives: `attemptTimeout` by `--attempt-timeout`. */
+function optionOf(flag: string): string {
+  return flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
 /** The options of `createTenure` that the flags give; the environment is left to itself. */
 export function tenureOptionsOf(flags: Flags): TenureOptions {
-  const duration = (name: string): Duration | undefined => flags.durationMs(name)
-  return {
-    store: isStoreDefault(flags) ? storeDefault : flags.text('store'),
-    lease: flags.text('lease'),
-    application: flags.text('application'),
-    label: flags.text('label'),
-    ttl: duration('ttl'),
-    heartbeat: duration('heartbeat'),
-    attemptTimeout: duration('attempt-timeout'),
-    stopGrace: duration('stop-grace'),
-    drain: duration('drain'),
-    stallLimit: duration('stall-limit'),
-  }
+  const given = [...commonFlags, ...workFlags, stallLimitFlag].flatMap(({ name, value }) => {
+    if (!flags.has(name)) return []
+    return [[optionOf(name), value === 'DURATION' ? flags.durationMs(name) : flags.text(name)]]
+  })
+  const options = Object.fromEntries(given) as Partial<TenureOptions>
+  return { ...options, store: isStoreDefault(flags) ? storeDefault : options.store }
 }
 
 /** Whether nobody has said where the lease is. */

@@ -6,7 +6,7 @@ import { print } from './output.ts'
 import { paintFor, type Paint } from './paint.ts'
 import type { Subcommand } from './subcommand.ts'
 import { Voice } from './voice.ts'
-import { plainText } from './words.ts'
+import { jsonText, plainText } from './words.ts'
 
 const nextDefault = 5
 const nextMax = 1_000
@@ -76,7 +76,7 @@ function jsonOf({ id, schedule, paused }: JobRecord, { timeZone, atMs }: NextTic
     local: localOf(ms),
     utc: new Date(ms).toISOString(),
   }))
-  return JSON.stringify({ id, schedule, timeZone, paused, ticks })
+  return jsonText({ id, schedule, timeZone, paused, ticks })
 }
 
 function textOf(job: JobRecord, { timeZone, atMs }: NextTicks, paint: Paint): string {

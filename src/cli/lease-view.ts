@@ -9,6 +9,7 @@ export interface HolderView {
   readonly name: string
   /** Host and process. */
   readonly place: string
+  /** `''` where it has not said its name. */
   readonly application: string
 }
 
@@ -25,7 +26,9 @@ export interface LeaseView {
   readonly atMs: number
   readonly store: string
   readonly lease: string
-  /** Why the store could not be read, if it could not. */
+  /** Those that share the lease, if they are several; the leader's first. */
+  readonly applications: readonly string[]
+  /** Why the store cannot be used, if it cannot. */
   readonly error: string | undefined
   readonly leader: (HolderView & Timing) | undefined
   /** Whose lease has expired, with nobody having taken it since. */
@@ -35,6 +38,9 @@ export interface LeaseView {
   /** The newest first. */
   readonly terms: readonly TermView[]
 }
+
+/** For how long a term after its end shows that its application uses the lease. */
+const applicationsMs = 3_600_000
 
 interface Timing {
   readonly sinceMs: number | undefined
@@ -48,9 +54,6 @@ interface Timing {
   readonly resignAskedBy: string | undefined
 }
 
-/** An application that has not said its name: not worth a word. */
-export const applicationDefault = 'application'
-
 /** What there is to show of a status. */
 export function leaseViewOf(status: Status): LeaseView {
   const { takenAtMs: atMs, settings, storeError, lease: record } = status
@@ -58,14 +61,25 @@ export function leaseViewOf(status: Status): LeaseView {
   const terms = termsOf(status, expired ? record : undefined)
   return {
     atMs,
-    store: settings.store,
-    lease: settings.lease,
+    store: plainText(settings.store),
+    lease: plainText(settings.lease),
+    applications: applicationsOf(status),
     error: storeError === undefined ? undefined : plainText(storeError),
     leader: record === undefined || expired ? undefined : leaderOf(record, terms),
     expired: record !== undefined && expired ? holderOf(record) : undefined,
     lastToken: status.lastToken ?? 0,
     terms,
   }
+}
+
+/** The applications of the leader and of the terms of the last hour, if they are more than one. */
+function applicationsOf({ takenAtMs, lease, terms }: Status): string[] {
+  const recent = terms.filter(
+    ({ endedAtMs, startedAtMs }) => takenAtMs - (endedAtMs ?? startedAtMs) < applicationsMs,
+  )
+  const names = [lease, ...recent].flatMap((term) => (term?.application ? [term.application] : []))
+  const different = [...new Set(names)].map(plainText)
+  return different.length > 1 ? different : []
 }
 
 function holderOf(record: LeaseRecord | TermRecord): HolderView {
@@ -94,7 +108,9 @@ function termsOf(status: Status, expired: LeaseRecord | undefined): TermView[] {
   const { takenAtMs, lease, terms } = status
   return terms.map((term, i) => {
     const { startedAtMs, endedAtMs, reason, token } = term
-    const view = { ...holderOf(term), startedAtMs, endedAtMs, reason }
+    // What is in the store may have been written by anybody.
+    const why = reason && (plainText(reason) as EndReason)
+    const view = { ...holderOf(term), startedAtMs, endedAtMs, reason: why }
     if (endedAtMs !== undefined) return view
     if (expired?.token === token) {
       const sinceMs = (expired.ageMs ?? expired.ttlMs) - expired.ttlMs

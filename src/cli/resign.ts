@@ -7,7 +7,7 @@ import { print } from './output.ts'
 import type { Subcommand } from './subcommand.ts'
 import { withPlace } from './term-table.ts'
 import { Voice } from './voice.ts'
-import { spanOf } from './words.ts'
+import { jsonText, spanOf } from './words.ts'
 
 /** How often the store is asked whether the term has ended. */
 const lookMs = 250
@@ -51,7 +51,7 @@ present term: a leader that comes later is not concerned.`,
     const waitMs = flags.durationMs('wait') ?? waitMsDefault
     const coolDown = flags.durationMs('cool-down')
     const tenure = sharedTenureOf(flags, new Voice({ json, clock, level: 'warn' }))
-    const tell = (text: string, fields: object): void => print(json ? JSON.stringify(fields) : text)
+    const tell = (text: string, fields: object): void => print(json ? jsonText(fields) : text)
     try {
       const reply = await tenure.requestResign(coolDown === undefined ? {} : { coolDown })
       if (reply.kind === 'no-leader') {

@@ -60,7 +60,8 @@ when it ends is killed before the lease is released.`,
       json: flags.has('json'),
       clock,
       level: 'warn',
-      silent: ['lease_lost'],
+      // A command is no application, and has no package.json.
+      silent: ['lease_lost', 'application_unknown'],
       hear: sayOnceWhoLeads((text, fields) => voice.say('waiting', text, fields)),
     })
     const keeper = new CommandKeeper({

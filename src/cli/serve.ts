@@ -3,7 +3,7 @@ import { relative } from 'node:path'
 import { createSystemClock } from '../clock.ts'
 import { tenureOf } from './connect.ts'
 import { exitCodeOfSignal } from './exit-code.ts'
-import { flagsWith, UsageError, workFlags, type Flags } from './flags.ts'
+import { flagsWith, stallLimitFlag, UsageError, workFlags, type Flags } from './flags.ts'
 import { findJobsFile, jobsFileNames, scheduleJobs } from './jobs-file.ts'
 import { StatusServer } from './serve/status-server.ts'
 import type { Subcommand } from './subcommand.ts'
@@ -31,22 +31,12 @@ Without a name, the first of ${jobsFileNames.join(', ')} in the working folder i
 At http://127.0.0.1:${portDefault}/ there is the status page; /status is the same as JSON, /health answers
 200 while the heartbeat works here, /health/leader while this instance leads, and else 503. SIGTERM
 and SIGINT stop it: runs may end within --drain, the lease is released, and the exit code is 0.`,
-  flags: flagsWith(
-    ...workFlags,
-    {
-      name: 'stall-limit',
-      value: 'DURATION',
-      about: 'how long a job may block the process before it is replaced',
-      fallback: '60s',
-      variable: true,
-    },
-    {
-      name: 'port',
-      value: 'NUMBER',
-      about: 'of the status page; 0 is any that is free',
-      fallback: `${portDefault}, or another if that is taken`,
-    },
-  ),
+  flags: flagsWith(...workFlags, stallLimitFlag, {
+    name: 'port',
+    value: 'NUMBER',
+    about: 'of the status page; 0 is any that is free',
+    fallback: `${portDefault}, or another if that is taken`,
+  }),
   exitCodes: [
     ['0', 'stopped by a signal, in good order'],
     ['1', 'the jobs file cannot be used, or the port is taken'],

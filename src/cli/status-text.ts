@@ -1,4 +1,4 @@
-import { applicationDefault, type LeaseView } from './lease-view.ts'
+import type { LeaseView } from './lease-view.ts'
 import type { Paint } from './paint.ts'
 import { termTable, withPlace } from './term-table.ts'
 import { spanOf } from './words.ts'
@@ -14,6 +14,7 @@ export function statusText(view: LeaseView, paint: Paint): string {
     '',
     ...leaderLines(view, paint),
   ]
+  if (view.applications.length > 0) lines.push('', ...applicationLines(view, paint))
   if (terms.length > 0) lines.push('', ...termLines(view, paint))
   return lines.join('\n')
 }
@@ -35,7 +36,7 @@ function leaderLines({ leader, expired, lastToken }: LeaseView, paint: Paint): s
   const left = remainingMs === undefined ? unknown : `${spanOf(remainingMs)} of ${spanOf(ttlMs)}`
   const lines = [
     row('leader', paint('green', withPlace(name, place))),
-    ...(application === applicationDefault ? [] : [row('application', application)]),
+    ...(application === '' ? [] : [row('application', application)]),
     row('token', String(token)),
     row('renewed', ageMs === undefined ? unknown : `${spanOf(ageMs)} ago`),
     row('expires', remainingMs === undefined ? unknown : `in ${left}, unless it is renewed`),
@@ -43,6 +44,13 @@ function leaderLines({ leader, expired, lastToken }: LeaseView, paint: Paint): s
   if (jobsHash !== undefined) lines.push(row('jobs', jobsHash))
   if (resignAskedBy !== undefined) lines.push(row('resigning', `asked by ${resignAskedBy}`))
   return lines
+}
+
+function applicationLines({ applications }: LeaseView, paint: Paint): string[] {
+  return [
+    paint('red', `  Several applications share this lease: ${applications.join(', ')}.`),
+    '  Only one of them runs its jobs at a time. Give each a lease of its own.',
+  ]
 }
 
 function termLines({ terms, atMs }: LeaseView, paint: Paint): string[] {

@@ -8,6 +8,7 @@ import { paintFor } from './paint.ts'
 import { statusText } from './status-text.ts'
 import type { Subcommand } from './subcommand.ts'
 import { Voice } from './voice.ts'
+import { jsonText } from './words.ts'
 
 /** `tenure status`. */
 export const statusSubcommand: Subcommand = {
@@ -19,8 +20,9 @@ Shows the lease as it stands in the store: who leads, until when, and who has le
 looks: it is no candidate, and where there is no store yet it makes none.`,
   flags: flagsWith(),
   exitCodes: [
-    ['0', 'done, also if nobody leads'],
-    ['1', 'the store cannot be read'],
+    ['0', 'somebody leads'],
+    ['1', 'the store cannot be used'],
+    ['3', 'nobody leads'],
   ],
   examples: [
     ['tenure status', 'of the lease "scheduler"'],
@@ -32,13 +34,15 @@ looks: it is no candidate, and where there is no store yet it makes none.`,
     const tenure = sharedTenureOf(flags, voice)
     try {
       const status = await tenure.status()
+      // A store that cannot be used is not one in which nobody leads.
       if (status.storeError !== undefined) throw new Error(status.storeError)
+      const view = leaseViewOf(status)
       print(
         flags.has('json')
-          ? JSON.stringify(plainStatusOf(status))
-          : statusText(leaseViewOf(status), paintFor(process.stdout)),
+          ? jsonText(plainStatusOf(status))
+          : statusText(view, paintFor(process.stdout)),
       )
-      return 0
+      return view.leader === undefined ? 3 : 0
     } finally {
       await tenure.stop()
     }
@@ -53,6 +57,7 @@ function plainStatusOf(status: Status): object {
     takenAtMs,
     store: settings.store,
     lease: settings.lease,
+    applications: leaseViewOf(status).applications,
     leader: leader ?? null,
     record: record ?? null,
     lastToken,

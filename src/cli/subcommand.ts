@@ -55,7 +55,8 @@ export function overviewOf(subcommands: readonly Subcommand[]): string {
       ['--help', 'prints this; after a command, all about that command'],
       ['--version', 'prints the version'],
     ])}`,
-    'Exit codes: 0 done, 1 failed, 2 wrong usage; `run` hands on the code of its command.',
+    'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nobody leads (`status`); `run` hands on the ' +
+      'code of its command.',
   ].join('\n\n')
 }
 

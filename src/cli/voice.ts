@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs'
 
 import type { Clock } from '../clock.ts'
 import type { Logger, LogLevel } from '../index.ts'
+import { jsonText, plainLines, plainText } from './words.ts'
 
 /** pino's numbers: tools that read its lines read these. */
 const levelNumbers: Readonly<Record<LogLevel, number>> = {
@@ -45,8 +46,8 @@ export class Voice {
   ): void {
     const { json, clock } = this.#options
     const line = json
-      ? jsonOf({ level: levelNumbers[level], time: clock.wallMs(), ...fields, msg: event, text })
-      : `tenure: ${this.#time()}${level === 'info' ? '' : `${level}: `}${text}`
+      ? jsonText({ level: levelNumbers[level], time: clock.wallMs(), ...fields, msg: event, text })
+      : `tenure: ${this.#time()}${level === 'info' ? '' : `${level}: `}${plainLines(text)}`
     writeToStderr(`${line}\n`)
   }
 
@@ -65,11 +66,12 @@ export class Voice {
     if (levelNumbers[level] < levelNumbers[least] || silent?.includes(event)) return
     if (json) {
       const line = { level: levelNumbers[level], time: clock.wallMs(), ...fields, msg: event }
-      return writeToStderr(`${jsonOf(line)}\n`)
+      return writeToStderr(`${jsonText(line)}\n`)
     }
     const { message } = fields
     const text = typeof message === 'string' ? `${event}: ${message}` : `${event}${wordsOf(fields)}`
-    this.say(event, text, {}, level)
+    // What a job logs is somebody else's text, and one line.
+    this.say(event, plainText(text), {}, level)
   }
 
   #time(): string {
@@ -111,20 +113,6 @@ const fieldsForPrograms: ReadonlySet<string> = new Set([
 function wordsOf(fields: Readonly<Record<string, unknown>>): string {
   const words = Object.entries(fields)
     .filter(([name]) => !fieldsForPrograms.has(name))
-    .map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : jsonOf(value)}`)
+    .map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : jsonText(value)}`)
   return words.join('')
-}
-
-function jsonOf(value: unknown): string {
-  try {
-    return JSON.stringify(value, plain) ?? 'undefined'
-  } catch {
-    // A field with a circle in it is no reason to lose the line.
-    return '"(not plain data)"'
-  }
-}
-
-function plain(_key: string, value: unknown): unknown {
-  if (value instanceof Error) return { message: value.message, stack: value.stack }
-  return typeof value === 'bigint' ? String(value) : value
 }

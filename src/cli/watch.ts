@@ -3,14 +3,14 @@ import type { Tenure } from '../index.ts'
 import { sharedTenureOf } from './connect.ts'
 import { flagsWith, type Flags } from './flags.ts'
 import { leaseViewOf, type LeaseView } from './lease-view.ts'
-import { print } from './output.ts'
+import { OutputReaders, print } from './output.ts'
 import { paintFor } from './paint.ts'
 import type { Subcommand } from './subcommand.ts'
 import { Voice } from './voice.ts'
 import { changesOf } from './watch/changes.ts'
 import { screenOf, type Seen } from './watch/screen.ts'
 import { Terminal } from './watch/terminal.ts'
-import { timeOf } from './words.ts'
+import { jsonText, timeOf } from './words.ts'
 
 /** Between two looks at the store, and between two drawings of the screen. */
 const lookMs = 1_000
@@ -59,14 +59,15 @@ interface WatchParts {
   readonly end: AbortController
 }
 
-async function watchInLines({ tenure, clock, json, end }: WatchParts): Promise<never> {
+async function watchInLines({ tenure, clock, json, end }: WatchParts): Promise<void> {
+  const readers = new OutputReaders()
   let before: LeaseView | undefined
-  for (;;) {
+  while (!readers.areGone) {
     const view = leaseViewOf(await untilEnd(tenure.status(), end.signal))
     const nowMs = view.atMs
     for (const { event, text, fields } of changesOf(before, view)) {
       const line = json
-        ? JSON.stringify({ time: nowMs, msg: event, ...fields })
+        ? jsonText({ time: nowMs, msg: event, ...fields })
         : `${timeOf(nowMs, nowMs)}  ${text}`
       print(line)
     }

@@ -22,9 +22,39 @@ export function timeOf(atMs: number, nowMs: number): string {
   return `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())} ${time}`
 }
 
-/** A text that cannot do anything to a terminal but be read, on one line. */
+/**
+ * A text that cannot do anything to a terminal but be read, on one line: without control characters,
+ * line separators, and what turns the direction of writing round.
+ */
 export function plainText(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ')
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]+/gu, ' ')
+}
+
+/** The same for a text of several lines: those after the first are indented, and so none is forged. */
+export function plainLines(text: string): string {
+  return text.split(/\r?\n/).map(plainText).join('\n  ')
+}
+
+/** A value as JSON for a terminal: JSON leaves the control characters above 127 as they are. */
+export function jsonText(value: unknown): string {
+  return jsonOf(value).replace(
+    /[\u007F-\u009F\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value, plain) ?? 'undefined'
+  } catch {
+    // A field with a circle in it is no reason to lose the line.
+    return '"(not plain data)"'
+  }
+}
+
+function plain(_key: string, value: unknown): unknown {
+  if (value instanceof Error) return { message: value.message, stack: value.stack }
+  return typeof value === 'bigint' ? String(value) : value
 }
 
 /** A text that is no wider than this. */

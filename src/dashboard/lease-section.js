@@ -101,7 +101,7 @@ export function createLeaseSection(onControl) {
       for (const [index, { text }] of legend.entries()) setText(text, words[index] ?? '')
       setAttribute(track, 'aria-valuemax', String(limitMs / 1_000))
       const trouble =
-        storeError === undefined ? undefined : `The store cannot be read: ${storeError}`
+        storeError === undefined ? undefined : `The store cannot be used: ${storeError}`
       setText(storeText, trouble ?? storeNote ?? `Store: ${settings.store}`)
       setAttribute(storeText, 'data-trouble', trouble === undefined ? undefined : 'true')
       updateButtons(data.storeControls)
@@ -114,7 +114,7 @@ export function createLeaseSection(onControl) {
       const leftMs = lease?.remainingMs === undefined ? undefined : lease.remainingMs - sinceMs
       const expired = leftMs !== undefined && leftMs <= 0
       setText(headline, headlineOf(data, expired))
-      chip.node.hidden = leader === undefined
+      chip.node.hidden = leader === undefined || data.storeError !== undefined
       setText(age, ageMs === undefined ? 'unknown' : `${formatSpan(ageMs)} ago`)
       setText(sentence, sentenceOf({ data, leftMs }))
       const share = ageMs === undefined || lease === undefined ? 0 : ageMs / lease.ttlMs
@@ -133,7 +133,8 @@ export function createLeaseSection(onControl) {
  * @param {View['data']} data
  * @param {boolean} expired
  */
-function headlineOf({ lease, leader, instances }, expired) {
+function headlineOf({ lease, leader, instances, storeError }, expired) {
+  if (storeError !== undefined) return 'Nobody knows who leads'
   if (lease === undefined) return 'Nobody leads'
   if (expired) return 'held it last'
   const state = instances.find(({ name }) => name === leader)?.state
@@ -147,7 +148,7 @@ function headlineOf({ lease, leader, instances }, expired) {
  */
 function sentenceOf({ data, leftMs }) {
   const { lease, leader, instances } = data
-  if (data.storeError !== undefined) return 'The store cannot be read, so that nobody knows.'
+  if (data.storeError !== undefined) return 'The store cannot be used.'
   if (lease === undefined) return 'The lease is free: the next candidate that asks for it leads.'
   const instance = instances.find(({ name }) => name === leader)
   if (leftMs !== undefined && leftMs <= 0) {

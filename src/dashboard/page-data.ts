@@ -64,7 +64,7 @@ export type PageLine = Status['recentLines'][number] & {
 export interface PageData {
   /** When this was put together, by the clock of the server: times are shown relative to it. */
   readonly atMs: number
-  readonly application: string
+  readonly application: string | undefined
   /** Something that everybody who looks at the page must know. */
   readonly notice: string | undefined
   readonly settings: Status['settings']
@@ -96,9 +96,17 @@ export function nameOfHolder(record: {
   return record.label ?? record.holder.split(':').slice(0, -1).join(':')
 }
 
-/** What everybody has to know: that a takeover would change which jobs are run. */
-function noticeOf({ role, lease, instance, jobsHash }: Status): string | undefined {
-  const leaderJobsHash = lease?.application === instance.application ? lease.jobsHash : undefined
+/** What everybody has to know: that jobs do not run, or that a takeover would change which do. */
+function noticeOf({ role, lease, instance, jobsHash, ...status }: Status): string | undefined {
+  const { otherApplication, settings } = status
+  if (otherApplication !== undefined) {
+    return (
+      `Two applications share the lease "${settings.lease}": "${instance.application}" and ` +
+      `"${otherApplication}". Only one of them runs its jobs at a time. Give each a lease of its own.`
+    )
+  }
+  const leaderJobsHash =
+    lease?.application === (instance.application ?? '') ? lease?.jobsHash : undefined
   const differs = leaderJobsHash !== undefined && leaderJobsHash !== jobsHash
   if (role === 'leader' || !differs || jobsHash === undefined) return undefined
   return (
@@ -133,7 +141,7 @@ export function pageDataOf(status: Status): PageData {
         role,
         holdsLease: lease?.holder.startsWith(own) ?? false,
         upForMs: undefined,
-        note: undefined,
+        note: status.heartbeat.fault?.message,
         controls: [],
       },
     ],

@@ -54,7 +54,8 @@ function show(next) {
   data = next
   palette.learn(next)
   const { application, settings, notice } = next
-  setText(byId('where'), `${application}, lease ${settings.lease}`)
+  const where = `lease ${settings.lease}`
+  setText(byId('where'), application === undefined ? where : `${application}, ${where}`)
   document.title = next.leader === undefined ? 'Tenure' : `${next.leader} leads - Tenure`
   setText(byId('notice'), notice ?? '')
   byId('notice').hidden = notice === undefined

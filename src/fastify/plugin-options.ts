@@ -1,4 +1,5 @@
-import { TenureError, type Tenure, type TenureOptions } from '../index.ts'
+import { hostnameOf, type Hosts } from './hosts.ts'
+import { optionNames, TenureError, type Tenure, type TenureOptions } from '../index.ts'
 
 /**
  * The routes that the plugin can serve, each below its `prefix`:
@@ -16,6 +17,13 @@ interface RouteOptions {
   readonly prefix?: string
   /** The routes to serve. Everybody who reaches the application reaches them. @default none */
   readonly routes?: readonly TenureRoute[] | undefined
+  /**
+   * The names under which `'status'` and `'page'` are served, such as `['status.example.com']`: the
+   * `Host` of a request, as it arrives here. Addresses and `localhost` always are. `'any'` takes any
+   * name; then a page of a stranger's, shown by a browser that reaches this application, may read
+   * them too, if nothing else keeps it out. Probes are answered under any name. @default []
+   */
+  readonly hosts?: Hosts | undefined
 }
 
 /** A Tenure that the plugin makes: with the options of `createTenure`, and `app.log` as its logger. */
@@ -36,6 +44,7 @@ export type TenurePluginOptions = RouteOptions & (MadeTenure | GivenTenure)
 export interface ResolvedPluginOptions {
   readonly prefix: string
   readonly routes: ReadonlySet<TenureRoute>
+  readonly hosts: Hosts
   /** A Tenure to be used, or else the options to make one with. */
   readonly tenure: Tenure | undefined
   readonly tenureOptions: TenureOptions
@@ -47,28 +56,6 @@ export const tenureRoutes = ['status', 'health', 'health/leader', 'page'] as con
 /** Where the routes are unless `prefix` says otherwise. */
 export const prefixDefault = '/tenure'
 
-/** The compiler misses a key here as soon as `createTenure` takes one more option. */
-const tenureOptionKeys: Readonly<Record<keyof TenureOptions, true>> = {
-  store: true,
-  lease: true,
-  application: true,
-  label: true,
-  ttl: true,
-  heartbeat: true,
-  attemptTimeout: true,
-  retryBackoff: true,
-  stopGrace: true,
-  safetyMargin: true,
-  stallLimit: true,
-  onStall: true,
-  drain: true,
-  eligible: true,
-  host: true,
-  witness: true,
-  keep: true,
-  logger: true,
-}
-
 /** What makes a Tenure one, whichever copy of this package it comes from. */
 const tenureMethods = ['start', 'stop', 'status', 'schedule', 'runNow', 'resign'] as const
 
@@ -79,21 +66,22 @@ const tenureMethods = ['start', 'stop', 'status', 'schedule', 'runNow', 'resign'
  * `TENURE_ERR_OPTION_RELATION`
  */
 export function readPluginOptions(options: TenurePluginOptions): ResolvedPluginOptions {
-  const { prefix, routes, tenure, ...tenureOptions } = options
-  const names = Object.keys(tenureOptionKeys)
+  const { prefix, routes, hosts, tenure, ...tenureOptions } = options
+  const names: readonly string[] = optionNames
   const unknown = Object.keys(tenureOptions).filter((key) => !names.includes(key))
   if (unknown.length > 0) {
     throw new TenureError(
       'TENURE_ERR_OPTION_UNKNOWN',
-      `Expected the options of the plugin to have only the keys [prefix, routes, tenure, ` +
+      `Expected the options of the plugin to have only the keys [prefix, routes, hosts, tenure, ` +
         `${names.join(', ')}]; got [${unknown.join(', ')}] besides.`,
     )
   }
   return {
     prefix: prefixOf(prefix),
     routes: routesOf(routes),
+    hosts: hostsOf(hosts),
     tenure: tenureOf(tenure, tenureOptions),
-    tenureOptions,
+    tenureOptions: { ...tenureOptions, store: tenureOptions.store },
   }
 }
 
@@ -117,6 +105,20 @@ function routesOf(routes: unknown = []): ReadonlySet<TenureRoute> {
     'TENURE_ERR_OPTION_TYPE',
     `Expected \`routes\` to be an array out of [${tenureRoutes.join(', ')}]; got ` +
       `${Array.isArray(routes) ? 'one with ' : ''}${describe(wrong)}.`,
+  )
+}
+
+function hostsOf(hosts: unknown = []): Hosts {
+  if (hosts === 'any') return hosts
+  const isName = (name: unknown): boolean =>
+    typeof name === 'string' && hostnameOf(name) !== undefined && !/[:*]/.test(name)
+  const wrong: unknown = Array.isArray(hosts) ? hosts.find((name) => !isName(name)) : hosts
+  if (Array.isArray(hosts) && hosts.every(isName)) return hosts as string[]
+  throw new TenureError(
+    'TENURE_ERR_OPTION_TYPE',
+    "Expected `hosts` to be 'any', or an array of names such as 'status.example.com', without " +
+      `scheme, port and wildcards; got ${Array.isArray(hosts) ? 'one with ' : ''}` +
+      `${describe(wrong)}.`,
   )
 }
 

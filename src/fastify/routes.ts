@@ -2,27 +2,39 @@ import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
 
 import { pageDataOf, pageFiles, pageHeaders, type PageFile } from '../dashboard/page.ts'
 import { healthOf, TenureError, type Tenure } from '../index.ts'
+import { isHostAllowed } from './hosts.ts'
 import type { ResolvedPluginOptions } from './plugin-options.ts'
 import { healthSchema, leaderSchema, statusSchema } from './schemas.ts'
 
 /** Probes and the page ask all the time: their requests are not worth a log line each. */
 const quiet = { logLevel: 'warn' } as const satisfies RouteShorthandOptions
 
+const wrongHost = {
+  message:
+    'The status is not served under this name. Allow it by the option `hosts` of the plugin.',
+}
+
 /** Serves the routes that were asked for, below the prefix, in a scope of their own. */
 export function addRoutes(
   app: FastifyInstance,
   tenure: Tenure,
-  { prefix, routes }: ResolvedPluginOptions,
+  { prefix, routes, hosts }: ResolvedPluginOptions,
 ): void {
   app.register(
     async (scope) => {
       scope.addHook('onSend', async (_request, reply) => {
         if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
       })
-      if (routes.has('status')) addStatus(scope, tenure)
+      // Probes come under whatever name, and learn nothing worth a stranger's while.
       if (routes.has('health')) addHealth(scope, tenure)
       if (routes.has('health/leader')) addLeader(scope, tenure)
-      if (routes.has('page')) addPage(scope, tenure, prefix)
+      await scope.register(async (guarded) => {
+        guarded.addHook('onRequest', async (request, reply) => {
+          if (!isHostAllowed(request, hosts)) return reply.code(403).send(wrongHost)
+        })
+        if (routes.has('status')) addStatus(guarded, tenure)
+        if (routes.has('page')) addPage(guarded, tenure, prefix)
+      })
     },
     { prefix },
   )

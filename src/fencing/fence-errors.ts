@@ -22,17 +22,55 @@ export function fenceFailedError(
   error: unknown,
   hint: string,
 ): TenureError {
-  const code = codeOf(error)
+  const { code, error: own } = codeOf(error, isState) ?? {}
   return new TenureError(
     'TENURE_ERR_FENCE_FAILED',
     `Expected the database to check the fencing token ${fencingToken} of the lease ` +
-      `${JSON.stringify(lease)}; got "${messageOf(error)}"${code === undefined ? '' : ` (${code})`}.${hint}`,
+      `${JSON.stringify(lease)}; got "${messageOf(own ?? error)}"${code === undefined ? '' : ` (${code})`}.${hint}`,
     { cause: error },
   )
 }
 
-/** The code of a client's error, if it has one. */
-export function codeOf(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null | undefined)?.code
-  return typeof code === 'string' ? code : undefined
+/** Whether a code is an SQLSTATE. */
+export function isState(code: string): boolean {
+  return /^[0-9A-Z]{5}$/.test(code)
+}
+
+/** How deep an error is looked into: some wrap it more than once, and some in a circle. */
+const depthMax = 8
+
+/** Where libraries on top of a client keep the error of the client: Drizzle, Sequelize, TypeORM. */
+const causeKeys = ['cause', 'original', 'parent', 'driverError', 'originalError'] as const
+
+/** An error, and those that it wraps, the outermost first. */
+export function errorsWithin(error: unknown): readonly Readonly<Record<string, unknown>>[] {
+  const found: Readonly<Record<string, unknown>>[] = []
+  let layer: unknown[] = [error]
+  for (let depth = 0; depth < depthMax && layer.length > 0; depth++) {
+    const objects = layer.filter(
+      (one): one is Readonly<Record<string, unknown>> => typeof one === 'object' && one !== null,
+    )
+    const fresh = objects.filter((one) => !found.includes(one))
+    found.push(...fresh)
+    layer = fresh.flatMap((one) => [
+      ...causeKeys.map((key) => one[key]),
+      ...(Array.isArray(one['errors']) ? (one['errors'] as unknown[]).slice(0, depthMax) : []),
+    ])
+  }
+  return found
+}
+
+/**
+ * The code of a client's error, if it has one, and the error that has it. A code of the database's
+ * own, for which `isOfDatabase` holds, comes before those of what is wrapped around it.
+ */
+export function codeOf(
+  error: unknown,
+  isOfDatabase: (code: string) => boolean = () => true,
+): { readonly code: string; readonly error: Readonly<Record<string, unknown>> } | undefined {
+  const coded = errorsWithin(error).flatMap((one) => {
+    const { code } = one
+    return typeof code === 'string' ? [{ code, error: one }] : []
+  })
+  return coded.find(({ code }) => isOfDatabase(code)) ?? coded[0]
 }

@@ -1,13 +1,13 @@
 import { formatDuration } from '../duration.ts'
 import { TenureError } from '../errors.ts'
 import type { FencedTerm, PostgresFenceClient } from './fence-client.ts'
-import { codeOf, fencedError, fenceFailedError } from './fence-errors.ts'
+import { codeOf, fencedError, fenceFailedError, isState } from './fence-errors.ts'
 
 /** How long a transaction waits for another one that holds the fence. */
 const lockTimeoutMs = 5_000
 
 /** States of our own: the classes of SQLSTATE that begin with a T belong to nobody. */
-const state = { fenced: 'TN001', noTransaction: 'TN002' } as const
+const state = { fenced: 'TN001', noTransaction: 'TN002', savepoint: 'TN003' } as const
 
 /**
  * `CREATE TABLE IF NOT EXISTS` fails where two clients run it at once, and also where the table is
@@ -32,7 +32,10 @@ $tenure$`
  *   and tokens only rise, the second turn finds what it looks for.
  * - Outside of a transaction, `now()` is when this very statement has arrived. The locks would
  *   be gone with it.
- * - Whatever is raised aborts the transaction: nothing of it can be committed.
+ * - Whatever is raised aborts the transaction: nothing of it can be committed. Within a savepoint
+ *   that is not so: rolling back to it takes the error back, and what the fence holds as well. So a
+ *   savepoint is refused. It shows by an id of its own, which it is given with the lock, if it has
+ *   not written before; each id that a connection has is locked by it.
  *
  * The lease's name is written as bytes, so that nothing in it can end the text around it.
  */
@@ -43,12 +46,16 @@ DECLARE
   mine CONSTANT bigint := ${fencingToken};
   own_timeout CONSTANT text := current_setting('lock_timeout');
   seen bigint;
+  known xid[] := '{}';
 BEGIN
   IF now() = statement_timestamp() THEN
     RAISE EXCEPTION 'no transaction is open' USING ERRCODE = '${state.noTransaction}';
   END IF;
   IF own_timeout::interval = '0' OR own_timeout::interval > '${lockTimeoutMs} ms' THEN
     PERFORM set_config('lock_timeout', '${lockTimeoutMs}', true);
+  END IF;
+  IF txid_current_if_assigned() IS NOT NULL THEN
+    known := ARRAY(${ownIdsSql});
   END IF;
   FOR turn IN 1..3 LOOP
     UPDATE tenure_fence SET token = mine WHERE lease = of_lease AND token < mine
@@ -63,10 +70,18 @@ BEGIN
   IF seen IS DISTINCT FROM mine THEN
     RAISE EXCEPTION 'fenced' USING ERRCODE = '${state.fenced}', DETAIL = coalesce(seen::text, '?');
   END IF;
+  IF EXISTS (SELECT FROM (${ownIdsSql}) AS own (id)
+      WHERE id::text <> (txid_current() % 4294967296)::text AND id::text <> ALL (known::text[])) THEN
+    RAISE EXCEPTION 'within a savepoint' USING ERRCODE = '${state.savepoint}';
+  END IF;
   PERFORM set_config('lock_timeout', own_timeout, true);
 END
 $tenure$`
 }
+
+/** The ids of the transaction that is open here, and of its savepoints. */
+const ownIdsSql = `SELECT transactionid FROM pg_locks
+      WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND pid = pg_backend_pid()`
 
 /** Fences the transaction that is open on a connection to PostgreSQL. */
 export async function fenceOnPostgres(
@@ -83,15 +98,23 @@ export async function fenceOnPostgres(
 
 /** A fault in the words of Tenure, by its SQLSTATE (postgresql.org/docs/current/errcodes-appendix.html). */
 function describeFault(error: unknown, term: FencedTerm): TenureError {
-  const code = codeOf(error)
+  const { code, error: own } = codeOf(error, isState) ?? {}
   switch (code) {
     case state.fenced:
-      return fencedError(term, (error as { detail?: unknown }).detail, { cause: error })
+      return fencedError(term, own?.['detail'] ?? '?', { cause: error })
     case state.noTransaction:
       return new TenureError(
         'TENURE_ERR_FENCE_TRANSACTION',
         'Expected an open transaction on this connection, which holds the fence up to its end; ' +
           "none is open. Send 'BEGIN' before.",
+        { cause: error },
+      )
+    case state.savepoint:
+      return new TenureError(
+        'TENURE_ERR_FENCE_TRANSACTION',
+        'Expected a transaction that is in no savepoint: what the fence holds would end with one ' +
+          'that is rolled back, and the rest of the transaction could be committed. Call `fence` ' +
+          "after 'BEGIN', before any SAVEPOINT (and before any nested transaction of a library).",
         { cause: error },
       )
     case '25P02':

@@ -1,6 +1,6 @@
-import { messageOf, TenureError } from '../errors.ts'
+import { describeValue, messageOf, TenureError } from '../errors.ts'
 import type { FencedTerm, SqliteFenceDatabase } from './fence-client.ts'
-import { codeOf, fencedError, fenceFailedError } from './fence-errors.ts'
+import { errorsWithin, fencedError, fenceFailedError } from './fence-errors.ts'
 
 /** Any number of processes may run this at once. */
 export const sqliteTableSql: string = `CREATE TABLE IF NOT EXISTS tenure_fence (
@@ -26,9 +26,7 @@ export function fenceOnSqlite(database: SqliteFenceDatabase, term: FencedTerm): 
   try {
     if (!isInTransaction(database)) throw noTransactionError()
     database.prepare(raiseSql).run(lease, fencingToken)
-    // A client may be set to give integers as bigints.
-    const row = database.prepare(readSql).get(lease) as { token: number | bigint }
-    seen = Number(row.token)
+    seen = tokenOf(database.prepare(readSql).get(lease))
   } catch (error) {
     throw describeFault(error, term)
   }
@@ -47,6 +45,17 @@ function noTransactionError(): TenureError {
   )
 }
 
+/**
+ * The only column of the only row, however a client is set to give it: as an object or an array, or
+ * by itself, and as a number or a bigint.
+ */
+function tokenOf(row: unknown): number {
+  const value: unknown = typeof row === 'object' && row !== null ? Object.values(row)[0] : row
+  const token = typeof value === 'bigint' ? Number(value) : value
+  if (typeof token === 'number' && Number.isSafeInteger(token)) return token
+  throw new Error(`the row of the fence has no token: ${describeValue(row)}`)
+}
+
 /** A fault in the words of Tenure, by its result code (sqlite.org/rescode.html). */
 function describeFault(error: unknown, term: FencedTerm): TenureError {
   if (error instanceof TenureError) return error
@@ -59,14 +68,16 @@ function describeFault(error: unknown, term: FencedTerm): TenureError {
       { cause: error },
     )
   }
-  const isMissing = messageOf(error).includes('no such table')
+  const isMissing = errorsWithin(error).some((one) => messageOf(one).includes('no such table'))
   const hint = ' Create the table once: `fenceTableSql.sqlite`.'
   return fenceFailedError(term, error, isMissing ? hint : '')
 }
 
 /** `node:sqlite` has the extended result code, and `better-sqlite3` its name. */
 function isBusy(error: unknown): boolean {
-  const errcode = (error as { errcode?: unknown } | null | undefined)?.errcode
-  if (typeof errcode === 'number') return (errcode & 0xff) === 5
-  return codeOf(error)?.startsWith('SQLITE_BUSY') ?? false
+  return errorsWithin(error).some(({ errcode, code }) =>
+    typeof errcode === 'number'
+      ? (errcode & 0xff) === 5
+      : typeof code === 'string' && code.startsWith('SQLITE_BUSY'),
+  )
 }

@@ -2,7 +2,6 @@ import { messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ElectorEvent } from '../lease/elector-port.ts'
 import type { Fault } from './messages.ts'
-import type { LeaseRecord } from '../store/lease-store.ts'
 
 /** A log line before it has its time and the name of the lease. */
 export interface Line {
@@ -12,16 +11,17 @@ export interface Line {
 
 /** What of the settings a line tells. */
 interface Context {
-  readonly application: string
   /** The holder of the term that the event is about. */
   readonly holder: string | undefined
 }
 
 /** The log lines of what an elector reports. */
-export function linesOf(event: ElectorEvent, { application, holder }: Context): Line[] {
+export function linesOf(event: ElectorEvent, { holder }: Context): Line[] {
   switch (event.kind) {
-    case 'held':
-      return linesOfHeld(event.record, application)
+    case 'held': {
+      const { holder: by, token, remainingMs } = event.record
+      return [{ event: 'lease_held', fields: { holder: by, token, remainingMs } }]
+    }
     case 'acquire-failed': {
       const { retryMs } = event
       const fields = { holder: event.holder, ...faultOf(event.error), retryMs }
@@ -61,19 +61,6 @@ export function linesOf(event: ElectorEvent, { application, holder }: Context): 
     case 'stopped':
       return []
   }
-}
-
-function linesOfHeld(record: LeaseRecord, application: string): Line[] {
-  const { holder, token, remainingMs } = record
-  const lines: Line[] = [{ event: 'lease_held', fields: { holder, token, remainingMs } }]
-  if (record.application !== application) {
-    const message =
-      'Another application holds this lease, so that its jobs and ours exclude each other. ' +
-      'Give each application a `lease` of its own.'
-    const fields = { application, otherApplication: record.application, message }
-    lines.push({ event: 'lease_other_application', fields })
-  }
-  return lines
 }
 
 /** Three of the classic heartbeat's events: renewed, no longer ours, timed out; and the fourth. */

@@ -3,7 +3,7 @@ import { newCorrelationId, withCorrelationId } from '../correlation.ts'
 import { formatDuration } from '../duration.ts'
 import { TenureError } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
-import type { Attempt, ElectorEvent, Settlement } from '../lease/elector-port.ts'
+import type { Attempt, ElectorEvent, ElectorSettings, Settlement } from '../lease/elector-port.ts'
 import { Elector } from '../lease/elector.ts'
 import { checkTtlOfStore, SettingsInForce } from '../options.ts'
 import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../store/lease-store.ts'
@@ -14,6 +14,7 @@ import { LineBuffer } from './line-buffer.ts'
 import { JobsComparison, type JobsDifference } from './jobs-comparison.ts'
 import { checkCommand } from './message-checks.ts'
 import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
+import { OtherApplication } from './other-application.ts'
 import { StallGate, stallTickMs } from './stall-gate.ts'
 import type { Surroundings } from './surroundings.ts'
 import { heldLine, WitnessPipe } from './witness-pipe.ts'
@@ -42,6 +43,7 @@ export class Heart {
   readonly #witness = new WitnessPipe()
   readonly #ledger: LedgerDesk
   readonly #jobs: JobsComparison
+  readonly #otherApplication: OtherApplication
   #store: LeaseStore | undefined
   #unwatch: (() => void) | undefined
   #wakeTimer: Timer | undefined
@@ -68,16 +70,20 @@ export class Heart {
     )
     const comparison = {
       clock: parts.clock,
-      application: fixed.application,
+      application: fixed.application ?? '',
       heartbeatMs: () => this.#settings.current.heartbeatMs,
       lookAgain: (afterMs: number) => this.#lookAgain(afterMs),
       differ: (difference: JobsDifference) => this.#differ(difference),
     }
     this.#jobs = new JobsComparison(comparison, jobsHash)
+    this.#otherApplication = new OtherApplication({
+      clock: parts.clock,
+      application: fixed.application,
+    })
     this.#elector = new Elector({
       clock: parts.clock,
       trust: parts.cell,
-      settings: () => ({ ...this.#settings.current, jobsHash: this.#jobs.own }),
+      settings: () => this.#electorSettings(),
       newHolder: parts.newHolder,
       newCorrelationId,
       random: parts.random,
@@ -302,13 +308,18 @@ export class Heart {
 
   // ---- settings, logs, the end ----
 
+  #electorSettings(): ElectorSettings {
+    const { application = '', ...settings } = this.#settings.current
+    return { ...settings, application, jobsHash: this.#jobs.own }
+  }
+
   #reportEvent(event: ElectorEvent): void {
     const { cell, clock, report } = this.#parts
     if (event.kind === 'acquired') this.#holder = event.holder
-    const { application } = this.#parts.config.fixed
-    for (const line of linesOf(event, { application, holder: this.#holder })) {
-      this.#log(line.event, line.fields)
-    }
+    const lines = linesOf(event, { holder: this.#holder })
+    if (event.kind === 'held') lines.push(...this.#otherApplication.held(event.record))
+    if (event.kind === 'acquired') lines.push(...this.#otherApplication.acquired())
+    for (const line of lines) this.#log(line.event, line.fields)
     const atMs = clock.wallMs()
     switch (event.kind) {
       case 'held':

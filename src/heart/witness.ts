@@ -1,6 +1,5 @@
 import { spawn as spawnNow, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import type { Socket } from 'node:net'
-import { isSea } from 'node:sea'
 import { fileURLToPath } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
 
@@ -150,7 +149,9 @@ export class Witness {
     if (!isMainThread) {
       return 'Tenure does not run in the main thread of its process, but in one that may end before.'
     }
-    if (isSea()) return 'The application is a single executable, and brings no Node.js to run.'
+    // Not imported: a Node.js that has no such module has to say first that it is too old.
+    if (process.getBuiltinModule('node:sea').isSea())
+      return 'The application is a single executable, and brings no Node.js to run.'
     if (process.permission && !process.permission.has('child')) {
       return 'The permission model of Node.js allows no child processes: see --allow-child-process.'
     }

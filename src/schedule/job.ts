@@ -23,9 +23,26 @@ export type Schedule =
   | ({
       readonly every: Duration
       readonly mode?: 'fixed-rate' | 'after-finish' | undefined
+      readonly cron?: undefined
+      readonly timeZone?: undefined
+      readonly at?: undefined
     } & ScheduleBounds)
-  | ({ readonly cron: string; readonly timeZone?: string | undefined } & ScheduleBounds)
-  | { readonly at: Date | string }
+  | ({
+      readonly cron: string
+      readonly timeZone?: string | undefined
+      readonly every?: undefined
+      readonly mode?: undefined
+      readonly at?: undefined
+    } & ScheduleBounds)
+  | {
+      readonly at: Date | string
+      readonly every?: undefined
+      readonly mode?: undefined
+      readonly cron?: undefined
+      readonly timeZone?: undefined
+      readonly startAt?: undefined
+      readonly endAt?: undefined
+    }
 
 /** From when to when a schedule has ticks. */
 export interface ScheduleBounds {
@@ -331,7 +348,9 @@ export function readSchedule(
   schedule: unknown,
   nowMs: number,
 ): { timing: Timing; description: string } {
-  const keys = typeof schedule === 'object' && schedule !== null ? Object.keys(schedule) : []
+  const keys = Object.entries(schedule ?? {}).flatMap(([key, value]) =>
+    value === undefined ? [] : [key],
+  )
   const kind = (['every', 'cron', 'at'] as const).find((candidate) => keys.includes(candidate))
   if (kind === undefined || keys.some((key) => !scheduleKeys[kind].includes(key))) {
     throw new TenureError(

@@ -32,10 +32,10 @@ function rowsOf(stdout: string): string[][] {
 }
 
 describe('tenure status', { concurrency: 2 }, () => {
-  test('of a store that does not exist says that nobody leads, gives 0, and makes none', async (t) => {
+  test('of a store that does not exist says that nobody leads, gives 3, and makes none', async (t) => {
     const cwd = ownFolder(t)
     const { code, stdout, stderr } = await callCli(t, ['status'], { cwd })
-    assert.equal(code, 0)
+    assert.equal(code, 3)
     assert.match(stdout, /^Lease scheduler in sqlite:\.\/tenure\.db$/m)
     assert.match(stdout, /^ {2}leader +nobody$/m)
     assert.match(stdout, /nobody has ever led/)
@@ -82,7 +82,7 @@ describe('tenure status', { concurrency: 2 }, () => {
     const status = observe(t, { url })
     for (let left: number | undefined = 1; left !== 0;) left = (await status()).lease?.remainingMs
     const { code, stdout } = await callCli(t, ['status', '--store', url])
-    assert.equal(code, 0)
+    assert.equal(code, 3)
     assert.match(stdout, /^ {2}leader +nobody$/m)
     assert.match(stdout, /^ {2}expired +gone \(\S+\), fencing token 1$/m)
     assert.equal(rowsOf(stdout)[0]?.[4], 'unknown')

@@ -191,7 +191,7 @@ describe('options of the plugin that are wrong', { concurrency: true }, () => {
       name: 'an unknown key',
       options: { store: ownMemory(), prefx: '/x' },
       code: 'TENURE_ERR_OPTION_UNKNOWN',
-      says: /\[prefix, routes, tenure, store, .*\[prefx\] besides/,
+      says: /\[prefix, routes, hosts, tenure, store, .*\[prefx\] besides/,
     },
     {
       name: 'no store',

@@ -73,6 +73,62 @@ describe('routes', { concurrency: true }, () => {
     assert.equal((await app.inject('/outer/in/ner/health')).statusCode, 200)
   })
 
+  test('status and page are not served under a stranger’s name, as after DNS rebinding', async (t) => {
+    const { app } = createLoggedApp(t)
+    const hosts = ['Status.example.com']
+    await app.register(tenurePlugin, { store: ownMemory(), routes: tenureRoutes, hosts })
+    const statusOf = async (path: string, host: string): Promise<number> =>
+      (await app.inject({ url: path, headers: { host } })).statusCode
+    const guarded = [
+      '/tenure',
+      '/tenure/',
+      '/tenure/status',
+      '/tenure/data.json',
+      '/tenure/view.js',
+    ]
+    const own = ['localhost', 'localhost:3000', 'a.localhost:1', '127.0.0.1:80', '[::1]:3000']
+    for (const host of [...own, '10.1.2.3', 'status.example.com', 'STATUS.example.com.:443']) {
+      for (const path of guarded) assert.ok((await statusOf(path, host)) < 400, `${path} ${host}`)
+    }
+    const strange = [
+      'evil.example',
+      'localhost.evil.example',
+      '127.0.0.1.nip.io',
+      'xstatus.example.com',
+    ]
+    for (const host of [...strange, 'a@localhost', 'localhost/x', '[::1', 'evil:localhost']) {
+      for (const path of guarded) assert.equal(await statusOf(path, host), 403, `${path} ${host}`)
+      // A probe comes under whatever name.
+      for (const path of ['/tenure/health', '/tenure/health/leader']) {
+        assert.notEqual(await statusOf(path, host), 403, `${path} ${host}`)
+      }
+    }
+    const { body } = await app.inject({ url: '/tenure/status', headers: { host: 'evil.example' } })
+    assert.match(body, /option `hosts`/)
+  })
+
+  test('with `hosts: any` they are; and names that are none are refused', async (t) => {
+    const { app } = createLoggedApp(t)
+    await app.register(tenurePlugin, { store: ownMemory(), routes: tenureRoutes, hosts: 'any' })
+    const reply = await app.inject({ url: '/tenure/status', headers: { host: 'any.example' } })
+    assert.equal(reply.statusCode, 200)
+    for (const hosts of [
+      'some',
+      true,
+      [7],
+      ['https://a.example'],
+      ['a.example:80'],
+      ['*.a.example'],
+    ]) {
+      const { app: refused } = createLoggedApp(t)
+      refused.register(tenurePlugin, { store: ownMemory(), hosts: hosts as never })
+      await assert.rejects(async () => refused.ready(), {
+        code: 'TENURE_ERR_OPTION_TYPE',
+        message: /`hosts`/,
+      })
+    }
+  })
+
   test('paths with doubled slashes are no error to a router that allows them', async (t) => {
     const app = fastify({ routerOptions: { ignoreDuplicateSlashes: true } })
     atEnd(t, () => app.close())

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test'
 
 import pg from 'pg'
 
-import { fenceTableSql } from '../../src/index.ts'
+import { fenceTableSql, type SqliteFenceDatabase } from '../../src/index.ts'
 import { createTestTenure } from '../../src/testing/index.ts'
 import { silentLogger } from '../support/fastify-app.ts'
 import {
@@ -206,6 +206,101 @@ describe('the fence on SQLite alone', () => {
     assert.throws(() => fence(locked), { code: 'TENURE_ERR_FENCE_TIMEOUT', cause: busy })
   })
 })
+
+describe('a SQLite database that gives its rows in another way', () => {
+  const ways: [string, ConstructorParameters<typeof DatabaseSync>[1]][] = [
+    ['as arrays', { returnArrays: true }],
+    ['with bigints', { readBigInts: true }],
+    ['as arrays with bigints', { returnArrays: true, readBigInts: true }],
+  ]
+  for (const [name, options] of ways) {
+    test(`${name}: the leader writes, and a late one does not`, () => {
+      const database = new DatabaseSync(':memory:', options)
+      database.exec(fenceTableSql.sqlite)
+      checkFenceOn(database)
+      database.close()
+    })
+  }
+
+  test('by each statement, as better-sqlite3 may be made to: the same', () => {
+    const database = new DatabaseSync(':memory:')
+    database.exec(fenceTableSql.sqlite)
+    for (const shape of [
+      (row: object): unknown => Object.values(row)[0],
+      (row: object): unknown => Object.values(row),
+      (row: object): unknown => ({ ...row }),
+    ]) {
+      checkFenceOn({
+        get isTransaction() {
+          return database.isTransaction
+        },
+        exec: (sql) => database.exec(sql),
+        prepare: (sql) => {
+          const statement = database.prepare(sql)
+          return {
+            run: (lease, token) => statement.run(lease, token),
+            get: (lease) => shape(statement.get(lease) ?? {}),
+          }
+        },
+      })
+    }
+    database.close()
+  })
+
+  test('without a token in it is a fault, and refuses nobody as if a later term had written', () => {
+    for (const row of [
+      undefined,
+      null,
+      {},
+      [],
+      { token: 'x' },
+      { token: Number.NaN },
+      Number.NaN,
+    ]) {
+      const database = { isTransaction: true, prepare: () => ({ run: () => {}, get: () => row }) }
+      assert.throws(() => fenceOf(termsOfLease()(1))(database), { code: 'TENURE_ERR_FENCE_FAILED' })
+    }
+  })
+
+  test('what a library wraps around an error changes nothing', () => {
+    const busy = Object.assign(new Error('database is locked'), { errcode: 517 })
+    const absent = Object.assign(new Error('no such table: tenure_fence'), { errcode: 1 })
+    for (const wrap of [
+      (cause: unknown) => new Error('Failed query', { cause }),
+      (cause: unknown) => Object.assign(new Error('x'), { code: 'ORM', original: cause }),
+    ]) {
+      const failing = (error: unknown): SqliteFenceDatabase => ({
+        isTransaction: true,
+        prepare: () => {
+          throw wrap(error)
+        },
+      })
+      const fence = fenceOf(termsOfLease()(1))
+      assert.throws(() => fence(failing(busy)), { code: 'TENURE_ERR_FENCE_TIMEOUT' })
+      assert.throws(() => fence(failing(absent)), {
+        code: 'TENURE_ERR_FENCE_FAILED',
+        message: /fenceTableSql\.sqlite/,
+      })
+    }
+  })
+})
+
+/** A term writes, a later one does, and then the first one no more. */
+function checkFenceOn(database: SqliteFenceDatabase & { exec(sql: string): void }): void {
+  const term = termsOfLease()
+  for (const [token, code] of [
+    [1, undefined],
+    [1, undefined],
+    [2, undefined],
+    [1, 'TENURE_ERR_FENCED'],
+  ] as const) {
+    database.exec('BEGIN IMMEDIATE')
+    const fence = (): void => fenceOf(term(token))(database)
+    if (code === undefined) fence()
+    else assert.throws(fence, { code, message: /fencing token 2 has, and this term has 1/ })
+    database.exec(code === undefined ? 'COMMIT' : 'ROLLBACK')
+  }
+}
 
 describe('what fence is given', () => {
   test('and is no connection that it knows is refused, by the name of its class', async () => {

@@ -152,4 +152,81 @@ describe('the fence on PostgreSQL', { skip: missing('postgres') }, () => {
       message: /got "Client was closed/,
     })
   })
+
+  test('a savepoint is refused, at once and after writes before it, and may follow', async () => {
+    const fence = fenceOf(termsOfLease()(1))
+    const expected = { code: 'TENURE_ERR_FENCE_TRANSACTION', message: /in no savepoint/ }
+    await one.query('CREATE TABLE IF NOT EXISTS work (what text)')
+    // The first of a term raises the token, the others share it: both have to see a savepoint.
+    for (const turn of ['raises', 'shares']) {
+      for (const before of ['SELECT 1', "INSERT INTO work VALUES ('before')"]) {
+        await one.query('BEGIN')
+        await one.query(before)
+        await one.query('SAVEPOINT inner_one')
+        await assert.rejects(fence(one), expected, turn)
+        await one.query('ROLLBACK')
+      }
+      // Neither one that is over, nor one that comes after, is in the way.
+      await one.query('BEGIN')
+      await one.query("SAVEPOINT over; INSERT INTO work VALUES ('over'); RELEASE over")
+      await fence(one)
+      await one.query("SAVEPOINT later; INSERT INTO work VALUES ('later')")
+      await one.query('ROLLBACK TO later; COMMIT')
+    }
+  })
+
+  test('a client may give rows and numbers in any way of its own', async () => {
+    const term = termsOfLease()
+    const types = { getTypeParser: () => (text: string) => BigInt(`0${text.replace(/\D/g, '')}`) }
+    const query = one.query.bind(one) as (config: object) => Promise<unknown>
+    const arrays = {
+      query: (text: string) => query({ text, rowMode: 'array', types }),
+      escapeLiteral: (text: string) => one.escapeLiteral(text),
+    }
+    await one.query('BEGIN')
+    await fenceOf(term(2))(arrays)
+    await one.query('COMMIT')
+    await one.query('BEGIN')
+    await assert.rejects(async () => fenceOf(term(1))(arrays), {
+      code: 'TENURE_ERR_FENCED',
+      message: /fencing token 2 has, and this term has 1/,
+    })
+    await one.query('ROLLBACK')
+  })
+
+  test('what a library wraps around an error of the client changes nothing', async () => {
+    const term = termsOfLease()
+    await one.query('BEGIN')
+    await fenceOf(term(2))(one)
+    await one.query('COMMIT')
+    const wrappers: ((cause: unknown) => unknown)[] = [
+      (cause) => new Error('Failed query', { cause }),
+      (cause) => new Error('outer', { cause: new Error('inner', { cause }) }),
+      (cause) => Object.assign(new Error('x'), { code: 'ORM_ERROR', original: cause }),
+      (driverError) => Object.assign(new Error('y'), { driverError }),
+      (cause) => new AggregateError([cause], 'several'),
+      (cause) => {
+        const circle = new Error('circle', { cause })
+        return Object.assign(circle, { parent: circle })
+      },
+    ]
+    for (const wrap of wrappers) {
+      const client = {
+        query: (text: string) =>
+          one.query(text).catch((error: unknown) => {
+            throw wrap(error) as Error
+          }),
+        escapeLiteral: (text: string) => one.escapeLiteral(text),
+      }
+      await one.query('BEGIN')
+      await assert.rejects(async () => fenceOf(term(1))(client), {
+        code: 'TENURE_ERR_FENCED',
+        message: /fencing token 2 has/,
+      })
+      await assert.rejects(async () => fenceOf(term(1))(client), {
+        code: 'TENURE_ERR_FENCE_TRANSACTION',
+      })
+      await one.query('ROLLBACK')
+    }
+  })
 })

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { createTenure, TenureError, type TenureOptions } from '../../src/index.ts'
+import { createTenure, parseDuration, TenureError, type TenureOptions } from '../../src/index.ts'
 import {
   environmentNames,
   resolveRunning,
@@ -242,7 +242,7 @@ describe('any values', () => {
       assert.ok(needed <= ttlMs - stopGraceMs - safetyMarginMs)
       assert.ok(safetyMarginMs >= 0.01 * ttlMs + 499.999 && stallLimitMs >= ttlMs)
       assert.ok(['expire', 'kill'].includes(settings.onStall))
-      for (const name of [settings.lease, settings.application, settings.label ?? 'x']) {
+      for (const name of [settings.lease, settings.application ?? 'x', settings.label ?? 'x']) {
         assert.ok(name !== '' && Buffer.byteLength(name) <= 255 && !/\p{Cc}/u.test(name))
       }
     })
@@ -268,5 +268,87 @@ describe('any values', () => {
       }
     })
     fc.assert(property, { numRuns: 1_000 })
+  })
+})
+
+/** What a hint asks for: the alternatives, each a set of options to change; `undefined` to leave out. */
+function alternativesOf(message: string): Record<string, number | undefined>[] {
+  const hint = /\. ([^.].*)\.$/s.exec(message.slice(message.lastIndexOf('; got')))?.[1] ?? ''
+  if (hint === 'Leave all of these settings out') {
+    return [Object.fromEntries([...timeNames, 'drain'].map((name) => [name, undefined]))]
+  }
+  return hint.split(', or ').map((alternative) => {
+    const changes = alternative.split(' and ').map((part): [string, number | undefined] => {
+      const left = /^leave (\w+) out$/i.exec(part)?.[1]
+      if (left !== undefined) return [left, undefined]
+      const [, name, value] =
+        /^(?:set )?(\w+) to ([\d.]+\w+)(?: or (?:less|more))?$/i.exec(part) ?? []
+      assert.ok(
+        name !== undefined && value !== undefined,
+        `no hint that can be followed: ${message}`,
+      )
+      return [name, parseDuration(value, name)]
+    })
+    return Object.fromEntries(changes)
+  })
+}
+
+const timeNames = [
+  'ttl',
+  'heartbeat',
+  'attemptTimeout',
+  'retryBackoff',
+  'stopGrace',
+  'safetyMargin',
+  'stallLimit',
+] as const
+
+describe('a hint', () => {
+  test('is accepted when it is followed, whatever was wrong, to the letter', () => {
+    const wild = fc.record(
+      Object.fromEntries(
+        timeNames.map((name) => [
+          name,
+          fc.oneof(
+            fc.nat(100_000),
+            fc.double({ min: 0, max: 20_000, noNaN: true }),
+            fc.constantFrom(0, 0.001, 1, 864_000_000_000),
+          ),
+        ]),
+      ),
+      { requiredKeys: [] },
+    )
+    let followed = 0
+    const property = fc.property(
+      fc.oneof(times, wild),
+      (given: Times | Record<string, number | undefined>) => {
+        let message: string
+        try {
+          resolveRunning(given, {})
+          return
+        } catch (error) {
+          assert.ok(error instanceof TenureError && error.code === 'TENURE_ERR_OPTION_RELATION')
+          message = error.message
+        }
+        const alternatives = alternativesOf(message)
+        assert.ok(alternatives.length > 0, message)
+        for (const changes of alternatives) {
+          followed++
+          assert.doesNotThrow(() => resolveRunning({ ...given, ...changes }, {}), message)
+        }
+      },
+    )
+    fc.assert(property, {
+      numRuns: 4_000,
+      examples: [
+        [{ ttl: 5_000 }],
+        [{ ttl: 5_000, attemptTimeout: 1_000 }],
+        [{ ttl: 2 }],
+        [{ heartbeat: 864_000_000_000, ttl: 1 }],
+        [{ safetyMargin: 600, heartbeat: 30_000 }],
+        [{ stallLimit: 30_000, heartbeat: 20_000 }],
+      ],
+    })
+    assert.ok(followed > 1_000, `${followed} hints were followed: nothing was shown`)
   })
 })

@@ -126,7 +126,7 @@ export class Instance {
 }
 
 /** How one instance differs from the others. */
-export interface InstanceOptions extends TenureOptions {
+export interface InstanceOptions extends Partial<TenureOptions> {
   /** The interval of a job, in milliseconds. */
   readonly tick?: number
   readonly jobs?: readonly IdleJob[]

@@ -22,7 +22,7 @@ export class Group extends Bench {
     provideMemory(this.name, this.memory)
   }
 
-  add(options: TenureOptions = {}): Member {
+  add(options: Partial<TenureOptions> = {}): Member {
     const member = new Member(this, String.fromCodePoint(97 + this.#tenures.length), options)
     this.#tenures.push(member)
     return member
@@ -67,7 +67,11 @@ export class Member extends Bench {
   ledgerTakesMs = 0
   readonly verbs: string[] = []
 
-  constructor({ clock, memory, name: group }: Group, name: string, options: TenureOptions) {
+  constructor(
+    { clock, memory, name: group }: Group,
+    name: string,
+    options: Partial<TenureOptions>,
+  ) {
     super(clock)
     this.name = name
     const log = (fields: object, event: string): void => this.log(event as LogEventName, fields)
@@ -127,7 +131,7 @@ export class NotingGroup extends Group {
   /** A member that has been started, with handlers of these names. */
   async start(
     handlers: readonly string[] = ['note'],
-    options: TenureOptions = {},
+    options: Partial<TenureOptions> = {},
   ): Promise<Member> {
     const member = this.add(options)
     for (const name of handlers) this.handle(member, name)

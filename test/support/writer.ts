@@ -172,7 +172,7 @@ function codeOf(error: unknown): string {
 let last: Over | undefined
 
 // It has no tick of its own: the test runs it.
-await tenure.schedule<HowWrite>('write', { at: '2000-01-01T00:00:00Z' }, async (run) => {
+const handler = async (run: Run<HowWrite>): Promise<void> => {
   run.signal.addEventListener('abort', () => say({ said: 'aborted' }), { once: true })
   stubborn.is = run.data.stubbornly ?? false
   last = await write(run, run.data)
@@ -181,7 +181,8 @@ await tenure.schedule<HowWrite>('write', { at: '2000-01-01T00:00:00Z' }, async (
     await new Promise((resolve) => setTimeout(resolve, 20))
     last = await write(run, run.data)
   }
-})
+}
+await tenure.schedule('write', { at: '2000-01-01T00:00:00Z' }, handler, { data: {} })
 
 /** Runs the job, and says how it went once it may be run again. */
 async function runJob(how: HowWrite): Promise<void> {

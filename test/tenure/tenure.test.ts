@@ -39,7 +39,7 @@ after(() => assert.deepEqual(faults, []))
 
 /** A Tenure on a memory of its own, with what it logs. */
 function tenureOn(
-  options: TenureOptions = {},
+  options: Partial<TenureOptions> = {},
   store = `memory:tenure-${++memories}`,
 ): { tenure: Tenure; lines: Line[]; logged: (event: LogEventName) => Line[]; store: string } {
   const lines: Line[] = []
@@ -529,7 +529,7 @@ describe('the log', () => {
   })
 })
 
-test('a candidate of another application on the same lease is warned of', async () => {
+test('two applications on one lease are an error in the log of the candidate', async () => {
   const first = tenureOn({ application: 'billing' })
   const second = tenureOn({ application: 'shop' }, first.store)
   await lead(first.tenure)
@@ -538,6 +538,43 @@ test('a candidate of another application on the same lease is warned of', async 
   await second.tenure.stop()
   await first.tenure.stop()
   const [line] = second.logged('lease_other_application')
-  assert.equal(line?.level, 'warn')
+  assert.equal(line?.level, 'error')
   assert.equal(line.fields['otherApplication'], 'billing')
+  assert.match(
+    String(line.fields['message']),
+    /"shop".*"billing".*only one|Only one.*`lease: 'shop'`/s,
+  )
+})
+
+test('an event that does not exist is an error, of `on`, `once` and `off` alike', () => {
+  const { tenure } = tenureOn()
+  for (const name of ['term:aquired', 'toString', '', undefined, 7]) {
+    for (const method of ['on', 'once', 'off'] as const) {
+      assert.throws(() => tenure[method](name as never, () => {}), {
+        code: 'TENURE_ERR_OPTION_TYPE',
+        message: /`event` to be one of \[term:acquired, .*run:finished.*\]; got /,
+      })
+    }
+  }
+  for (const listener of [undefined, 'f', {}]) {
+    assert.throws(() => tenure.on('term:lost', listener as never), /`listener` to be a function/)
+    assert.throws(() => tenure.whileLeader(listener as never), /`work` to be a function/)
+  }
+})
+
+test('`once` hears one event, and `off` removes what `on` and `once` have added', async () => {
+  const { tenure } = tenureOn()
+  const heard: string[] = []
+  const never = (): void => void heard.push('removed')
+  tenure.once('term:acquired', () => void heard.push('once'))
+  tenure.on('term:acquired', never)
+  tenure.once('term:acquired', never)
+  tenure.off('term:acquired', never)
+  tenure.off('term:lost', never)
+  tenure.on('term:acquired', () => void heard.push('on'))
+  await lead(tenure)
+  await tenure.resign({ coolDown: 1 })
+  await next(tenure, 'term:acquired')
+  await tenure.stop()
+  assert.deepEqual(heard, ['once', 'on', 'on'])
 })

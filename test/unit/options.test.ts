@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { createTenure, TenureError, type ErrorCode, type TenureOptions } from '../../src/index.ts'
-import { environmentNames, resolveFixed, resolveRunning } from '../../src/options.ts'
+import {
+  createTenure,
+  optionNames,
+  TenureError,
+  type ErrorCode,
+  type TenureOptions,
+} from '../../src/index.ts'
+import {
+  environmentNames,
+  reconfigurable,
+  resolveFixed,
+  resolveRunning,
+} from '../../src/options.ts'
+import { createTestTenure } from '../../src/testing/index.ts'
 
 const store = 'memory:options'
 
@@ -26,7 +38,8 @@ describe('the options', () => {
     assert.deepEqual(settings, {
       store: 'memory:options',
       lease: 'scheduler',
-      application: 'application',
+      // That of the package.json nearest to this test.
+      application: 'tenure',
       label: undefined,
       host: 'main',
       keep: { runs: 100, ageMs: 604_800_000 },
@@ -88,6 +101,27 @@ describe('the options', () => {
     })
   })
 
+  test('without any, the environment says it all', () => {
+    const before = process.env['TENURE_STORE']
+    process.env['TENURE_STORE'] = 'memory:environment'
+    try {
+      assert.equal(createTenure().settings.store, 'memory:environment')
+      assert.equal(createTenure({ store: undefined }).settings.store, 'memory:environment')
+    } finally {
+      if (before === undefined) delete process.env['TENURE_STORE']
+      else process.env['TENURE_STORE'] = before
+    }
+  })
+
+  test('a Tenure for tests takes all but those that it has by itself', () => {
+    for (const name of optionNames) {
+      const make = (): unknown => createTestTenure({ [name]: undefined })
+      if (!['store', 'host', 'witness'].includes(name)) make()
+      else assert.throws(make, { code: 'TENURE_ERR_OPTION_UNKNOWN' })
+    }
+    assert.equal(createTestTenure({ keep: { runs: 7 } }).settings.keep.runs, 7)
+  })
+
   test('undefined is the same as left out', () => {
     const { settings } = createTenure({
       store,
@@ -109,10 +143,11 @@ describe('the options', () => {
 
   test('there is no default for the store', () => {
     refused({}, 'TENURE_ERR_OPTION_TYPE', 'TENURE_STORE', 'got nothing', 'all lead')
+    refused(undefined, 'TENURE_ERR_OPTION_TYPE', 'TENURE_STORE', 'got nothing')
   })
 
   test('options that are no object, and unknown ones, are refused', () => {
-    refused(undefined, 'TENURE_ERR_OPTION_TYPE', 'to be an object', 'undefined')
+    refused(null, 'TENURE_ERR_OPTION_TYPE', 'to be an object', 'null')
     refused('sqlite:x', 'TENURE_ERR_OPTION_TYPE')
     refused([], 'TENURE_ERR_OPTION_TYPE', 'an array')
     refused({ store, tll: '20s' }, 'TENURE_ERR_OPTION_UNKNOWN', 'ttl', 'got \\[tll\\]')
@@ -179,7 +214,7 @@ describe('the options', () => {
   })
 
   test('the witness is on where there can be a second process, and off in the memory of one', () => {
-    const witnessOf = (options: TenureOptions, environment = {}): unknown =>
+    const witnessOf = (options: Partial<TenureOptions>, environment = {}): unknown =>
       resolveFixed(options, environment).witness
     const file = 'sqlite:./options.db'
     assert.equal(witnessOf({ store: file }), 'auto')
@@ -207,7 +242,7 @@ describe('the relations between the settings', () => {
       relation,
       '`heartbeat` to be at most `ttl` / 3',
       'heartbeat 5s and ttl 6s',
-      'heartbeat to 2s or less, or ttl to 15s or more',
+      'heartbeat to 1560ms or less and attemptTimeout to 1560ms or less, or set ttl to 18236ms',
     )
     refused(
       { store, ttl: '15s' },
@@ -222,7 +257,7 @@ describe('the relations between the settings', () => {
       '`retryBackoff`',
       '18s',
       '17s',
-      'shorter by 1s',
+      'retryBackoff to 2s or less',
     )
     refused({ store, stopGrace: '4s' }, relation, '`stopGrace`')
     refused(
@@ -260,7 +295,8 @@ describe('reconfigure', () => {
   test('refuses what is fixed, unknown or contradictory, and then changes nothing', () => {
     const tenure = createTenure({ store })
     const before = tenure.settings
-    for (const key of ['store', 'lease', 'application', 'label', 'host', 'logger']) {
+    const running: readonly string[] = reconfigurable
+    for (const key of optionNames.filter((name) => !running.includes(name))) {
       assert.throws(() => tenure.reconfigure({ [key]: 'x' }), { code: 'TENURE_ERR_RECONFIGURE' })
     }
     assert.throws(() => tenure.reconfigure({ tll: 5 } as object), {

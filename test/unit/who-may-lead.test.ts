@@ -152,7 +152,7 @@ describe('the jobs of two instances', () => {
     const { tenure } = group.add()
     await tenure.schedule('purge', { every: '1h' }, nothing)
     const status = await tenure.status()
-    const holder = { holder: 'x:1:y', token: 1, application: 'application', label: undefined }
+    const holder = { holder: 'x:1:y', token: 1, application: 'tenure', label: undefined }
     const times = { ttlMs: 1, renewals: 0, ageMs: 0, remainingMs: 1, resignRequest: undefined }
     const lease = { ...holder, ...times, jobsHash: 'f00d' }
     assert.match(pageDataOf({ ...status, lease }).notice ?? '', /other jobs.*\(f00d\)/)

@@ -1,4 +1,4 @@
-import { applicationDefault, type LeaseView } from '../lease-view.ts'
+import type { LeaseView } from '../lease-view.ts'
 import type { Paint, Style } from '../paint.ts'
 import { termTable } from '../term-table.ts'
 import { spanOf, timeOf } from '../words.ts'
@@ -37,6 +37,10 @@ export function screenOf(
     lines.push(...(leader ? leaderLines(view, leader, nowMs, width) : nobodyLines(view)))
     lines.push([], ...historyLines(view, nowMs, width))
   }
+  if (view !== undefined && view.applications.length > 0) {
+    const names = view.applications.join(', ')
+    lines.push([], [[` several applications share this lease: ${names}`, 'red']])
+  }
   const shown = lines.slice(0, size.rows - 2)
   const gap = Array.from({ length: Math.max(0, size.rows - 1 - shown.length) }, () => [])
   const foot: Segment[] = [[' q quits · looks at the store once a second', 'dim']]
@@ -71,7 +75,7 @@ function leaderLines(
   const { name, place, application, token, sinceMs, ttlMs, resignAskedBy } = leader
   const details = [
     ...(place === name ? [] : [place]),
-    ...(application === applicationDefault ? [] : [`application ${application}`]),
+    ...(application === '' ? [] : [`application ${application}`]),
     ...(sinceMs === undefined ? [] : [`for ${spanOf(nowMs - sinceMs)}`]),
   ]
   const lines: Segment[][] = [

@@ -52,11 +52,22 @@ export class Memory {
   }
 }
 
-/** The memories of this thread by name: a `memory:` URL means the same one wherever it is opened. */
-const memories = new Map<string, Memory>()
+/**
+ * The memories of this thread by name: a `memory:` URL means the same one wherever it is opened.
+ * They stand at the global object, because a second copy of this package, as of another version or
+ * after a hot reload, has modules of its own. The number is that of what copies expect of a memory.
+ */
+const memoriesKey: unique symbol = Symbol.for('tenure.memories.1')
+
+const holder = globalThis as { [memoriesKey]?: Map<string, Memory> }
+
+function memoriesOfThread(): Map<string, Memory> {
+  return (holder[memoriesKey] ??= new Map())
+}
 
 /** The memory of a `memory:NAME` URL. */
 export function sharedMemory(name: string): Memory {
+  const memories = memoriesOfThread()
   let memory = memories.get(name)
   if (memory === undefined) memories.set(name, (memory = new Memory(createSystemClock())))
   return memory
@@ -64,7 +75,7 @@ export function sharedMemory(name: string): Memory {
 
 /** Lets `memory:NAME` URLs mean this memory: for a memory with a clock of its own. */
 export function provideMemory(name: string, memory: Memory): void {
-  memories.set(name, memory)
+  memoriesOfThread().set(name, memory)
 }
 
 /** Leases in the memory of one thread: for tests, and for a service of one instance. */

@@ -39,6 +39,36 @@ export async function install(client: pg.Client, installation: Installation): Pr
   }
 }
 
+/**
+ * Checks that tables which are not there could be made: for whoever only looks. That nobody can ever
+ * lead is not the same as that nobody has led.
+ *
+ * @throws TenureError `TENURE_ERR_STORE_UNUSABLE`
+ */
+export async function checkMayInstall(
+  client: pg.Client,
+  { schemaName, shown }: Installation,
+): Promise<void> {
+  const { rows } = await client.query<{ may: boolean; readonly: boolean }>(
+    `SELECT current_setting('transaction_read_only') = 'on' AS readonly,
+      CASE WHEN to_regnamespace($1) IS NULL
+        THEN has_database_privilege(current_database(), 'CREATE')
+        ELSE has_schema_privilege(to_regnamespace($1)::oid, 'CREATE')
+      END AS may`,
+    [schemaName],
+  )
+  if (rows[0]?.may && !rows[0].readonly) return
+  const cause = rows[0]?.readonly
+    ? 'the server is a standby or read-only. Name the primary in the store URL.'
+    : 'the role may not create tables. Let somebody who may run the file ' +
+      'docs/stores/postgres.sql, which also grants what the role needs.'
+  throw new TenureError(
+    'TENURE_ERR_STORE_UNUSABLE',
+    `Expected the tables of Tenure in the schema ${schemaName} at ${shown}, or that they can be ` +
+      `created; got neither. Likely cause: ${cause}`,
+  )
+}
+
 /** Tables of a later version are left alone. */
 export async function checkVersion(
   client: pg.Client,

@@ -43,7 +43,7 @@ import type {
   StoreScheduleRequest,
 } from '../stored-schedule.ts'
 import { Connection } from './connection.ts'
-import { checkVersion, exists, install, type Installation } from './install.ts'
+import { checkMayInstall, checkVersion, exists, install, type Installation } from './install.ts'
 import {
   changeOf,
   jobOf,
@@ -314,6 +314,7 @@ export class PostgresLedgerStore implements LedgerStore {
       } catch (error) {
         if (!isMissingSchema(error)) throw error
         await checkVersion(client, this.#installation)
+        await checkMayInstall(client, this.#installation)
         return undefined
       }
     }, signal)

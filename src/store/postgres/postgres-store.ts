@@ -25,7 +25,7 @@ import {
   type TermRecord,
 } from '../lease-store.ts'
 import { Connection } from './connection.ts'
-import { checkVersion, install, type Installation } from './install.ts'
+import { checkMayInstall, checkVersion, install, type Installation } from './install.ts'
 import { isMissingSchema } from './postgres-errors.ts'
 import { schemaDefault, schemaNames, schemaSql, schemaVersion, type SchemaNames } from './schema.ts'
 import { ServerClock } from './server-clock.ts'
@@ -143,6 +143,7 @@ export class PostgresLeaseStore implements LeaseStore {
         if (!isMissingSchema(error)) throw error
         // Whoever only looks creates nothing.
         await checkVersion(client, this.#installation)
+        await checkMayInstall(client, this.#installation)
         return { record: undefined, token: 0, terms: [] }
       }
     }, signal)

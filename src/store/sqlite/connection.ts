@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 
 import { sleep, type Clock } from '../../clock.ts'
@@ -53,9 +54,33 @@ export class Connection {
     return this.#unit((database) => work((sql) => this.#statement(database, sql)), signal)
   }
 
-  /** Whether there is no file yet: whoever only looks, or releases, does not create one. */
-  get isMissing(): boolean {
+  /** Whether there is no file: whoever releases does not create one. */
+  get isGone(): boolean {
     return !this.#closed && inodeOf(this.#path) === 0
+  }
+
+  /**
+   * Whether there is no file *yet*: whoever only looks does not create one.
+   *
+   * @throws TenureError `TENURE_ERR_STORE_UNUSABLE` if there is none and none can be made: that
+   * nobody can ever lead is not the same as that nobody has led
+   */
+  get isMissing(): boolean {
+    if (this.#closed) return false
+    const folder = dirname(this.#path)
+    try {
+      if (inodeOf(this.#path) !== 0) return false
+      // As a folder it also has to be searched; what is no folder says ENOTDIR or ENOENT.
+      accessSync(`${folder}/.`, constants.W_OK | constants.X_OK)
+      return true
+    } catch (cause) {
+      throw new TenureError(
+        'TENURE_ERR_STORE_UNUSABLE',
+        `Expected a folder at ${folder} in which ${this.#path} can be made; got ` +
+          `"${messageOf(cause)}". Likely cause: ${unusableCauses[14]}.`,
+        { cause },
+      )
+    }
   }
 
   /** Calls `work` with the write lock held, and commits what it did, or none of it. */

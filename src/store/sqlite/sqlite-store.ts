@@ -72,7 +72,7 @@ export class SqliteLeaseStore implements LeaseStore {
 
   async tryRelease(request: ReleaseRequest, signal: AbortSignal): Promise<ReleaseReply> {
     const { lease, holder, token } = request
-    if (this.#connection.isMissing) return { kind: 'not-held' }
+    if (this.#connection.isGone) return { kind: 'not-held' }
     const released = await this.#connection.write((sql) => {
       const { changes } = sql(
         'DELETE FROM tenure_lease WHERE lease = ? AND holder = ? AND token = ?',
