@@ -1,3 +1,5 @@
+import { Console } from 'node:console'
+
 import { createSystemClock, type Clock } from './clock.ts'
 import type { Logger } from './events.ts'
 
@@ -6,11 +8,14 @@ import type { Logger } from './events.ts'
  * pino's. Everything less urgent is dropped.
  */
 export function createStderrLogger(clock: Clock = createSystemClock()): Logger {
+  let console: Console | undefined
+  // A console ignores that nobody reads any more; a stream would end the application.
+  const stderr = (): Console => (console ??= new Console(process.stderr))
   const at =
     (level: number) =>
     (fields: object, message: string): void => {
       const line = lineOf({ level, time: clock.wallMs(), ...fields, msg: message })
-      process.stderr.write(`${line}\n`)
+      stderr().error(line)
     }
   return { debug: () => {}, info: () => {}, warn: at(40), error: at(50) }
 }

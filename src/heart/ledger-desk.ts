@@ -67,18 +67,29 @@ export class LedgerDesk {
     this.#parts = parts
   }
 
+  /** Loads what the calls need; what fails is tried again with the first of them. */
+  async open(): Promise<void> {
+    await this.#opened().catch(() => {})
+  }
+
   /** Makes a call, and answers it; connects if that is necessary. */
   call(id: number, call: LedgerCall): void {
     void this.#answer(call).then((answer) => {
-      if (!this.#closed) this.#parts.answer(id, answer)
+      if (this.#closed) return
+      try {
+        this.#parts.answer(id, answer)
+      } catch (error) {
+        // What a store of somebody's own has replied cannot cross to another thread.
+        this.#parts.answer(id, { kind: 'failed', error: recordOfError(error) })
+      }
     })
   }
 
-  /** Ends everything; what is under way is not answered. */
-  close(): void {
+  /** Ends everything; what is under way is not answered. Never rejects. */
+  async close(): Promise<void> {
     this.#closed = true
     for (const controller of this.#controllers) controller.abort(closedError())
-    this.#ledger?.then((ledger) => ledger?.close()).catch(() => {})
+    await this.#ledger?.then((ledger) => ledger?.close()).catch(() => {})
   }
 
   async #answer(call: LedgerCall): Promise<LedgerAnswer> {
@@ -104,11 +115,7 @@ export class LedgerDesk {
     { verb, request }: LedgerCall,
     signal: AbortSignal,
   ): Promise<LedgerReply | undefined> {
-    this.#ledger ??= this.#parts.open().catch((error: unknown) => {
-      this.#ledger = undefined
-      throw error
-    })
-    const ledger = await this.#ledger
+    const ledger = await this.#opened()
     if (ledger === undefined) return undefined
     switch (verb) {
       case 'register':
@@ -124,6 +131,14 @@ export class LedgerDesk {
       case 'read schedules':
         return ledger.readSchedules(request, signal)
     }
+  }
+
+  #opened(): Promise<LedgerStore | undefined> {
+    this.#ledger ??= this.#parts.open().catch((error: unknown) => {
+      this.#ledger = undefined
+      throw error
+    })
+    return this.#ledger
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { formatDuration } from '../../src/duration.ts'
-import { TenureError } from '../../src/errors.ts'
+import { describeValue, TenureError } from '../../src/errors.ts'
 import type { LogLine } from '../../src/events.ts'
 import { LineBuffer, linesMax } from '../../src/heart/line-buffer.ts'
 import { errorOfRecord, recordOfError } from '../../src/heart/messages.ts'
@@ -73,7 +73,53 @@ test('an error keeps its code, its message and its stack when it crosses threads
   assert.equal(crossed.code, error.code)
   assert.equal(crossed.message, error.message)
   assert.equal(crossed.stack, error.stack)
-  assert.equal(recordOfError('thrown').code, 'TENURE_ERR_HEART_DIED')
+})
+
+test("anybody else's error keeps its own code when it crosses threads, or else its name", () => {
+  const full = Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' })
+  const crossed = errorOfRecord(structuredClone(recordOfError(full)))
+  assert.ok(!(crossed instanceof TenureError))
+  assert.equal((crossed as { code?: unknown }).code, 'SQLITE_FULL')
+  assert.equal(crossed.message, full.message)
+  assert.equal(recordOfError(new RangeError('no')).error, 'RangeError')
+  assert.equal(recordOfError('thrown').error, 'string')
+})
+
+/** What is made to be looked at by nobody. */
+const unprintable: readonly unknown[] = [
+  Object.create(null),
+  Symbol('x'),
+  Object.assign(new Error(), { message: Symbol('x'), code: Symbol('x') }),
+  new Proxy({}, { get: refuse, ownKeys: refuse, getPrototypeOf: refuse, has: refuse }),
+  new Proxy(new Error(), { get: refuse, getPrototypeOf: refuse }),
+  revoked(),
+  Object.defineProperties(new Error(), {
+    message: { get: refuse },
+    stack: { get: refuse },
+    code: { get: refuse },
+    name: { get: refuse },
+  }),
+  { toString: refuse, toJSON: refuse },
+]
+
+function refuse(): never {
+  throw new Error('looked at')
+}
+
+function revoked(): unknown {
+  const { proxy, revoke } = Proxy.revocable([], {})
+  revoke()
+  return proxy
+}
+
+test('whatever was thrown can be told, and crosses threads', () => {
+  for (const thrown of [...unprintable, null, undefined, 1n, () => {}]) {
+    const { error, message } = structuredClone(recordOfError(thrown))
+    assert.equal(typeof error, 'string')
+    assert.equal(typeof message, 'string')
+    assert.equal(typeof describeValue(thrown), 'string')
+    assert.ok(errorOfRecord(recordOfError(thrown)) instanceof Error)
+  }
 })
 
 test('a back-off is never longer than its base at first, doubles, and has a longest', () => {

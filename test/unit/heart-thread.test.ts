@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { Cell } from '../../src/heart/cell.ts'
-import type { Command, HeartConfig, Report } from '../../src/heart/messages.ts'
+import {
+  recordOfError,
+  type Command,
+  type HeartConfig,
+  type Report,
+} from '../../src/heart/messages.ts'
 import { HeartThread } from '../../src/heart/thread.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 
@@ -40,6 +45,7 @@ function stubborn(): {
     onPulse() {},
     restarting() {},
     log() {},
+    tellDefect: assert.ifError,
   })
   heart.start()
   return { clock, heart, told, hear: (report) => hear(report) }
@@ -50,7 +56,7 @@ describe('a heart that has died', () => {
     const { clock, heart, hear } = stubborn()
     hear({ kind: 'ready', ttlMsMin: 1_000 })
     assert.equal(heart.send({ kind: 'lines-logged' }), true)
-    hear({ kind: 'died', error: { code: 'TENURE_ERR_HEART_DIED', message: 'no more', stack: '' } })
+    hear({ kind: 'died', error: recordOfError(new Error('no more')) })
     assert.equal(heart.send({ kind: 'lines-logged' }), false)
     clock.advance(100)
     assert.equal(heart.send({ kind: 'lines-logged' }), true)
