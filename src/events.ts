@@ -71,7 +71,7 @@ export type LogEventName =
   | 'jobs_cannot_start'
   | 'while_leader_failed'
   | 'listener_failed'
-  | 'defect'
+  | 'internal_error'
 
 /**
  * Every line that Tenure logs, by its `msg`. The first six are the classic heartbeat's. A test
@@ -296,7 +296,7 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
     fields: ['event', 'error'],
     when: 'A listener of `tenure.on` threw; the others are called all the same.',
   },
-  defect: {
+  internal_error: {
     level: 'error',
     fields: ['error', 'message'],
     when: 'Code of Tenure failed where nothing of the application could catch it, which runs on. Please report it.',

@@ -687,7 +687,7 @@ export class Tenure {
   #logDefect(error: unknown): void {
     if (this.#parts.tellDefect !== undefined) return this.#parts.tellDefect(error)
     const { error: code, message } = recordOfError(error)
-    this.#log.write('defect', { error: code, message, err: error })
+    this.#log.write('internal_error', { error: code, message, err: error })
   }
 
   #resignUnableToStart(token: number, failures: number): void {
