@@ -57,7 +57,8 @@ export class FakeClock implements Clock {
   /** How long it is until the next timer is due; 0 if one is, `undefined` if none is set. */
   get untilNextTimerMs(): number | undefined {
     if (this.#timers.length === 0) return undefined
-    const dueMs = Math.min(...this.#timers.map((timer) => timer.dueMs))
+    // Not spread into arguments, of which there may be no hundred thousand.
+    const dueMs = this.#timers.reduce((least, timer) => Math.min(least, timer.dueMs), Infinity)
     return Math.max(0, dueMs - this.#monotonicMs)
   }
 

@@ -29,7 +29,7 @@ export function judge(series: readonly number[], { share, plus }: Tolerance): Ju
 /** A series as a line of text: from nothing to its highest value, so that a flat one looks flat. */
 export function chartOf(series: readonly number[], columns = 60): string {
   const blocks = Array.from(' ▁▂▃▄▅▆▇█')
-  const highest = Math.max(...series, 1)
+  const highest = series.reduce((most, value) => Math.max(most, value), 1)
   const width = Math.min(columns, series.length)
   const parts = Array.from({ length: width }, (_, column) => {
     const from = Math.floor((column * series.length) / width)

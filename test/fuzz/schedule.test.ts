@@ -101,7 +101,8 @@ function nextOf(expression: Expression, afterMs: number): number | undefined {
       minute.values.flatMap((m) => seconds.map((s) => startMs + ((h * 60 + m) * 60 + s) * 1_000)),
     )
     const later = times.filter((ms) => ms > afterMs)
-    if (later.length > 0) return Math.min(...later)
+    // Not spread into arguments: an expression of every second has 86,400 of them.
+    if (later.length > 0) return later.reduce((least, ms) => Math.min(least, ms))
   }
   return undefined
 }

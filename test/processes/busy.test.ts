@@ -1,58 +1,15 @@
-import assert from 'node:assert/strict'
+// One way to be busy; the campaigns have all of them.
 import { describe, test } from 'node:test'
 
-import { blocks, type BlockName } from '../support/blocks.ts'
-import { shortSet, withCluster } from '../support/cluster.ts'
+import { keepsLease, losesLease } from '../support/busy.ts'
 import { onEachStore } from '../support/test-store.ts'
-import { until } from '../support/until.ts'
 
-/** Three ttls of the short set. */
-const blockedMs = 3 * shortSet.ttl
+describe('busy is not dead', { concurrency: 2 }, () => {
+  onEachStore((on) => {
+    test('a leader blocked for three ttls by Atomics.wait keeps the lease and its token', () =>
+      keepsLease(on, 'Atomics.wait'))
 
-onEachStore((on) => {
-  describe('busy is not dead', { concurrency: 4 }, () => {
-    for (const how of Object.keys(blocks) as BlockName[]) {
-      test(`a leader blocked for three ttls by ${how} keeps the lease and its token`, () =>
-        withCluster({ on }, async (cluster) => {
-          const [leader, candidate] = await cluster.start(2)
-          assert.ok(leader && candidate)
-          const before = await cluster.read()
-          leader.send({ do: 'block', how, ms: blockedMs })
-          const seen = await leader.next('looked', { withinMs: blockedMs + 90_000 })
-
-          assert.equal(seen.isLeader, true, 'the first statement after the block')
-          assert.equal(seen.isTrusted, true)
-          assert.equal(seen.token, before.token)
-          const after = await cluster.read()
-          assert.equal(after.record?.holder, before.record?.holder)
-          assert.equal(after.token, before.token, 'no other instance has acquired')
-          assert.ok(
-            after.record && after.record.renewals >= 3 * (shortSet.ttl / shortSet.heartbeat) - 2,
-          )
-          assert.deepEqual(candidate.said('acquired'), [])
-          assert.deepEqual(leader.said('lost'), [])
-        }))
-    }
-  })
-
-  describe('the control: with the heartbeat on the event loop', { concurrency: 4 }, () => {
-    // A saturated thread pool does not block the event loop, and SQLite does not use the pool.
-    const blocking = (Object.keys(blocks) as BlockName[]).filter(
-      (how) => how !== 'saturated thread pool',
-    )
-    for (const how of blocking) {
-      test(`a leader blocked by ${how} loses the lease to a candidate`, () =>
-        withCluster({ on, host: 'main' }, async (cluster) => {
-          const [leader, candidate] = await cluster.start(2)
-          assert.ok(leader && candidate)
-          leader.send({ do: 'block', how, ms: shortSet.ttl + 2_000 })
-          const acquired = await candidate.next('acquired', { withinMs: shortSet.ttl + 20_000 })
-          assert.equal(acquired.token, 2)
-          const seen = await leader.next('looked', { withinMs: 30_000 })
-          assert.equal(seen.isLeader, false, 'but the first statement after the block knows')
-          assert.equal(seen.isTrusted, false)
-          await until('the leader says that it has lost', () => leader.said('lost').length === 1)
-        }))
-    }
+    test('the control, blocked by Atomics.wait, loses the lease to a candidate', () =>
+      losesLease(on, 'Atomics.wait'))
   })
 })

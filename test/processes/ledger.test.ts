@@ -9,14 +9,15 @@ import { discrepancies } from '../support/ledger-accounts.ts'
 import { onEachStore } from '../support/test-store.ts'
 import { until } from '../support/until.ts'
 
-const everyMs = { short: 1_000, long: 6_000 } as const
+const everyMs = { short: 1_000, long: 2_000 } as const
 const ledger = true
 const jobs = [
   { id: 'short', schedule: { every: everyMs.short }, lastsMs: 0, options: { ledger } },
   {
     id: 'long',
     schedule: { every: everyMs.long },
-    lastsMs: 5_000,
+    lastsMs: 500,
+    lastsMsInFirstTerm: 600_000,
     options: { ledger, onCrash: 'rerun', overdue: 'run-all' },
   },
 ] as const

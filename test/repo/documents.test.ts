@@ -94,10 +94,11 @@ describe('the documents', () => {
       let names = 0
       for (const [, single, double, file] of shown) {
         const name = single ?? double ?? ''
-        const path = `test/${file}.test.ts`
-        const code = file?.startsWith('stores/')
-          ? globSync('src/testing/kit/**/*.ts', { cwd: root }).map(read).join('\n')
-          : read(path)
+        // What the campaigns run of a subject is in a file of its own.
+        const pattern = file?.startsWith('stores/')
+          ? 'src/testing/kit/**/*.ts'
+          : `test/${file}{,.campaign}.test.ts`
+        const code = globSync(pattern, { cwd: root }).map(read).join('\n')
         const parts = name
           .split('…')
           .map((part) => part.trim())

@@ -25,26 +25,32 @@ async function left(): Promise<Record<string, number>> {
 
 let led = 0
 
-async function cycle(lane: number): Promise<void> {
+async function cycle(lane: number, untilItLeads: boolean): Promise<void> {
   const tenure = createTenure({ store: `sqlite:${path}`, lease: `lane-${lane}`, logger })
-  tenure.on('term:acquired', () => void led++)
+  const leads = new Promise<void>((resolve) => {
+    tenure.on('term:acquired', () => {
+      led++
+      resolve()
+    })
+  })
   await tenure.schedule('job', { every: 10 }, () => {})
   const starting = tenure.start()
   // From the first instruction of the thread up to some heartbeats of it.
   const moment = Math.random()
-  if (moment > 0.2) await new Promise((resolve) => setTimeout(resolve, moment * 60))
+  if (untilItLeads) await starting.then(() => leads)
+  else if (moment > 0.2) await new Promise((resolve) => setTimeout(resolve, moment * 60))
   const stopping = tenure.stop()
   if (moment > 0.9) await Promise.all([tenure.stop(), tenure.start().then(() => tenure.stop())])
   await Promise.all([starting, stopping])
 }
 
 // Once around, so that everything that is loaded once has been loaded.
-await cycle(-1)
+await cycle(-1, true)
 const before = await left()
 let started = 0
 await Promise.all(
   Array.from({ length: Number(lanes) }, async (_, lane) => {
-    while (started++ < Number(times)) await cycle(lane)
+    while (started < Number(times)) await cycle(lane, started++ % 4 === 0)
   }),
 )
 process.stdout.write(JSON.stringify({ before, after: await left(), led }))

@@ -29,15 +29,20 @@ export interface TestStore {
   readonly end: () => Promise<void>
 }
 
-/** Defines the same tests on each store. Those of a server that is missing are skipped, loudly. */
+/**
+ * Defines the same tests on each store, which run beside each other: most of them wait. Those of a
+ * server that is missing are skipped, loudly.
+ */
 export function onEachStore(define: (store: StoreName) => void): void {
-  for (const name of storeNames) {
-    const skip = name === 'PostgreSQL' && missing('postgres')
-    describe(`on ${name}`, { skip }, () => {
-      if (name === 'PostgreSQL') after(endSharedPostgres)
-      define(name)
-    })
-  }
+  describe('on each store', { concurrency: true }, () => {
+    for (const name of storeNames) {
+      const skip = name === 'PostgreSQL' && missing('postgres')
+      describe(`on ${name}`, { skip }, () => {
+        if (name === 'PostgreSQL') after(endSharedPostgres)
+        define(name)
+      })
+    }
+  })
 }
 
 let shared: Promise<PostgresServer> | undefined

@@ -1,4 +1,4 @@
-// A share of chaos for each `npm test`; `npm run chaos` does it for as long as one likes.
+// A share of chaos for the campaigns; `npm run chaos` does it for as long as one likes.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,6 @@ import { runChaos, type ChaosOptions } from './chaos.ts'
 import type { Fact, Violation } from './history.ts'
 import { ofKind } from './history.ts'
 import { describeViolation } from './report.ts'
-import { drawScript } from './script.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const shareMs = 18_000
@@ -57,14 +56,6 @@ function copyWith(folder: string, path: string, from: string, to: string): strin
   writeFileSync(join(folder, path), parts.join(to))
   return folder
 }
-
-test('a seed draws the same faults, and another one draws others', () => {
-  const options = { store: 'PostgreSQL', durationMs: 600_000 } as const
-  const script = drawScript({ ...options, seed: 7 })
-  assert.ok(script.length > 300)
-  assert.deepEqual(drawScript({ ...options, seed: 7 }), script)
-  assert.notDeepEqual(drawScript({ ...options, seed: 8 }), script)
-})
 
 onEachStore((store) => {
   describe('five instances, and all that goes wrong with them and their store', () => {

@@ -1,4 +1,4 @@
-// A share of the campaign for each `npm test`; `npm run chaos:ledger` is the whole one.
+// A share of the campaign for `npm run test:campaigns`; `npm run chaos:ledger` is the whole one.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

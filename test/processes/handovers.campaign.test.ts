@@ -1,0 +1,3 @@
+import { testHandovers } from '../support/handovers.ts'
+
+testHandovers({ candidates: 50, handovers: 100 })

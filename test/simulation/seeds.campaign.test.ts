@@ -1,0 +1,3 @@
+import { testFreshSeeds } from './clean.ts'
+
+testFreshSeeds(300)
