@@ -1,10 +1,21 @@
 import type { Clock } from './clock.ts'
+import { codeOf, messageOf } from './errors.ts'
+import type { LogEventName } from './events.ts'
 
 /**
  * Is told of a defect: an error that code of ours threw where nobody could catch it. It must not
  * throw.
  */
 export type TellDefect = (error: unknown) => void
+
+/** Tells the log of defects. */
+export function defectsTo(
+  log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void,
+): TellDefect {
+  return (error) => {
+    log('internal_error', { error: codeOf(error), message: messageOf(error), err: error })
+  }
+}
 
 /**
  * A callback that cannot throw. What runs from a timer or an event has no caller but the event loop:

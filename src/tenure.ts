@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 
 import { checkKeys, checkName } from './check.ts'
 import { createSystemClock, type Clock, type Timer } from './clock.ts'
-import { shieldedClock, type TellDefect } from './defects.ts'
+import { defectsTo, shieldedClock, type TellDefect } from './defects.ts'
 import { durationOr, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
 import { Emitter } from './events.ts'
@@ -32,6 +32,7 @@ import {
   type TenureOptions,
 } from './options.ts'
 import { StartStop } from './start-stop.ts'
+import { Patience } from './patience.ts'
 import type { HeartbeatRegistration } from './register-heartbeat.ts'
 import { Bookkeeper } from './schedule/bookkeeper.ts'
 import {
@@ -686,8 +687,7 @@ export class Tenure {
   /** What code of ours has thrown where nobody could catch it ends nothing of the application. */
   #logDefect(error: unknown): void {
     if (this.#parts.tellDefect !== undefined) return this.#parts.tellDefect(error)
-    const { error: code, message } = recordOfError(error)
-    this.#log.write('internal_error', { error: code, message, err: error })
+    defectsTo((event, fields) => this.#log.write(event, fields))(error)
   }
 
   #resignUnableToStart(token: number, failures: number): void {
@@ -709,10 +709,16 @@ export class Tenure {
       const undrained = this.#leadership.whenUndrained().then(() => heart.keepAlive(false))
       await Promise.race([stopped.then(() => this.#leadership.abandon()), undrained])
     }
-    await this.#reader.close()
-    await this.#storedSchedules.close()
+    await this.#closeConnections()
     this.#startedAtMs = undefined
     this.#fault = undefined
+  }
+
+  /** Closes what looks at the store from outside; one that does not answer is not waited for. */
+  async #closeConnections(): Promise<void> {
+    const closings = [this.#reader.close(), this.#storedSchedules.close()]
+    const closed = Promise.allSettled(closings).then(() => {})
+    await new Patience(this.#clock, this.settings.attemptTimeoutMs).awaits(closed)
   }
 
   #hear(report: Report): void {

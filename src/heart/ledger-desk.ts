@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { formatDuration } from '../duration.ts'
-import { TenureError } from '../errors.ts'
+import { describeValue, TenureError } from '../errors.ts'
+import { invariant } from '../invariant.ts'
 import type {
   AbandonReply,
   AbandonRequest,
@@ -102,6 +103,7 @@ export class LedgerDesk {
     )
     try {
       const reply = await this.#make(call, controller.signal)
+      if (reply !== undefined) checkReply(call, reply)
       return reply === undefined ? { kind: 'absent' } : { kind: 'replied', reply }
     } catch (error) {
       return { kind: 'failed', error: recordOfError(error) }
@@ -140,6 +142,32 @@ export class LedgerDesk {
     })
     return this.#ledger
   }
+}
+
+/** The lists that an answer has. */
+const lists: Readonly<Record<LedgerCall['verb'], readonly string[]>> = {
+  register: ['jobs'],
+  abandon: ['abandoned', 'owed'],
+  claim: ['outcomes'],
+  record: ['ends', 'skips'],
+  prune: [],
+  'read schedules': ['changes'],
+}
+
+/** Throws if that is no reply: a store of somebody's own may give anything. */
+function checkReply({ verb, request }: LedgerCall, reply: LedgerReply): void {
+  const { kind, ...fields } = reply as { kind: unknown } & Readonly<Record<string, unknown>>
+  if (kind === 'superseded') return
+  const areLists = lists[verb].every((name) => {
+    const list = fields[name]
+    return Array.isArray(list) && list.every((item) => typeof item === 'object' && item !== null)
+  })
+  const { outcomes } = fields
+  const answersAll = verb !== 'claim' || Object(outcomes).length === request.claims.length
+  invariant(
+    kind === 'answered' && areLists && answersAll,
+    `a ledger answers a call to ${verb} with what its types say; got ${describeValue(reply)}`,
+  )
 }
 
 function timeoutError(verb: LedgerCall['verb'], afterMs: number): TenureError {
