@@ -100,7 +100,9 @@ export function systemParts(clock: Clock): TenureParts {
 /** One instance's part in a lease: made by {@link createTenure}. */
 export class Tenure {
   readonly #parts: TenureParts
-  readonly #tellDefect: TellDefect = (error) => this.#logDefect(error)
+  /** What code of ours throws where nobody can catch it ends nothing of the application. */
+  readonly #tellDefect: TellDefect = (error) =>
+    (this.#parts.tellDefect ?? defectsTo((...line) => this.#log.write(...line)))(error)
   readonly #clock: Clock
   readonly #fixed: FixedSettings
   readonly #store: ResolvedStore
@@ -597,9 +599,7 @@ export class Tenure {
 
   async #start(stopCalled: Promise<void>): Promise<void> {
     let isStopCalled = false
-    const stopped = stopCalled.then(() => {
-      isStopCalled = true
-    })
+    const stopped = stopCalled.then(() => void (isStopCalled = true))
     // The last term could not be drained, and has not ended yet.
     this.#heart?.keepAlive(true)
     await Promise.race([this.#lastHeart, stopped])
@@ -682,12 +682,6 @@ export class Tenure {
   #ledgerFailed(error: unknown, retryMs: number): void {
     const { error: code, message } = recordOfError(error)
     this.#log.write('ledger_failed', { error: code, retryMs, message })
-  }
-
-  /** What code of ours has thrown where nobody could catch it ends nothing of the application. */
-  #logDefect(error: unknown): void {
-    if (this.#parts.tellDefect !== undefined) return this.#parts.tellDefect(error)
-    defectsTo((event, fields) => this.#log.write(event, fields))(error)
   }
 
   #resignUnableToStart(token: number, failures: number): void {
