@@ -1,7 +1,16 @@
 // What a machine lacks, what is thrown, what others have loaded: the application lives on.
 import assert from 'node:assert/strict'
 import { execFile, execFileSync, spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
@@ -13,18 +22,24 @@ import { atEnd } from '../support/fastify-app.ts'
 import { createTestStore, onEachStore, type StoreName } from '../support/test-store.ts'
 import { until } from '../support/until.ts'
 
-const program = fileURLToPath(new URL('../support/faults.ts', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const program = join(root, 'test/support/faults.ts')
 
 interface How {
   readonly options?: object
   readonly flags?: readonly string[]
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
+  /** Instead of the program. */
+  readonly copy?: string
 }
 
 /** Runs one application to its end, in which nothing may be uncaught. */
-async function runs(name: string, { options, flags = [], env = {}, cwd }: How): Promise<string> {
-  const args = [...flags, program, name, JSON.stringify(options)]
+async function runs(
+  name: string,
+  { options, flags = [], env = {}, cwd, copy = program }: How,
+): Promise<string> {
+  const args = [...flags, copy, name, JSON.stringify(options)]
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     env: { ...process.env, ...env },
     timeout: 120_000,
@@ -85,6 +100,21 @@ describe('the application lives', { concurrency: 2 }, () => {
       await runs(name, { options: { store, drain: 0, witness: false } })
     })
   }
+})
+
+onEachStore((on) => {
+  test('a leader has loaded at its start what its jobs will need: a deploy may delete its files', async (t) => {
+    const folder = folderOf(t)
+    for (const name of ['src', 'test/support']) {
+      cpSync(join(root, name), join(folder, name), { recursive: true })
+    }
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+    const options = { store: await storeOf(t, on) }
+    const copy = join(folder, 'test/support/faults.ts')
+    const env = { RELEASE: join(folder, 'src') }
+    await runs('its own files are deleted', { options, env, copy })
+  })
 })
 
 describe('the thread runs Tenure alone', { concurrency: 2 }, () => {

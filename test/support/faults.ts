@@ -2,7 +2,7 @@
 // what it has to by itself: an exit code of 0, and `done`, after the last line.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, closeSync, openSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import module from 'node:module'
 import { dirname, join } from 'node:path'
 import threads from 'node:worker_threads'
@@ -238,6 +238,16 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
     const { CHANGE_FOLDER: folder } = process.env
     if (folder !== undefined) process.chdir(folder)
     const tenure = await start()
+    await tenure.stop()
+  },
+
+  /** It runs from a copy of the sources, which a deploy takes away. */
+  async 'its own files are deleted'() {
+    const tenure = await start({ witness: false })
+    rmSync(String(process.env['RELEASE']), { recursive: true })
+    await tenure.schedule('job', { every: '1h' }, () => {})
+    assert.equal((await tenure.runNow('job')).outcome, 'succeeded')
+    assert.ok(!lines.some(({ event }) => event === 'ledger_failed'))
     await tenure.stop()
   },
 
