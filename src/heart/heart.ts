@@ -1,5 +1,6 @@
 import type { Timer } from '../clock.ts'
 import { newCorrelationId, withCorrelationId } from '../correlation.ts'
+import { detached } from '../defects.ts'
 import { formatDuration } from '../duration.ts'
 import { TenureError } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
@@ -202,7 +203,7 @@ export class Heart {
   }
 
   #attempt(attempt: Attempt): void {
-    const call = (): void => void this.#call(attempt)
+    const call = (): void => detached(this.#call(attempt), (error) => this.#die(error))
     if (attempt.verb === 'renew') withCorrelationId(attempt.correlationId, call)
     else call()
   }

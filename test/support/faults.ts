@@ -141,7 +141,7 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
       logger: { ...logger, error: (fields, event) => (log(fields, event), refuse()) },
     })
     for (const thrown of unprintable) {
-      void tenure.whileLeader(() => Promise.reject(thrown as Error))
+      void tenure.whileLeader(() => Promise.reject(thrown))
       tenure.on('run:finished', () => Promise.reject(thrown as Error) as unknown as void)
       tenure.on('run:finished', () => {
         throw thrown as Error
@@ -223,7 +223,7 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
 
   async 'its rights are given up after the start'() {
     const tenure = await start()
-    const folder = dirname(String(options.store).replace('sqlite:', ''))
+    const folder = dirname((options as unknown as { store: string }).store.slice('sqlite:'.length))
     for (const file of readdirSync(folder)) chmodSync(join(folder, file), 0o666)
     process.setgid?.(65_534)
     process.setuid?.(65_534)

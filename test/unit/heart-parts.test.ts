@@ -4,10 +4,12 @@ import { describe, test } from 'node:test'
 import { formatDuration } from '../../src/duration.ts'
 import { describeValue, TenureError } from '../../src/errors.ts'
 import type { LogLine } from '../../src/events.ts'
+import { LedgerDesk, type LedgerAnswer } from '../../src/heart/ledger-desk.ts'
 import { LineBuffer, linesMax } from '../../src/heart/line-buffer.ts'
 import { errorOfRecord, recordOfError } from '../../src/heart/messages.ts'
 import { StallGate, stallTickMs } from '../../src/heart/stall-gate.ts'
 import { backoffMs } from '../../src/lease/backoff.ts'
+import { FakeClock } from '../../src/testing/fake-clock.ts'
 
 describe('the stall gate', () => {
   test('counts from the last sign of life, in ticks', () => {
@@ -120,6 +122,51 @@ test('whatever was thrown can be told, and crosses threads', () => {
     assert.equal(typeof describeValue(thrown), 'string')
     assert.ok(errorOfRecord(recordOfError(thrown)) instanceof Error)
   }
+})
+
+describe("the calls of a ledger of somebody's own", () => {
+  /** What is answered to a claim, if the store replies this. */
+  function answered(reply: unknown): Promise<LedgerAnswer> {
+    return new Promise((resolve) => {
+      const desk = new LedgerDesk({
+        open: async () => ({ tryClaim: async () => reply, close: async () => {} }) as never,
+        clock: new FakeClock(),
+        timeoutMs: () => 1_000,
+        answer: (_id, answer) => resolve(answer),
+      })
+      desk.call(1, { verb: 'claim', request: { claims: [{}] } as never })
+    })
+  }
+
+  test('are answered only by what a ledger may reply', async () => {
+    const claimed = { kind: 'answered', outcomes: [{ kind: 'claimed' }] }
+    assert.deepEqual(await answered(claimed), { kind: 'replied', reply: claimed })
+    const superseded = { kind: 'superseded' }
+    assert.deepEqual(await answered(superseded), { kind: 'replied', reply: superseded })
+    for (const reply of [
+      null,
+      'x',
+      {},
+      { kind: 'answered' },
+      { kind: 'answered', outcomes: [] },
+      { kind: 'answered', outcomes: [null] },
+    ]) {
+      assert.equal((await answered(reply)).kind, 'failed')
+    }
+  })
+
+  test('that throw what cannot be printed have failed', async () => {
+    for (const thrown of unprintable) {
+      const desk = Promise.withResolvers<LedgerAnswer>()
+      new LedgerDesk({
+        open: () => Promise.reject(thrown),
+        clock: new FakeClock(),
+        timeoutMs: () => 1_000,
+        answer: (_id, answer) => desk.resolve(answer),
+      }).call(1, { verb: 'claim', request: { claims: [] } as never })
+      assert.equal((await desk.promise).kind, 'failed')
+    }
+  })
 })
 
 test('a back-off is never longer than its base at first, doubles, and has a longest', () => {

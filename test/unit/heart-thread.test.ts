@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { Cell } from '../../src/heart/cell.ts'
+import { exitsOf } from '../../src/heart/exits.ts'
 import {
   recordOfError,
   type Command,
@@ -11,8 +12,8 @@ import {
 import { HeartThread } from '../../src/heart/thread.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 
-/** A heart that hears of a stop, and does not end by itself. */
-function stubborn(): {
+/** A heart that hears of a stop, and does not end by itself; or not even if it is ended. */
+function stubborn(endures = false): {
   clock: FakeClock
   heart: HeartThread
   told: string[]
@@ -32,10 +33,10 @@ function stubborn(): {
         cell: new Cell(clock),
         over: over.promise,
         send: ({ kind }: Command) => void told.push(kind),
-        keepAlive() {},
+        keepAlive: (keeps) => void (keeps || told.push('let go')),
         kill() {
           told.push('killed')
-          over.resolve()
+          if (!endures) over.resolve()
         },
       }
     },
@@ -63,6 +64,80 @@ describe('a heart that has died', () => {
   })
 })
 
+describe('a heart that cannot be started', () => {
+  test('is tried again once one has run, and else is told, and ends nothing', () => {
+    const clock = new FakeClock()
+    const heard: Report[] = []
+    const fixed = { witness: false, host: 'main' } as HeartConfig['fixed']
+    let tries = 0
+    let hear: (report: Report) => void = () => {}
+    const heart = new HeartThread({ fixed, options: {} } as HeartConfig, {
+      process: { on: () => {}, off: () => {} },
+      runHeart: (_config, _clock, hears) => {
+        if (++tries % 2 === 0) throw new Error('EAGAIN')
+        hear = hears
+        const over = Promise.resolve()
+        return { cell: new Cell(clock), over, send() {}, keepAlive() {}, kill() {} }
+      },
+      clock,
+      stallLimitMs: () => 60_000,
+      report: (report) => void heard.push(report),
+      onPulse() {},
+      restarting() {},
+      log() {},
+      tellDefect: assert.ifError,
+    })
+    heart.start()
+    hear({ kind: 'ready', ttlMsMin: 1_000 })
+    hear({ kind: 'died', error: recordOfError(new Error('no more')) })
+    clock.advance(100)
+    assert.equal(tries, 2)
+    clock.advance(200)
+    assert.equal(tries, 3)
+    assert.deepEqual(
+      heard.map(({ kind }) => kind),
+      ['ready'],
+    )
+  })
+})
+
+describe('an exit of the process', () => {
+  test('is heard by one listener for all, is told to all before any is waited for, and by all though one throws', () => {
+    const clock = new FakeClock()
+    let listener: ((code: number) => void) | undefined
+    const process = {
+      on(_event: 'exit', added: (code: number) => void) {
+        assert.equal(listener, undefined)
+        listener = added
+      },
+      off: () => void (listener = undefined),
+    }
+    const all = exitsOf(process, clock)
+    assert.equal(exitsOf(process, clock), all)
+    const told: string[] = []
+    const cell = new Cell(clock)
+    const waits = cell.waitForExited.bind(cell)
+    cell.waitForExited = (timeoutMs) => {
+      told.push('waits')
+      cell.exited()
+      return waits(timeoutMs)
+    }
+    const listeners = [
+      () => {
+        told.push('throws')
+        throw new Error('no')
+      },
+      (code: number) => (told.push(`first ${code}`), cell),
+      (code: number) => void told.push(`second ${code}`),
+    ]
+    for (const each of listeners) all.add(each)
+    listener?.(7)
+    assert.deepEqual(told, ['throws', 'first 7', 'second 7', 'waits'])
+    for (const each of listeners) all.remove(each)
+    assert.equal(listener, undefined)
+  })
+})
+
 describe('a heart that does not stop', () => {
   test('is ended without a word when the stop has taken as long as it may', async () => {
     const { clock, heart, told } = stubborn()
@@ -72,6 +147,28 @@ describe('a heart that does not stop', () => {
     clock.advance(1)
     await stopped
     assert.deepEqual(told, ['stop', 'killed'])
+  })
+
+  test('is not waited for if a disk that hangs keeps it from ending', async () => {
+    const { clock, heart, told } = stubborn(true)
+    const stopped = heart.stop(() => 5_000)
+    clock.advance(5_000)
+    clock.advance(1_000)
+    await stopped
+    assert.deepEqual(told, ['stop', 'killed', 'let go'])
+  })
+
+  test('has the time of a term that cannot be drained, once that is known', async () => {
+    const { clock, heart, told } = stubborn()
+    let patienceMs = 5_000
+    const stopped = heart.stop(() => patienceMs)
+    clock.advance(4_000)
+    patienceMs = 8_000
+    clock.advance(3_999)
+    assert.ok(!told.includes('killed'))
+    clock.advance(1)
+    await stopped
+    assert.ok(told.includes('killed'))
   })
 
   test('has the longest time that any settings allowed for since', async () => {
