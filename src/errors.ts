@@ -108,9 +108,6 @@ export class TenureError extends Error {
   }
 }
 
-/** What is said of a value that throws when it is looked at. */
-const unprintable = 'something that throws when it is looked at'
-
 /**
  * How a received value reads in an error: strings and numbers as they are, shortened, the rest by
  * its type only, because an object may hold a secret. Never throws: a value may be a proxy.
@@ -119,7 +116,7 @@ export function describeValue(value: unknown): string {
   try {
     return describe(value)
   } catch {
-    return unprintable
+    return 'something that cannot be looked at'
   }
 }
 
@@ -144,7 +141,7 @@ export function messageOf(error: unknown): string {
     const message: unknown = isError(error) ? error.message : undefined
     return typeof message === 'string' ? message : describeValue(error)
   } catch {
-    return unprintable
+    return 'something that throws when it is looked at'
   }
 }
 
