@@ -2,14 +2,19 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { Cell } from '../../src/heart/cell.ts'
+import { nextTurn } from '../../src/clock.ts'
 import { exitsOf } from '../../src/heart/exits.ts'
+import { Heart } from '../../src/heart/heart.ts'
 import {
   recordOfError,
   type Command,
   type HeartConfig,
   type Report,
 } from '../../src/heart/messages.ts'
+import { createSystemSurroundings } from '../../src/heart/surroundings.ts'
 import { HeartThread } from '../../src/heart/thread.ts'
+import { resolveFixed } from '../../src/options.ts'
+import { Memory, provideMemory } from '../../src/store/memory/memory-store.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 
 /** A heart that hears of a stop, and does not end by itself; or not even if it is ended. */
@@ -98,6 +103,45 @@ describe('a heart that cannot be started', () => {
       heard.map(({ kind }) => kind),
       ['ready'],
     )
+  })
+})
+
+describe('a heart that begins', () => {
+  /** What it reports, if its ledger is opened like this. */
+  async function reported(openLedger: () => Promise<undefined>): Promise<Report['kind'][]> {
+    const clock = new FakeClock()
+    const reports: Report['kind'][] = []
+    const store = { scheme: 'memory', name: 'begins' } as const
+    provideMemory(store.name, new Memory(clock))
+    const heart = new Heart({
+      ...createSystemSurroundings(clock),
+      openLedger,
+      environment: {},
+      config: { store, fixed: resolveFixed({ store: 'memory:begins' }, {}), options: {} },
+      cell: new Cell(clock),
+      watchesMainThread: false,
+      report: ({ kind }) => void reports.push(kind),
+      kill: () => {},
+    })
+    const started = heart.start()
+    for (let turn = 0; turn < 5; turn++) await nextTurn()
+    clock.advance(60_000)
+    await started
+    heart.kill()
+    clock.advance(60_000)
+    await heart.closed
+    return reports
+  }
+
+  test('has loaded its ledger, which a deploy may delete later, before it says so', async () => {
+    const opened = Promise.withResolvers<void>()
+    const reports = reported(async () => opened.resolve() as undefined)
+    await opened.promise
+    assert.equal((await reports)[0], 'ready')
+  })
+
+  test('does not wait for a ledger that is never open', async () => {
+    assert.equal((await reported(() => new Promise(() => {})))[0], 'ready')
   })
 })
 
