@@ -3,6 +3,7 @@ import { detached, type TellDefect } from './defects.ts'
 import { messageOf } from './errors.ts'
 import type { LogEventName } from './events.ts'
 import type { Cell } from './heart/cell.ts'
+import { killWaitMs } from './heart/running-heart.ts'
 import { Patience } from './patience.ts'
 import { LiveTerm, termEndedError, type Term } from './live-term.ts'
 import type { Command, Report } from './heart/messages.ts'
@@ -156,7 +157,9 @@ export class Leadership {
   /** How long a heart may take to stop, by what is known now. */
   stopPatienceMs(drainMs: number): number {
     const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.#parts.settings()
-    const patienceMs = drainMs + stopGraceMs + 3 * attemptTimeoutMs
+    // Three attempts, of which the end of a thread that does not end by itself has a little.
+    const patienceMs =
+      drainMs + stopGraceMs + 3 * attemptTimeoutMs - Math.min(killWaitMs, attemptTimeoutMs / 4)
     if (!this.isUndrained) return patienceMs
     // Such a term lasts until its hard fence, which is less than a ttl away: the one that was in
     // force when it was renewed. Nobody waits for it.

@@ -696,6 +696,7 @@ export class Tenure {
   async #stop(drainMs: number): Promise<void> {
     for (const end of this.#whileLeaderEnds) end()
     this.#whileLeaderEnds.clear()
+    const endMs = this.#clock.monotonicMs() + this.#leadership.stopPatienceMs(drainMs)
     const heart = this.#heart
     if (heart !== undefined) {
       this.#leadership.drainMs = drainMs
@@ -703,16 +704,16 @@ export class Tenure {
       const undrained = this.#leadership.whenUndrained().then(() => heart.keepAlive(false))
       await Promise.race([stopped.then(() => this.#leadership.abandon()), undrained])
     }
-    await this.#closeConnections()
+    await this.#closeConnections(endMs)
     this.#startedAtMs = undefined
     this.#fault = undefined
   }
 
   /** Closes what looks at the store from outside; one that does not answer is not waited for. */
-  async #closeConnections(): Promise<void> {
+  async #closeConnections(endMs: number): Promise<void> {
     const closings = [this.#reader.close(), this.#storedSchedules.close()]
     const closed = Promise.allSettled(closings).then(() => {})
-    await new Patience(this.#clock, this.settings.attemptTimeoutMs).awaits(closed)
+    await new Patience(this.#clock, Math.max(0, endMs - this.#clock.monotonicMs())).awaits(closed)
   }
 
   #hear(report: Report): void {

@@ -23,6 +23,9 @@ import {
 import { createSystemSurroundings, type Surroundings } from './surroundings.ts'
 import type { WorkerData } from './tenure-worker.ts'
 
+/** How long a heart that was ended may take to be gone; a disk may hold it up for ever. */
+export const killWaitMs = 250
+
 /** One heart that runs, as the main thread sees it, wherever it runs. */
 export interface RunningHeart {
   readonly cell: Cell

@@ -15,16 +15,13 @@ import {
   type Report,
 } from './messages.ts'
 import { environmentForThread } from './node-flags.ts'
-import type { RunHeart, RunningHeart } from './running-heart.ts'
+import { killWaitMs, type RunHeart, type RunningHeart } from './running-heart.ts'
 import { stallTickMs } from './stall-gate.ts'
 import type { GuardedGroup } from './witness-pipe.ts'
 import { Witness } from './witness.ts'
 
 /** A heart that died is started again after this time, doubled each time up to the second one. */
 const restartMs = { first: 100, longest: 5_000 }
-
-/** How long a heart that was ended may take to be gone; a disk may hold it up for ever. */
-const killWaitMs = 250
 
 /** What a main side is made of. */
 export interface HeartThreadParts {
