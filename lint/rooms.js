@@ -5,6 +5,7 @@ const firstRow = [
   'check.ts',
   'clock.ts',
   'correlation.ts',
+  'defects.ts',
   'duration.ts',
   'errors.ts',
   'events.ts',

@@ -84,3 +84,14 @@ export function checkCount(value: unknown, name: string, max: number): number {
     `Expected \`${name}\` to be a whole number from 1 to ${max}; got ${describeValue(value)}.`,
   )
 }
+
+/** A process group to be guarded, or none. A group of 1 would be all processes that there are. */
+export function checkProcessGroup(group: unknown): void {
+  const isId = typeof group === 'number' && Number.isSafeInteger(group) && group > 1
+  if (isId || group === 'starting' || group === undefined) return
+  throw new TenureError(
+    'TENURE_ERR_OPTION_TYPE',
+    "Expected the id of a process group, a whole number above 1, or 'starting', or undefined; " +
+      `got ${describeValue(group)}.`,
+  )
+}

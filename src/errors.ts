@@ -1,3 +1,5 @@
+import { types } from 'node:util'
+
 /** The code of a {@link TenureError}: stable, to decide by. See {@link errorCodes}. */
 export type ErrorCode =
   | 'TENURE_ERR_NODE_VERSION'
@@ -15,6 +17,7 @@ export type ErrorCode =
   | 'TENURE_ERR_STORE_CLOSED'
   | 'TENURE_ERR_ATTEMPT_TIMEOUT'
   | 'TENURE_ERR_HEART_DIED'
+  | 'TENURE_ERR_THREAD'
   | 'TENURE_ERR_FILE_MISSING'
   | 'TENURE_ERR_NOT_LEADER'
   | 'TENURE_ERR_NOT_TRUSTED'
@@ -55,6 +58,8 @@ export const errorCodes: Readonly<Record<ErrorCode, string>> = {
   TENURE_ERR_STORE_CLOSED: 'The store was closed before the call.',
   TENURE_ERR_ATTEMPT_TIMEOUT: 'One attempt on the store took longer than its timeout.',
   TENURE_ERR_HEART_DIED: 'The thread that renews the lease ended unexpectedly; it is restarted.',
+  TENURE_ERR_THREAD:
+    'Node.js cannot start the thread that renews the lease: a limit, or a permission.',
   TENURE_ERR_FILE_MISSING: 'A file of this package is not where it belongs, as in a bundle.',
   TENURE_ERR_NOT_LEADER: 'The call is possible on the leader only.',
   TENURE_ERR_NOT_TRUSTED: 'The term is no longer trusted; the work must stop.',
@@ -107,29 +112,75 @@ export class TenureError extends Error {
 
 /**
  * How a received value reads in an error: strings and numbers as they are, shortened, the rest by
- * its type only, because an object may hold a secret.
+ * its type only, because an object may hold a secret. Never throws: a value may be a proxy.
  */
 export function describeValue(value: unknown): string {
+  try {
+    return describe(value)
+  } catch {
+    return 'something that cannot be looked at'
+  }
+}
+
+function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'string') {
     const text = value.length > 80 ? `${value.slice(0, 77)}...` : value
     return `${JSON.stringify(text)} (string)`
   }
+  if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (typeof value === 'object') return `an object with the keys [${Object.keys(value).join(', ')}]`
-  if (typeof value === 'function') return 'a function'
   return `${(value as number | bigint | boolean | symbol).toString()} (${typeof value})`
 }
 
 /**
- * The message of anything that was thrown, also where it is no `Error`. Never throws: what a handler
+ * The message of anything that was thrown, also if it is no `Error`. Never throws: what a handler
  * throws may be made to be looked at by nobody.
  */
 export function messageOf(error: unknown): string {
   try {
-    const message: unknown = error instanceof Error ? error.message : undefined
+    const message: unknown = isError(error) ? error.message : undefined
     return typeof message === 'string' ? message : describeValue(error)
   } catch {
     return 'something that throws when it is looked at'
   }
+}
+
+/**
+ * The code of anything that was thrown, or else the name of an error, or else the type. Never
+ * throws.
+ */
+export function codeOf(error: unknown): string {
+  try {
+    const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
+    if (typeof code === 'string') return code
+    return isError(error) && typeof name === 'string' ? name : typeof error
+  } catch {
+    return typeof error
+  }
+}
+
+/** The code of an error of ours; `undefined` of anything else. Never throws. */
+export function ownCodeOf(error: unknown): ErrorCode | undefined {
+  try {
+    return error instanceof TenureError ? error.code : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The stack of an error, if it has one. Never throws. */
+export function stackOf(error: unknown): string | undefined {
+  try {
+    const stack: unknown = isError(error) ? error.stack : undefined
+    return typeof stack === 'string' ? stack : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** An error of this realm or, as in a test of Jest's, of another. */
+function isError(error: unknown): error is Error {
+  return error instanceof Error || types.isNativeError(error)
 }

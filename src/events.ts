@@ -72,6 +72,7 @@ export type LogEventName =
   | 'jobs_cannot_start'
   | 'while_leader_failed'
   | 'listener_failed'
+  | 'internal_error'
 
 /**
  * Every line that Tenure logs, by its `msg`. The first six are the classic heartbeat's. A test
@@ -301,6 +302,11 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
     fields: ['event', 'error'],
     when: 'A listener of `tenure.on` threw; the others are called all the same.',
   },
+  internal_error: {
+    level: 'error',
+    fields: ['error', 'message'],
+    when: 'Code of Tenure failed where nothing of the application could catch it, which runs on. Please report it.',
+  },
 }
 
 /** The six events of the classic heartbeat. */
@@ -318,6 +324,15 @@ export interface LogLine {
   readonly event: LogEventName
   readonly timeMs: number
   readonly fields: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Lets go of what a function of the application returned. If it is a promise, of whichever realm, and
+ * rejects, `onError` is told.
+ */
+export function detachResult(result: unknown, onError: (error: unknown) => void): void {
+  const isObject = typeof result === 'object' && result !== null
+  if (isObject && 'then' in result) Promise.resolve(result).catch(onError)
 }
 
 /**
@@ -362,7 +377,7 @@ export class Emitter<Events extends object> {
       try {
         const result: unknown = (listener as (payload: Events[Name]) => unknown)(payload)
         // An `async` listener that rejects would otherwise end the process.
-        if (result instanceof Promise) result.catch((error) => this.#onError(event, error))
+        detachResult(result, (error) => this.#onError(event, error))
       } catch (error) {
         this.#onError(event, error)
       }

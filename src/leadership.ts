@@ -1,6 +1,9 @@
 import type { Clock, Timer } from './clock.ts'
+import { detached, type TellDefect } from './defects.ts'
+import { messageOf } from './errors.ts'
 import type { LogEventName } from './events.ts'
 import type { Cell } from './heart/cell.ts'
+import { killWaitMs } from './heart/running-heart.ts'
 import { Patience } from './patience.ts'
 import { LiveTerm, termEndedError, type Term } from './live-term.ts'
 import type { Command, Report } from './heart/messages.ts'
@@ -16,9 +19,8 @@ export interface LeadershipParts {
   readonly onBegin: (term: LiveTerm) => void
   /** No new work may start; what runs is being stopped. */
   readonly onSoftStop: (term: LiveTerm) => void
-  /** The work of the term did not end in time; it is still waited for. */
-  readonly onUndrained: () => void
   readonly onEnd: (term: LiveTerm, reason: EndReason) => void
+  readonly tellDefect: TellDefect
 }
 
 /** A function of the application that works while its instance leads. */
@@ -45,6 +47,9 @@ export class Leadership {
   /** Trust has run out, and only the heart's own word is waited for. */
   #awaitsLastWord = false
   #endWaiters: (() => void)[] = []
+  /** The work of the term did not end in time; it is still waited for. */
+  #isUndrained = false
+  #undrainedWaiters: (() => void)[] = []
 
   constructor(parts: LeadershipParts) {
     this.#parts = parts
@@ -65,6 +70,7 @@ export class Leadership {
     this.#reason = undefined
     this.#drainMs = undefined
     this.#awaitsLastWord = false
+    this.#isUndrained = false
     if (term.leads) {
       this.#parts.onBegin(term)
       for (const callback of this.#callbacks) this.#call(callback, term)
@@ -137,6 +143,29 @@ export class Leadership {
     return new Promise((resolve) => this.#endWaiters.push(resolve))
   }
 
+  /** Whether a term is held whose work has not ended in time. */
+  get isUndrained(): boolean {
+    return this.#term !== undefined && this.#isUndrained
+  }
+
+  /** Resolves when that is so. */
+  whenUndrained(): Promise<void> {
+    if (this.isUndrained) return Promise.resolve()
+    return new Promise((resolve) => this.#undrainedWaiters.push(resolve))
+  }
+
+  /** How long a heart may take to stop, by what is known now. */
+  stopPatienceMs(drainMs: number): number {
+    const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.#parts.settings()
+    // Three attempts, of which the end of a thread that does not end by itself has a little.
+    const patienceMs =
+      drainMs + stopGraceMs + 3 * attemptTimeoutMs - Math.min(killWaitMs, attemptTimeoutMs / 4)
+    if (!this.isUndrained) return patienceMs
+    // Such a term lasts until its hard fence, which is less than a ttl away: the one that was in
+    // force when it was renewed. Nobody waits for it.
+    return patienceMs + Math.max(ttlMs, this.#term?.remainingMs ?? 0)
+  }
+
   // ---- the end of a term ----
 
   #softStop(term: LiveTerm, reason: EndReason | undefined): void {
@@ -145,7 +174,7 @@ export class Leadership {
     if (reason === undefined) this.#parts.send({ kind: 'soft-stop-seen' })
     this.#parts.onSoftStop(term)
     term.abort(termEndedError(term.fencingToken, reason))
-    void this.#drain(term, reason)
+    detached(this.#drain(term, reason), this.#parts.tellDefect)
   }
 
   /**
@@ -170,10 +199,18 @@ export class Leadership {
         'released: it expires by itself, or with this process.'
       log('drain_exceeded', { token, jobs: work.names, message })
       send({ kind: 'drained', token, complete: false })
-      this.#parts.onUndrained()
+      this.#undrained(term)
       await work.whenIdle()
     }
     send({ kind: 'drained', token, complete: true })
+  }
+
+  #undrained(term: LiveTerm): void {
+    if (this.#term !== term) return
+    this.#isUndrained = true
+    const waiters = this.#undrainedWaiters
+    this.#undrainedWaiters = []
+    for (const resolve of waiters) resolve()
   }
 
   #abortWork({ fencingToken, work }: LiveTerm, reason: EndReason | undefined): void {
@@ -199,7 +236,7 @@ export class Leadership {
       // What fails because its term has ended has done what was asked of it.
       if (term.signal.aborted) return
       const token = term.fencingToken
-      this.#parts.log('while_leader_failed', { token, error: String(error), err: error })
+      this.#parts.log('while_leader_failed', { token, error: messageOf(error), err: error })
     })
   }
 }

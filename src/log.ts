@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import { messageOf } from './errors.ts'
 import {
+  detachResult,
   logEvents,
   type LogEventName,
   type Logger,
@@ -74,10 +75,12 @@ export class Log {
   /** A logger that throws must not end a heartbeat, or the application. */
   #print(event: LogEventName, fields: object): void {
     const { level } = logEvents[event]
-    try {
-      this.#logger[level](fields, event)
-    } catch (error) {
+    const failed = (error: unknown): void =>
       this.#stderr.error({ ...fields, loggerError: messageOf(error) }, event)
+    try {
+      detachResult(this.#logger[level](fields, event), failed)
+    } catch (error) {
+      failed(error)
     }
   }
 }

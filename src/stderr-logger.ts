@@ -1,3 +1,5 @@
+import { Console } from 'node:console'
+
 import { createSystemClock, type Clock } from './clock.ts'
 import type { LogEventName, Logger } from './events.ts'
 
@@ -23,18 +25,16 @@ export function createStderrLogger(clock: Clock = createSystemClock()): Logger {
 
 /** The same for the lines that jobs log by themselves, all of which but debug lines are printed. */
 export function createRunStderrLogger(clock: Clock): Logger {
+  let console: Console | undefined
+  // A console ignores that nobody reads any more; a stream would end the application.
+  const stderr = (): Console => (console ??= new Console(process.stderr))
   const at =
     (level: number) =>
-    (fields: object, message: string): void =>
-      writeToStderr(`${lineOf({ level, time: clock.wallMs(), ...fields, msg: message })}\n`)
+    (fields: object, message: string): void => {
+      const line = lineOf({ level, time: clock.wallMs(), ...fields, msg: message })
+      stderr().error(line)
+    }
   return { debug: () => {}, info: at(30), warn: at(40), error: at(50) }
-}
-
-/** Nobody may read stderr any more (EPIPE): that must not end the application. */
-function writeToStderr(line: string): void {
-  const ignore = (): void => {}
-  process.stderr.once('error', ignore)
-  process.stderr.write(line, () => process.stderr.off('error', ignore))
 }
 
 function lineOf(line: { level: number; time: number; msg: string }): string {

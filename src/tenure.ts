@@ -1,14 +1,16 @@
 import { hostname } from 'node:os'
 
 import { applicationOf, placeOfProcess, warnOfUnknownApplication } from './application.ts'
-import { checkFunction, checkKeys, checkName } from './check.ts'
+import { checkFunction, checkKeys, checkName, checkProcessGroup } from './check.ts'
 import { createSystemClock, type Clock, type Timer } from './clock.ts'
+import { defectsTo, shieldedClock, type TellDefect } from './defects.ts'
 import { durationOr, type Duration } from './duration.ts'
-import { describeValue, messageOf, TenureError } from './errors.ts'
+import { messageOf } from './errors.ts'
 import { Emitter } from './events.ts'
-import { errorOfRecord, recordOfError, type Report } from './heart/messages.ts'
+import { deathOf, recordOfError, type Report } from './heart/messages.ts'
 import { runHeart, type RunHeart } from './heart/running-heart.ts'
-import { HeartThread, type ExitingProcess } from './heart/thread.ts'
+import type { ExitingProcess } from './heart/exits.ts'
+import { HeartThread } from './heart/thread.ts'
 import { HeartbeatJob } from './heartbeat-job.ts'
 import { countInstance } from './instances.ts'
 import { JobsHash } from './jobs-hash.ts'
@@ -30,6 +32,8 @@ import {
   type Settings,
   type TenureOptions,
 } from './options.ts'
+import { StartStop } from './start-stop.ts'
+import { Patience } from './patience.ts'
 import type { HeartbeatRegistration } from './register-heartbeat.ts'
 import { Bookkeeper } from './schedule/bookkeeper.ts'
 import {
@@ -86,6 +90,8 @@ export interface TenureParts {
   readonly runHeart: RunHeart
   /** From 0 to below 1: for the jitter of jobs. */
   readonly random: () => number
+  /** Is told of a defect instead of the log. */
+  readonly tellDefect?: TellDefect
 }
 
 /** The parts of a Tenure of this process, with a clock that may be another than the machine's. */
@@ -96,6 +102,9 @@ export function systemParts(clock: Clock): TenureParts {
 /** One instance's part in a lease: made by {@link createTenure}. */
 export class Tenure {
   readonly #parts: TenureParts
+  /** What code of ours throws where nobody can catch it ends nothing of the application. */
+  readonly #tellDefect: TellDefect = (error) =>
+    (this.#parts.tellDefect ?? defectsTo((...line) => this.#log.write(...line)))(error)
   readonly #clock: Clock
   readonly #fixed: FixedSettings
   readonly #store: ResolvedStore
@@ -115,12 +124,10 @@ export class Tenure {
   #startedAtMs: number | undefined
   /** Why the heartbeat does not work, while it does not. */
   #fault: HeartbeatFault | undefined
-  #starting: Promise<void> | undefined
-  #stopping: Promise<void> | undefined
+  readonly #startStop = new StartStop()
   /** The end of a heart whose term could not be drained: it outlives `stop()`. */
   #lastHeart: Promise<void> | undefined
   #ready = Promise.withResolvers<void>()
-  #undrained = Promise.withResolvers<void>()
   #ledger: LedgerClient | undefined
   readonly #jobsHash = new JobsHash()
   readonly #storedSchedules: StoredSchedules
@@ -132,8 +139,8 @@ export class Tenure {
 
   /** @internal Use {@link createTenure}. */
   constructor(options: TenureOptions, parts: TenureParts) {
-    const { clock } = parts
-    this.#parts = parts
+    const clock = shieldedClock(parts.clock, this.#tellDefect)
+    this.#parts = { ...parts, clock }
     this.#clock = clock
     this.#fixed = resolveFixed(options, process.env, () => applicationOf(placeOfProcess()))
     this.#store = resolveStore(options, process.env)
@@ -188,11 +195,11 @@ export class Tenure {
         this.#storedJobs.end()
         this.#scheduler.end()
       },
-      onUndrained: () => this.#undrained.resolve(),
       onEnd: (term, reason) => {
         this.#heartbeat.end(term.fencingToken)
         this.#emitter.emit('term:lost', { term, reason })
       },
+      tellDefect: this.#tellDefect,
     })
     this.#heartbeat = new HeartbeatJob({
       clock,
@@ -491,16 +498,9 @@ export class Tenure {
    * ```
    */
   guardProcessGroup(group: number | 'starting' | undefined): void {
-    const isId = typeof group === 'number' && Number.isSafeInteger(group) && group > 1
-    if (group !== undefined && group !== 'starting' && !isId) {
-      throw new TenureError(
-        'TENURE_ERR_OPTION_TYPE',
-        "Expected the id of a process group, a whole number above 1, or 'starting', or undefined; " +
-          `got ${describeValue(group)}.`,
-      )
-    }
+    checkProcessGroup(group)
     this.#guardedGroup = group
-    this.#heart?.witness?.guard(group)
+    this.#heart?.guard(group)
   }
 
   // ---- settings and status ----
@@ -579,14 +579,13 @@ export class Tenure {
 
   /**
    * Becomes a candidate, unless it is not `eligible`. Resolves when the heartbeat runs, not when
-   * this instance leads. A store that cannot be reached is no error here: it is logged, and tried
-   * again.
+   * this instance leads; and when a `stop()` that is called meanwhile has its way. A store that cannot
+   * be reached is no error here: it is logged, and tried again. One that failed may be called again.
    *
    * @throws TenureError if waiting would not help, such as for a store module that is missing
    */
   start(): Promise<void> {
-    this.#starting ??= this.#start()
-    return this.#starting
+    return this.#startStop.start((stopCalled) => this.#start(stopCalled))
   }
 
   /**
@@ -594,21 +593,24 @@ export class Tenure {
    * released, and nothing of this Tenure is left: no thread, timer or handle. Work that outlasts
    * even its abort keeps the lease from being released; then it expires, or the process ends.
    *
-   * Calling it again, or without `start()`, is fine. Of a term that ends already, because it was
+   * It takes no longer than `drain`, `stopGrace` and three attempts together. Calling it again, or
+   * without `start()`, is fine; a `start()` that is called meanwhile starts after it. Of a term that ends already, because it was
    * resigned, what runs may end within the shorter of the two drains.
    */
   stop(options: { drain?: Duration } = {}): Promise<void> {
     checkKeys(options, 'options', ['drain'])
     const drainMs = durationOr(this.settings.drainMs, options.drain, 'drain')
-    this.#stopping ??= this.#stop(drainMs).finally(() => (this.#stopping = undefined))
-    return this.#stopping
+    return this.#startStop.stop(() => this.#stop(drainMs))
   }
 
-  async #start(): Promise<void> {
-    await this.#stopping
-    await this.#lastHeart
+  async #start(stopCalled: Promise<void>): Promise<void> {
+    let isStopCalled = false
+    const stopped = stopCalled.then(() => void (isStopCalled = true))
+    // The last term could not be drained, and has not ended yet.
+    this.#heart?.keepAlive(true)
+    await Promise.race([this.#lastHeart, stopped])
+    if (isStopCalled) return this.#heart?.keepAlive(false)
     this.#ready = Promise.withResolvers()
-    this.#undrained = Promise.withResolvers()
     const uncount = countInstance(this.#fixed, this.#log)
     if (!this.#warned) warnOfUnknownApplication(this.#fixed, this.#log)
     this.#warned = true
@@ -625,32 +627,33 @@ export class Tenure {
       // Timers of a machine that was suspended are late by that: its first pulse notices.
       onPulse: () => this.#leadership.look(),
       restarting: (error, retryMs) => {
-        const { code, message } = error
+        const { error: code, message } = error
         this.#log.write('heart_died', { error: code, message, retryMs })
         this.#fault = { sinceMs: this.#clock.wallMs(), error: code, message }
         this.#ledger?.heartDied()
         this.#leadership.look()
       },
       log: (event, fields) => this.#log.write(event, fields),
+      tellDefect: this.#tellDefect,
     })
     this.#heart = heart
     this.#ledger = new LedgerClient((command) => heart.send(command))
-    heart.start()
-    heart.witness?.guard(this.#guardedGroup)
-    try {
-      await this.#ready.promise
-    } catch (error) {
-      await heart.stop(() => 0)
-      uncount()
-      this.#heart = undefined
-      this.#starting = undefined
-      throw error
-    }
     this.#lastHeart = heart.over.then(() => {
       uncount()
       this.#ledger?.close()
       this.#heart = undefined
+      this.#lastHeart = undefined
     })
+    heart.start()
+    heart.guard(this.#guardedGroup)
+    try {
+      await Promise.race([this.#ready.promise, stopped])
+    } catch (error) {
+      await heart.stop(() => 0)
+      await this.#lastHeart
+      throw error
+    }
+    if (isStopCalled) return
     this.#startedAtMs = this.#clock.wallMs()
     this.registerHeartbeat()
   }
@@ -678,14 +681,14 @@ export class Tenure {
       newTrial: () =>
         this.#startFailures.trialOf(
           term.fencingToken,
-          () => term.leads && this.#stopping === undefined,
+          () => term.leads && !this.#startStop.isStopping,
         ),
       onFault: (error, retryMs) => this.#ledgerFailed(error, retryMs),
     })
   }
 
   #ledgerFailed(error: unknown, retryMs: number): void {
-    const { code, message } = recordOfError(error)
+    const { error: code, message } = recordOfError(error)
     this.#log.write('ledger_failed', { error: code, retryMs, message })
   }
 
@@ -699,27 +702,26 @@ export class Tenure {
   }
 
   async #stop(drainMs: number): Promise<void> {
-    await this.#starting?.catch(() => {})
     for (const end of this.#whileLeaderEnds) end()
     this.#whileLeaderEnds.clear()
+    const endMs = this.#clock.monotonicMs() + this.#leadership.stopPatienceMs(drainMs)
     const heart = this.#heart
     if (heart !== undefined) {
       this.#leadership.drainMs = drainMs
-      const stopped = heart.stop(() => {
-        const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.settings
-        // An undrained term lasts until its hard fence, which is less than a ttl away: the one that
-        // was in force when it was renewed.
-        const lastsMs = Math.max(ttlMs, this.term?.remainingMs ?? 0)
-        return drainMs + stopGraceMs + lastsMs + 2 * attemptTimeoutMs
-      })
-      const undrained = this.#undrained.promise.then(() => heart.keepAlive(false))
+      const stopped = heart.stop(() => this.#leadership.stopPatienceMs(drainMs))
+      const undrained = this.#leadership.whenUndrained().then(() => heart.keepAlive(false))
       await Promise.race([stopped.then(() => this.#leadership.abandon()), undrained])
     }
-    await this.#reader.close()
-    await this.#storedSchedules.close()
+    await this.#closeConnections(endMs)
     this.#startedAtMs = undefined
     this.#fault = undefined
-    this.#starting = undefined
+  }
+
+  /** Closes what looks at the store from outside; one that does not answer is not waited for. */
+  async #closeConnections(endMs: number): Promise<void> {
+    const closings = [this.#reader.close(), this.#storedSchedules.close()]
+    const closed = Promise.allSettled(closings).then(() => {})
+    await new Patience(this.#clock, Math.max(0, endMs - this.#clock.monotonicMs())).awaits(closed)
   }
 
   #hear(report: Report): void {
@@ -729,7 +731,7 @@ export class Tenure {
         this.#fault = undefined
         return this.#ready.resolve()
       case 'died':
-        return this.#ready.reject(errorOfRecord(report.error))
+        return this.#ready.reject(deathOf(report.error))
       case 'acquired': {
         const cell = this.#heart?.cell
         return cell && this.#leadership.acquired(cell, report)

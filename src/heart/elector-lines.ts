@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts'
+import { codeOf, messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ElectorEvent } from '../lease/elector-port.ts'
 import type { Fault } from './messages.ts'
@@ -94,7 +94,5 @@ function lineOfHeartbeat(
 
 /** An error in the two fields that a line has of it. */
 export function faultOf(error: unknown): Fault {
-  const code: unknown = (error as { code?: unknown } | undefined)?.code
-  const name = error instanceof Error ? error.name : typeof error
-  return { error: typeof code === 'string' ? code : name, message: messageOf(error) }
+  return { error: codeOf(error), message: messageOf(error) }
 }

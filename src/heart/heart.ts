@@ -1,5 +1,6 @@
 import type { Timer } from '../clock.ts'
 import { newCorrelationId, withCorrelationId } from '../correlation.ts'
+import { detached } from '../defects.ts'
 import { formatDuration } from '../duration.ts'
 import { TenureError } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
@@ -13,7 +14,13 @@ import { LedgerDesk } from './ledger-desk.ts'
 import { LineBuffer } from './line-buffer.ts'
 import { JobsComparison, type JobsDifference } from './jobs-comparison.ts'
 import { checkCommand } from './message-checks.ts'
-import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
+import {
+  recordOfError,
+  type Command,
+  type Environment,
+  type HeartConfig,
+  type Report,
+} from './messages.ts'
 import { OtherApplication } from './other-application.ts'
 import { StallGate, stallTickMs } from './stall-gate.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -53,6 +60,7 @@ export class Heart {
   #storeFails = false
   #holder: string | undefined
   #over = false
+  readonly #closed = Promise.withResolvers<void>()
 
   constructor(parts: HeartParts) {
     this.#parts = parts
@@ -93,13 +101,24 @@ export class Heart {
     })
   }
 
-  /** Opens the store and becomes a candidate. Never rejects: what fails is reported. */
+  /** Resolves when the heart is over, and its store is closed or has had its time for that. */
+  get closed(): Promise<void> {
+    return this.#closed.promise
+  }
+
+  /**
+   * Opens the store and the ledger, so that what a leader will need is loaded from here on, and
+   * becomes a candidate. Never rejects: what fails is reported.
+   */
   async start(): Promise<void> {
     try {
+      const ledger = this.#openLedger()
       const store = await this.#parts.openStore(this.#parts.config.store)
-      if (this.#over) return void store.close()
+      if (this.#over) return void closeQuietly(store)
       this.#store = store
       checkTtlOfStore(this.#settings.current.ttlMs, store.ttlMsMin)
+      await ledger
+      if (this.#over) return
       this.#parts.report({ kind: 'ready', ttlMsMin: store.ttlMsMin })
     } catch (error) {
       return this.#die(error)
@@ -118,6 +137,15 @@ export class Heart {
       if (this.#parts.watchesMainThread) this.#watchMainThread()
       this.#elector.start()
     })
+  }
+
+  /** Opens the ledger; who leads is not to hang on one of somebody's own that takes its time. */
+  async #openLedger(): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const { attemptTimeoutMs } = this.#settings.current
+    const timer = this.#parts.clock.setTimer(attemptTimeoutMs, resolve)
+    await Promise.race([this.#ledger.open(), late])
+    timer.cancel()
   }
 
   command(command: Command): void {
@@ -150,6 +178,8 @@ export class Heart {
           return this.#ledger.call(command.id, command.call)
         case 'lines-logged':
           return this.#lines.logged()
+        case 'environment':
+          return replaceAll(this.#parts.environment, command.variables)
       }
     })
   }
@@ -179,7 +209,7 @@ export class Heart {
   }
 
   #attempt(attempt: Attempt): void {
-    const call = (): void => void this.#call(attempt)
+    const call = (): void => detached(this.#call(attempt), (error) => this.#die(error))
     if (attempt.verb === 'renew') withCorrelationId(attempt.correlationId, call)
     else call()
   }
@@ -375,15 +405,45 @@ export class Heart {
   }
 
   #close(): void {
+    if (this.#over) return
     this.#over = true
     this.#witness.open(undefined)
     this.#wakeTimer?.cancel()
     this.#gateTimer?.cancel()
     this.#lookTimer?.cancel()
-    this.#unwatch?.()
     for (const controller of this.#controllers.values()) controller.abort(abandonedError())
-    this.#ledger.close()
-    this.#store?.close().catch(() => {})
+    void this.#closeStores().then(() => this.#closed.resolve())
+  }
+
+  /** Waits no longer than for an attempt; what a store of somebody's own throws ends nothing. */
+  async #closeStores(): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const { attemptTimeoutMs } = this.#settings.current
+    const timer = this.#parts.clock.setTimer(attemptTimeoutMs, resolve)
+    try {
+      this.#unwatch?.()
+    } catch {
+      // The store is closed all the same.
+    }
+    await Promise.race([Promise.all([this.#ledger.close(), closeQuietly(this.#store)]), late])
+    timer.cancel()
+  }
+}
+
+/** Closes a store; one of somebody's own may throw instead of rejecting. Never rejects. */
+async function closeQuietly(store: LeaseStore | undefined): Promise<void> {
+  try {
+    await store?.close()
+  } catch {
+    // Nothing more is wanted of it.
+  }
+}
+
+/** Gives an environment these variables, and no others. */
+function replaceAll(environment: Record<string, string | undefined>, by: Environment): void {
+  for (const name of Object.keys(environment)) if (!(name in by)) delete environment[name]
+  for (const [name, value] of Object.entries(by)) {
+    if (environment[name] !== value) environment[name] = value
   }
 }
 

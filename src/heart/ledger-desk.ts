@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { formatDuration } from '../duration.ts'
-import { TenureError } from '../errors.ts'
+import { describeValue, TenureError } from '../errors.ts'
+import { invariant } from '../invariant.ts'
 import type {
   AbandonReply,
   AbandonRequest,
@@ -67,18 +68,29 @@ export class LedgerDesk {
     this.#parts = parts
   }
 
+  /** Loads what the calls need; what fails is tried again with the first of them. */
+  async open(): Promise<void> {
+    await this.#opened().catch(() => {})
+  }
+
   /** Makes a call, and answers it; connects if that is necessary. */
   call(id: number, call: LedgerCall): void {
     void this.#answer(call).then((answer) => {
-      if (!this.#closed) this.#parts.answer(id, answer)
+      if (this.#closed) return
+      try {
+        this.#parts.answer(id, answer)
+      } catch (error) {
+        // What a store of somebody's own has replied cannot cross to another thread.
+        this.#parts.answer(id, { kind: 'failed', error: recordOfError(error) })
+      }
     })
   }
 
-  /** Ends everything; what is under way is not answered. */
-  close(): void {
+  /** Ends everything; what is under way is not answered. Never rejects. */
+  async close(): Promise<void> {
     this.#closed = true
     for (const controller of this.#controllers) controller.abort(closedError())
-    this.#ledger?.then((ledger) => ledger?.close()).catch(() => {})
+    await this.#ledger?.then((ledger) => ledger?.close()).catch(() => {})
   }
 
   async #answer(call: LedgerCall): Promise<LedgerAnswer> {
@@ -91,6 +103,7 @@ export class LedgerDesk {
     )
     try {
       const reply = await this.#make(call, controller.signal)
+      if (reply !== undefined) checkReply(call, reply)
       return reply === undefined ? { kind: 'absent' } : { kind: 'replied', reply }
     } catch (error) {
       return { kind: 'failed', error: recordOfError(error) }
@@ -104,11 +117,7 @@ export class LedgerDesk {
     { verb, request }: LedgerCall,
     signal: AbortSignal,
   ): Promise<LedgerReply | undefined> {
-    this.#ledger ??= this.#parts.open().catch((error: unknown) => {
-      this.#ledger = undefined
-      throw error
-    })
-    const ledger = await this.#ledger
+    const ledger = await this.#opened()
     if (ledger === undefined) return undefined
     switch (verb) {
       case 'register':
@@ -125,6 +134,40 @@ export class LedgerDesk {
         return ledger.readSchedules(request, signal)
     }
   }
+
+  #opened(): Promise<LedgerStore | undefined> {
+    this.#ledger ??= this.#parts.open().catch((error: unknown) => {
+      this.#ledger = undefined
+      throw error
+    })
+    return this.#ledger
+  }
+}
+
+/** The lists that an answer has. */
+const lists: Readonly<Record<LedgerCall['verb'], readonly string[]>> = {
+  register: ['jobs'],
+  abandon: ['abandoned', 'owed'],
+  claim: ['outcomes'],
+  record: ['ends', 'skips'],
+  prune: [],
+  'read schedules': ['changes'],
+}
+
+/** Throws if that is no reply: a store of somebody's own may give anything. */
+function checkReply({ verb, request }: LedgerCall, reply: LedgerReply): void {
+  const { kind, ...fields } = reply as { kind: unknown } & Readonly<Record<string, unknown>>
+  if (kind === 'superseded') return
+  const areLists = lists[verb].every((name) => {
+    const list = fields[name]
+    return Array.isArray(list) && list.every((item) => typeof item === 'object' && item !== null)
+  })
+  const { outcomes } = fields
+  const answersAll = verb !== 'claim' || Object(outcomes).length === request.claims.length
+  invariant(
+    kind === 'answered' && areLists && answersAll,
+    `a ledger answers a call to ${verb} with what its types say; got ${describeValue(reply)}`,
+  )
 }
 
 function timeoutError(verb: LedgerCall['verb'], afterMs: number): TenureError {

@@ -60,7 +60,8 @@ const isReason = isOneOf(reasons)
 const isLine = isObjectOf({ event: isOneOf(logEvents), timeMs: isNumber, fields: isObject })
 
 const isError = isObjectOf({
-  code: isOneOf(errorCodes),
+  code: orUndefined(isOneOf(errorCodes)),
+  error: isText,
   message: isText,
   stack: orUndefined(isText),
 })
@@ -84,6 +85,7 @@ const commands: Checks<Command> = {
     call: isObjectOf({ verb: isOneOf(verbs), request: isObject }),
   },
   'lines-logged': {},
+  environment: { variables: isObject },
 }
 
 const reports: Checks<Report> = {

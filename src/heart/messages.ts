@@ -1,4 +1,4 @@
-import { messageOf, TenureError, type ErrorCode } from '../errors.ts'
+import { codeOf, messageOf, ownCodeOf, stackOf, TenureError, type ErrorCode } from '../errors.ts'
 import type { LogLine } from '../events.ts'
 import type { FixedSettings, ReconfigurableOptions, ResolvedStore } from '../options.ts'
 import type { EndReason } from '../store/lease-store.ts'
@@ -16,6 +16,9 @@ export interface HeartConfig {
   /** The pipe to the witness, if there is one. */
   readonly witnessFd?: number | undefined
 }
+
+/** The variables of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** What the main thread tells the heart. */
 export type Command =
@@ -36,6 +39,8 @@ export type Command =
   | { readonly kind: 'ledger'; readonly id: number; readonly call: LedgerCall }
   /** The lines of the last `lines` report are logged: more may be sent. */
   | { readonly kind: 'lines-logged' }
+  /** The environment of the process from now on, of which a thread has a copy. */
+  | { readonly kind: 'environment'; readonly variables: Environment }
 
 /** What the heart tells the main thread. */
 export type Report =
@@ -77,21 +82,60 @@ export interface Fault {
 
 /** An error as it crosses threads: cloning an `Error` loses its code. */
 export interface ErrorRecord {
-  readonly code: ErrorCode
+  /** The code of a {@link TenureError}; `undefined` of an error of anybody else's. */
+  readonly code: ErrorCode | undefined
+  /** The code of anybody's error, or else its name. */
+  readonly error: string
   readonly message: string
   readonly stack: string | undefined
 }
 
-/** An error as a record; one without a code of ours has ended the heart. */
+/** An error as a record. Never throws, whatever was thrown. */
 export function recordOfError(error: unknown): ErrorRecord {
-  const code = error instanceof TenureError ? error.code : 'TENURE_ERR_HEART_DIED'
-  const stack = error instanceof Error ? error.stack : undefined
-  return { code, message: messageOf(error), stack }
+  return {
+    code: ownCodeOf(error),
+    error: codeOf(error),
+    message: messageOf(error),
+    stack: stackOf(error),
+  }
 }
 
 /** The error of a record, with the stack of the thread that it came from. */
-export function errorOfRecord({ code, message, stack }: ErrorRecord): TenureError {
-  const error = new TenureError(code, message)
+export function errorOfRecord(record: ErrorRecord): Error {
+  const { code, error: name, message, stack } = record
+  const error =
+    code === undefined
+      ? Object.assign(new Error(message), { code: name })
+      : new TenureError(code, message)
   if (stack !== undefined) error.stack = stack
   return error
+}
+
+/** The error of a heart that could not begin: anybody else's is the cause of one of ours. */
+export function deathOf(record: ErrorRecord): TenureError {
+  const cause = errorOfRecord(record)
+  if (cause instanceof TenureError) return cause
+  const message = `Expected the heartbeat to begin; it failed: ${record.message}`
+  return new TenureError('TENURE_ERR_HEART_DIED', message, { cause })
+}
+
+/**
+ * Marks what the two threads tell each other. Others post to the same port: Node.js with `--watch`,
+ * and what an application has loaded before.
+ */
+export interface Marked<Message> {
+  readonly tenure: Message
+}
+
+/** A message with its mark. */
+export function marked<Message>(message: Message): Marked<Message> {
+  return { tenure: message }
+}
+
+/** Calls `hear` with each marked message; others are not for us. */
+export function hearMarked(hear: (message: unknown) => void): (posted: unknown) => void {
+  return (posted) => {
+    if (typeof posted !== 'object' || posted === null || !Object.hasOwn(posted, 'tenure')) return
+    hear((posted as Marked<unknown>).tenure)
+  }
 }

@@ -1,18 +1,35 @@
-import { SHARE_ENV, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 
 import type { Clock, Timer } from '../clock.ts'
-import { messageOf, TenureError } from '../errors.ts'
+import { codeOf, messageOf, TenureError } from '../errors.ts'
+import type { ResolvedStore } from '../options.ts'
 import { Cell } from './cell.ts'
 import { entryUrl, faultOfEntry } from './entry.ts'
 import { Heart } from './heart.ts'
-import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
+import {
+  hearMarked,
+  marked,
+  recordOfError,
+  type Command,
+  type HeartConfig,
+  type Report,
+} from './messages.ts'
+import {
+  environmentForThread,
+  flagsForThread,
+  flagsOfProcess,
+  withoutRefused,
+} from './node-flags.ts'
 import { createSystemSurroundings, type Surroundings } from './surroundings.ts'
 import type { WorkerData } from './tenure-worker.ts'
+
+/** How long a heart that was ended may take to be gone; a disk may hold it up for ever. */
+export const killWaitMs = 250
 
 /** One heart that runs, as the main thread sees it, wherever it runs. */
 export interface RunningHeart {
   readonly cell: Cell
-  /** Resolves when nothing of it is left: its thread has ended. */
+  /** Resolves when nothing of it is left: its thread has ended. Never rejects. */
   readonly over: Promise<void>
   send(command: Command): void
   /** Whether it keeps the process alive. */
@@ -35,28 +52,23 @@ export const runHeart: RunHeart = (config, clock, hear) =>
 /** Starts a heart in a worker thread. However that ends, `hear` is told once. */
 function runInThread(config: HeartConfig, clock: Clock, hear: Hear): RunningHeart {
   const cell = new Cell(clock)
-  const workerData: WorkerData = { buffer: cell.buffer, config }
-  const url = entryUrl('tenure-worker')
-  const worker = new Worker(url, {
-    name: 'tenure-heart',
-    workerData,
-    // The settings are resolved at each firing, so that the heart needs the environment as it is.
-    env: SHARE_ENV,
-  })
+  const worker = startWorker({ buffer: cell.buffer, config }, config.store)
   let began = false
   let said = false
   const died = (how: string): void => {
     if (said) return
     said = true
-    const missing = began ? undefined : faultOfEntry(url, 'tenure/worker')
+    const missing = began ? undefined : faultOfEntry(workerUrl(), 'tenure/worker')
     const error = missing ?? new TenureError('TENURE_ERR_HEART_DIED', `The heart's thread ${how}.`)
     hear({ kind: 'died', error: recordOfError(error) })
   }
-  worker.on('message', (report: Report | null) => {
+  const onMessage = hearMarked((report) => {
     began = true
-    if (report?.kind === 'stopped' || report?.kind === 'died') said = true
+    const kind = (report as Report | null)?.kind
+    if (kind === 'stopped' || kind === 'died') said = true
     hear(report as Report)
   })
+  worker.on('message', onMessage)
   worker.on('error', (cause) => died(`has failed: ${messageOf(cause)}`))
   const over = new Promise<void>((resolve) => {
     worker.on('exit', (code) => {
@@ -67,14 +79,47 @@ function runInThread(config: HeartConfig, clock: Clock, hear: Hear): RunningHear
   return {
     cell,
     over,
-    send: (command) => worker.postMessage(command),
+    send: (command) => worker.postMessage(marked(command)),
     keepAlive: (keeps) => (keeps ? worker.ref() : worker.unref()),
     kill() {
       said = true
-      worker.removeAllListeners('message')
-      void worker.terminate()
+      worker.off('message', onMessage)
+      void worker.terminate().catch(() => {})
     },
   }
+}
+
+function workerUrl(): URL {
+  return entryUrl('tenure-worker')
+}
+
+/**
+ * Starts the thread with Tenure's code only: what the application has loaded before, and its
+ * `NODE_OPTIONS`, would run there as well, with its timers and its ports.
+ */
+function startWorker(workerData: WorkerData, store: ResolvedStore): Worker {
+  const env = environmentForThread()
+  let execArgv = flagsForThread(flagsOfProcess(), store)
+  for (;;) {
+    try {
+      return new Worker(workerUrl(), { name: 'tenure-heart', workerData, env, execArgv })
+    } catch (cause) {
+      // What a flag changes in a thread in one version of Node.js, it changes in all in another.
+      const accepted = withoutRefused(execArgv, cause)
+      if (accepted.length === execArgv.length) throw threadError(cause)
+      execArgv = accepted
+    }
+  }
+}
+
+function threadError(cause: unknown): TenureError {
+  const cure =
+    codeOf(cause) === 'ERR_ACCESS_DENIED'
+      ? 'With `--permission`, Node.js needs `--allow-worker` as well.'
+      : 'The process, its user or its container may be at its limit of threads, files or memory.'
+  const why = messageOf(cause).replace(/\.$/, '')
+  const message = `Expected a thread for the heartbeat; Node.js started none: ${why}. ${cure}`
+  return new TenureError('TENURE_ERR_THREAD', message, { cause })
 }
 
 /** Starts a heart in the main thread. */

@@ -10,7 +10,7 @@ import { openStore, type StoreConfig } from '../store/open-store.ts'
 /** What a heart has from the process and the machine around it. A simulator brings its own. */
 export interface Surroundings {
   readonly clock: Clock
-  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly environment: Record<string, string | undefined>
   readonly openStore: (config: StoreConfig) => Promise<LeaseStore>
   /** Opens the ledger beside the leases, on a connection of its own; `undefined`: there is none. */
   readonly openLedger: (config: StoreConfig) => Promise<LedgerStore | undefined>

@@ -3,6 +3,7 @@
 import { readSync } from 'node:fs'
 
 import { createSystemClock } from '../clock.ts'
+import { codeOf } from '../errors.ts'
 import type { ResolvedStore } from '../options.ts'
 import { openStore } from '../store/open-store.ts'
 import { hasEnded, releaseHeld } from './release.ts'
@@ -38,12 +39,15 @@ async function bearWitness(): Promise<void> {
   const store = await openStore(location)
   if (isWarm) await warmUp(location, lease)
   const testimony = new Testimony()
-  for (const line of lines) testimony.hear(line)
+  for (const line of lines) {
+    testimony.hear(line)
+    if (testimony.isOver) return
+  }
 
   const { group, held } = testimony
   // Beside a group that was being started, and may go on unseen, nobody else may lead yet.
   if (group === 'starting') return
-  if (group !== undefined) endGroup(group)
+  if (group !== undefined && !hasGroupEnded(group)) return
   if (held === undefined) return
   const clock = createSystemClock()
   // A store of somebody's own may ignore its signal, and never answer.
@@ -62,12 +66,15 @@ async function warmUp(location: ResolvedStore, lease: string): Promise<void> {
   await store.close()
 }
 
-function endGroup(group: number): void {
+/** Ends a process group; `false` if it may not, as of one that runs as another user. */
+function hasGroupEnded(group: number): boolean {
   try {
     process.kill(-group, 'SIGKILL')
-  } catch {
-    // It has ended by itself.
+    return true
+  } catch (error) {
+    return codeOf(error) === 'ESRCH'
   }
 }
 
-void bearWitness().then(() => process.exit())
+const end = (): void => process.exit()
+void bearWitness().then(end, end)

@@ -1,30 +1,27 @@
 import type { Clock, Timer } from '../clock.ts'
+import { shielded, type TellDefect } from '../defects.ts'
+import { codeOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ReconfigurableOptions } from '../options.ts'
 import type { Cell } from './cell.ts'
+import { exitsOf, type ExitingProcess, type OnExit } from './exits.ts'
 import { checkReport } from './message-checks.ts'
 import {
   recordOfError,
   type Command,
+  type Environment,
   type ErrorRecord,
   type HeartConfig,
   type Report,
 } from './messages.ts'
-import type { RunHeart, RunningHeart } from './running-heart.ts'
+import { environmentForThread } from './node-flags.ts'
+import { killWaitMs, type RunHeart, type RunningHeart } from './running-heart.ts'
 import { stallTickMs } from './stall-gate.ts'
+import type { GuardedGroup } from './witness-pipe.ts'
 import { Witness } from './witness.ts'
-
-/** How long an exit of the process may be held up until the lease is released. */
-export const exitWaitMs = 1_000
 
 /** A heart that died is started again after this time, doubled each time up to the second one. */
 const restartMs = { first: 100, longest: 5_000 }
-
-/** The process, as far as its end is heard of. */
-export interface ExitingProcess {
-  on(event: 'exit', listener: (code: number) => void): unknown
-  off(event: 'exit', listener: (code: number) => void): unknown
-}
 
 /** What a main side is made of. */
 export interface HeartThreadParts {
@@ -38,6 +35,7 @@ export interface HeartThreadParts {
   /** The heart has died with this error, and will be started again after so long. */
   readonly restarting: (error: ErrorRecord, retryMs: number) => void
   readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void
+  readonly tellDefect: TellDefect
 }
 
 /**
@@ -57,13 +55,16 @@ export class HeartThread {
   /** How long a stop may take, by the settings; asked for again when they change meanwhile. */
   #patienceMs: (() => number) | undefined
   #patienceMsMax = 0
+  #guarded: GuardedGroup | undefined
   #wasReady = false
   #restarts = 0
   #restartTimer: Timer | undefined
   #killTimer: Timer | undefined
   #pulseTimer: Timer | undefined
   readonly #over = Promise.withResolvers<void>()
-  readonly #onExit = (code: number): void => this.#exit(code)
+  readonly #onExit: OnExit = (code) => this.#exit(code)
+  /** The environment as the heart's thread has it. */
+  #environment: Environment = {}
 
   constructor(config: HeartConfig, parts: HeartThreadParts) {
     this.#config = config
@@ -76,11 +77,18 @@ export class HeartThread {
       store,
       clock: parts.clock,
       log: parts.log,
+      tellDefect: parts.tellDefect,
       changed: (fd) => {
         if (this.#hears) this.send({ kind: 'witness', fd })
         else if (fd === undefined) this.#witness?.letGo()
       },
     })
+  }
+
+  /** Has a process group end with this process, before its lease is released. */
+  guard(group: GuardedGroup | undefined): void {
+    this.#guarded = group
+    this.#witness?.guard(group)
   }
 
   /** The process that releases the lease when this one dies; `undefined` if there shall be none. */
@@ -99,10 +107,11 @@ export class HeartThread {
   }
 
   start(): void {
-    if (this.#config.fixed.host === 'thread') this.#parts.process.on('exit', this.#onExit)
-    this.#pulse()
+    const { process, clock } = this.#parts
+    if (this.#isThread) exitsOf(process, clock).add(this.#onExit)
     this.#witness?.start()
     this.#run()
+    this.#pulse()
   }
 
   /** Tells the heart something; `false` if it has died, and will never hear of it. */
@@ -131,9 +140,10 @@ export class HeartThread {
 
   /**
    * Stops the heart: a leader's term has to be drained meanwhile. Resolves when nothing of it is
-   * left; one that does not stop within `patienceMs` is ended without a word.
+   * left; one that does not stop within `patienceMs` is ended without a word, and is not waited for
+   * if even that takes long, because a disk hangs.
    *
-   * @param patienceMs by the settings in force: they may change while the heart stops
+   * @param patienceMs by what is known now: settings may change while the heart stops
    */
   async stop(patienceMs: () => number): Promise<void> {
     this.#stopping = true
@@ -143,13 +153,15 @@ export class HeartThread {
       heart.send({ kind: 'stop' })
       this.#patienceMs = patienceMs
       this.#askPatience()
-      this.#killLater(heart, this.#parts.clock.monotonicMs())
-      await heart.over
+      const ended = Promise.withResolvers<void>()
+      this.#killLater(heart, this.#parts.clock.monotonicMs(), ended.resolve)
+      await Promise.race([heart.over, ended.promise])
       this.#killTimer?.cancel()
     }
     await this.#witness?.stop()
     this.#pulseTimer?.cancel()
-    this.#parts.process.off('exit', this.#onExit)
+    const { process, clock } = this.#parts
+    exitsOf(process, clock).remove(this.#onExit)
     this.#over.resolve()
   }
 
@@ -158,21 +170,37 @@ export class HeartThread {
     this.#patienceMsMax = Math.max(this.#patienceMsMax, this.#patienceMs?.() ?? 0)
   }
 
-  #killLater(heart: RunningHeart, sinceMs: number): void {
+  #killLater(heart: RunningHeart, sinceMs: number, ended: () => void): void {
     const { clock } = this.#parts
     const leftMs = (): number => sinceMs + this.#patienceMsMax - clock.monotonicMs()
     this.#killTimer = clock.setTimer(leftMs(), () => {
-      if (leftMs() > 0) this.#killLater(heart, sinceMs)
-      else heart.kill()
+      this.#askPatience()
+      if (leftMs() > 0) return this.#killLater(heart, sinceMs, ended)
+      heart.kill()
+      this.#killTimer = clock.setTimer(killWaitMs, () => {
+        heart.keepAlive(false)
+        ended()
+      })
     })
+  }
+
+  get #isThread(): boolean {
+    return this.#config.fixed.host === 'thread'
   }
 
   #run(): void {
     const { clock, runHeart } = this.#parts
     const config = { ...this.#config, witnessFd: this.#witness?.fd }
-    const heart: RunningHeart = runHeart(config, clock, (report) => this.#hear(heart, report))
+    let heart: RunningHeart
+    try {
+      heart = runHeart(config, clock, (report) => this.#hear(heart, report))
+    } catch (error) {
+      // The system may have no thread left now, and have one later.
+      return this.#heard({ kind: 'died', error: recordOfError(error) })
+    }
     this.#heart = heart
     this.#hears = true
+    this.#environment = environmentForThread()
     heart.keepAlive(this.#keepsAlive)
   }
 
@@ -182,8 +210,11 @@ export class HeartThread {
       checkReport(report)
       this.#heard(report)
     } catch (error) {
-      heart.kill()
-      this.#heard({ kind: 'died', error: recordOfError(error) })
+      const died = (): void => {
+        heart.kill()
+        this.#heard({ kind: 'died', error: recordOfError(error) })
+      }
+      shielded(died, this.#parts.tellDefect)()
     }
   }
 
@@ -206,25 +237,56 @@ export class HeartThread {
   #died(error: ErrorRecord): void {
     if (this.#stopping) return
     const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, restartMs.longest)
-    this.#parts.restarting(error, retryMs)
+    this.#restartTimer?.cancel()
     this.#restartTimer = this.#parts.clock.setTimer(retryMs, () => this.#run())
+    this.#parts.restarting(error, retryMs)
   }
 
   #pulse(): void {
-    this.#heart?.cell.beat()
-    this.#parts.onPulse()
     const pulseMs = stallTickMs(this.#parts.stallLimitMs())
     this.#pulseTimer = this.#parts.clock.setTimer(pulseMs, () => this.#pulse())
+    this.#heart?.cell.beat()
+    this.#tellEnvironment()
+    this.#parts.onPulse()
+  }
+
+  /** The settings are resolved at each firing, by the environment as it is then. */
+  #tellEnvironment(): void {
+    if (!this.#isThread || !this.#hears) return
+    const variables = environmentForThread()
+    if (isSame(variables, this.#environment)) return
+    this.#environment = variables
+    this.send({ kind: 'environment', variables })
   }
 
   /**
    * The exit handshake: JavaScript still runs, though no event loop will turn again in this thread.
    * The heart has its own, and releases what it holds while this thread waits.
    */
-  #exit(code: number): void {
+  #exit(code: number): Cell | undefined {
     const heart = this.#heart
-    if (heart === undefined || !heart.cell.holding) return
+    if (heart === undefined || !heart.cell.holding) return undefined
+    // What outlives this process is ended by the witness, which then releases: or the lease expires.
+    if (this.#guarded !== undefined && groupMayLive(this.#guarded)) return undefined
     heart.send({ kind: 'exit', reason: code === 0 ? 'stopped' : 'crashed' })
-    heart.cell.waitForExited(exitWaitMs)
+    return heart.cell
+  }
+}
+
+function isSame(one: Environment, other: Environment): boolean {
+  const names = Object.keys(one)
+  return (
+    names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
+  )
+}
+
+/** Whether a process of the group may live. */
+function groupMayLive(group: GuardedGroup): boolean {
+  if (group === 'starting') return true
+  try {
+    process.kill(-group, 0)
+    return true
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH'
   }
 }

@@ -65,10 +65,15 @@ export function groupLine(group: GuardedGroup | undefined): string {
   return `group ${group === 'starting' ? '?' : group}`
 }
 
+/** The line that ends a witness: its process lives on without it. */
+export const quitLine = 'quit'
+
 /** What a witness has been told, line by line: each word counts until the next one of its kind. */
 export class Testimony {
   held: Held | undefined
   group: GuardedGroup | undefined
+  /** Its process needs it no more. */
+  isOver = false
 
   hear(line: string): void {
     // The rest is one word; one with a space in it is no word of ours.
@@ -76,6 +81,7 @@ export class Testimony {
     const word = line.slice((kind ?? '').length + 1)
     if (kind === 'held') this.held = decodeHeld(word)
     if (kind === 'group') this.group = decodeGroup(word)
+    if (line === quitLine) this.isOver = true
   }
 }
 

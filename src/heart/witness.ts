@@ -1,32 +1,49 @@
 import { spawn as spawnNow, type ChildProcess, type SpawnOptions } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
 
 import type { Clock, Timer } from '../clock.ts'
-import { messageOf } from '../errors.ts'
+import { shielded, type TellDefect } from '../defects.ts'
+import { codeOf, messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ResolvedStore } from '../options.ts'
 import { faultOfEntry, witnessUrl } from './entry.ts'
-import { flagsForWitness, flagsOfOptions } from './node-flags.ts'
-import { encode, groupLine, WitnessPipe, type GuardedGroup } from './witness-pipe.ts'
+import { flagsForWitness, flagsOfProcess, settledPath } from './node-flags.ts'
+import { encode, groupLine, quitLine, WitnessPipe, type GuardedGroup } from './witness-pipe.ts'
 
 /** One that ended is started again after this time, doubled each time up to the second one. */
-const restartMs = { first: 100, longest: 60_000 } as const
+const restartMs = { first: 100, longest: 60_000, longestWithout: 2_000 } as const
+
+/** How long it may take to end, if this process may not end it any more. */
+const stopWaitMs = 1_000
 
 /** Of the environment, what Node.js itself reads as it starts. The rest may hold secrets. */
-const namesForStart = [
-  'LD_LIBRARY_PATH',
-  'DYLD_LIBRARY_PATH',
+const listsForStart = ['LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SSL_CERT_DIR'] as const
+const pathsForStart = [
   'NODE_EXTRA_CA_CERTS',
   'NODE_ICU_DATA',
   'OPENSSL_CONF',
-  'SSL_CERT_DIR',
   'SSL_CERT_FILE',
 ] as const
 
 /** What the system may lack for a moment. */
-const passingCodes: ReadonlySet<unknown> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'])
+const passingCodes: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'])
+
+/** The descriptor by which a witness has its file, which may be deleted meanwhile, by a deploy say. */
+const scriptFd = 4
+
+/** Runs the file that is open there, as that of the path that is the first argument. */
+const runScript = `const fs = require('node:fs'), Module = require('node:module')
+const path = process.argv[1], text = Buffer.alloc(fs.fstatSync(${scriptFd}).size)
+fs.readSync(${scriptFd}, text, 0, text.length, 0)
+const script = new Module(path)
+script.filename = path
+script.paths = Module._nodeModulePaths(require('node:path').dirname(path))
+script._compile(text.toString(), path)`
+
+const runsScript = ['--input-type=commonjs', '-e', runScript, '--'] as const
 
 /**
  * What waits, with 2 MB instead of the 50 of Node.js: a shell that keeps the newest line of each
@@ -34,6 +51,9 @@ const passingCodes: ReadonlySet<unknown> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE'
  * run Node.js, again if that is killed. Its config comes on 3, its lines on stdin, and the command
  * as its arguments. A group of 1 would be all processes that there are; beside one that is not known,
  * because it was being started, nobody else may lead yet.
+ *
+ * Node.js needs a folder to begin in: that of the process may be deleted by then. It is told of the
+ * group as well, because a shell cannot tell one that has ended from one that it may not end.
  */
 export const witnessScript = `# Tenure's witness: when its parent process dies, it releases the lease that was held.
 trap '' HUP INT QUIT TERM USR1 USR2 TSTP
@@ -44,16 +64,18 @@ while read -r kind word; do
   case $kind in
     group) group=$word ;;
     held) held=$word ;;
+    quit) exit 0 ;;
   esac
 done
 case $group in
   '?') exit 0 ;;
-  '' | 1 | 0* | *[!0-9]*) ;;
-  *) kill -s KILL -- "-$group" ;;
+  '' | 1 | 0* | *[!0-9]*) group= ;;
+  *) kill -KILL "-$group" ;;
 esac
 [ -n "$held" ] || exit 0
+cd "$PWD" || cd /
 for try in 1 2 3; do
-  printf '%s\\nheld %s\\n' "$config" "$held" | "$@" && exit 0
+  printf '%s\n' "$config" \${group:+"group $group"} "held $held" | "$@" && exit 0
 done
 `
 
@@ -69,6 +91,7 @@ export interface WitnessParts {
    * {@link Witness.letGo} says that nobody writes to it any more.
    */
   readonly changed: (fd: number | undefined) => void
+  readonly tellDefect: TellDefect
   /** For tests. @default that of Node.js */
   readonly spawn?: (command: string, args: string[], options: SpawnOptions) => ChildProcess
 }
@@ -93,6 +116,8 @@ export class Witness {
   #restartTimer: Timer | undefined
   #stopping = false
   #absence: string | undefined
+  /** The file of the package that a witness runs, as long as it may have to be started. */
+  #script: number | undefined
 
   constructor(parts: WitnessParts) {
     this.#parts = parts
@@ -134,13 +159,22 @@ export class Witness {
 
   /** Ends it. To be called when the heart is over; resolves when nothing of it is left. */
   async stop(): Promise<void> {
+    const { clock } = this.#parts
     this.#stopping = true
     this.#restartTimer?.cancel()
-    // Not by the end of the pipe: what may still be held is this living process's own affair.
+    // Not by the end of the pipe: what may still be held is this living process's own affair. A
+    // process that has given up its rights since may not end it, but may ask it to end.
     this.#child?.ref()
+    this.#groups.tell(quitLine)
     this.#child?.kill('SIGKILL')
-    await this.#ended
+    const late = Promise.withResolvers<void>()
+    const timer = clock.setTimer(stopWaitMs, late.resolve)
+    await Promise.race([this.#ended, late.promise])
+    timer.cancel()
+    this.#child?.unref()
     this.#pipe?.destroy()
+    if (this.#script !== undefined) closeSync(this.#script)
+    this.#script = undefined
     this.#absence = 'It has been stopped.'
   }
 
@@ -173,7 +207,8 @@ export class Witness {
     } catch (error) {
       return this.#failed(error)
     }
-    const [pipe, , , configPipe] = child.stdio as unknown as (Socket | undefined)[]
+    // There are no streams where even the system had no file left for them.
+    const [pipe, , , configPipe] = (child.stdio ?? []) as unknown as (Socket | undefined)[]
     // Both may fail when it has ended, of which its own exit tells.
     for (const stream of [pipe, configPipe]) stream?.on('error', () => {}).unref()
     const fd = fdOf(pipe)
@@ -183,11 +218,13 @@ export class Witness {
         configPipe?.destroy()
         this.#failed(error)
       }
-      // Where it could be started it ends by itself, because it was never told a thing.
+      // If it could be started it ends by itself, because it was never told a thing.
       if (child.pid !== undefined) fail(new Error('Node.js does not tell the number of its pipe'))
-      else child.once('error', fail)
+      else child.once('error', shielded(fail, this.#parts.tellDefect))
       return
     }
+    // A signal that may not be sent is such an error, long after the start.
+    child.on('error', () => {})
     // Node.js would destroy it as soon as the child ends, while the heart may be about to write.
     child.stdin = null
     configPipe?.end(`${config}\n`, () => configPipe.destroy())
@@ -197,9 +234,10 @@ export class Witness {
     this.#absence = undefined
     this.#startedMs = this.#parts.clock.monotonicMs()
     this.#ended = new Promise((resolve) => {
+      const died = shielded(() => this.#died(), this.#parts.tellDefect)
       child.once('exit', () => {
         configPipe?.destroy()
-        this.#died()
+        died()
         resolve()
       })
     })
@@ -209,24 +247,22 @@ export class Witness {
 
   #spawnChild(): ChildProcess {
     const { mode, store, spawn = spawnNow } = this.#parts
-    const script = fileURLToPath(witnessUrl())
-    const node = [process.execPath, ...flagsForWitness(process.execArgv, store), script]
+    const path = fileURLToPath(witnessUrl())
+    const isOneFile = path.endsWith('.cjs')
+    if (isOneFile) this.#script ??= openSync(path, 'r')
+    const flags = flagsForWitness(flagsOfProcess(), store)
+    const node = [process.execPath, ...flags, ...(isOneFile ? runsScript : []), path]
     const [command = '', ...args] =
       mode === 'warm'
         ? [...node, 'wait']
         : ['/bin/sh', '-c', witnessScript, 'tenure-witness', ...node]
-    const { env } = process
-    const names = namesForStart.filter((name) => env[name] !== undefined)
-    const options = flagsForWitness(flagsOfOptions(env['NODE_OPTIONS'] ?? ''), store)
     return spawn(command, args, {
       // No output: whoever waits for the end of the application's must not wait for this one.
-      stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
+      stdio: ['pipe', 'ignore', 'ignore', 'pipe', this.#script ?? 'ignore'],
       // A session of its own: Ctrl-C and a terminal that is closed are not meant for it.
       detached: true,
-      env: {
-        ...Object.fromEntries(names.map((name) => [name, env[name]])),
-        NODE_OPTIONS: options.join(' '),
-      },
+      cwd: folderForStart(),
+      env: environmentForStart(),
     })
   }
 
@@ -249,22 +285,22 @@ export class Witness {
     const message =
       'The witness has ended before this process. Until it runs again, a lease is not released ' +
       'when this process is killed: it expires.'
-    log('witness_died', { message, retryMs: this.#spawnLater() })
+    log('witness_died', { message, retryMs: this.#spawnLater(restartMs.longest) })
   }
 
   /** Starts it again after a time that doubles, which it returns. */
-  #spawnLater(): number {
-    const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, restartMs.longest)
+  #spawnLater(longestMs: number): number {
+    const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, longestMs)
     this.#restartTimer = this.#parts.clock.setTimer(retryMs, () => this.#spawn())
     return retryMs
   }
 
   #failed(error: unknown): void {
     if (this.#stopping) return
-    const { code } = error as { code?: unknown }
+    const code = codeOf(error)
     const hint = code === 'ENOENT' ? " `witness: 'warm'` needs no shell." : ''
     this.#absent(`It cannot be started: ${messageOf(error)}.${hint}`)
-    if (passingCodes.has(code)) this.#spawnLater()
+    if (passingCodes.has(code)) this.#spawnLater(restartMs.longestWithout)
   }
 
   #absent(why: string): void {
@@ -276,6 +312,23 @@ export class Witness {
       '`witness: false` says that this is meant.'
     this.#parts.log('witness_absent', { message })
   }
+}
+
+/** The folder it begins in; `/` if that of this process has been deleted. */
+function folderForStart(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return '/'
+  }
+}
+
+function environmentForStart(): Record<string, string> {
+  const lists = listsForStart.map((name) => [name, process.env[name]] as const)
+  const paths = pathsForStart.map((name) => [name, settledPath(process.env[name] ?? '')] as const)
+  return Object.fromEntries(
+    [...lists, ...paths].filter((entry): entry is [(typeof entry)[0], string] => Boolean(entry[1])),
+  )
 }
 
 /** The number of a pipe's end, which Node.js has only on its handle. */

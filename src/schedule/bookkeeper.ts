@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { detached } from '../defects.ts'
 import { invariant } from '../invariant.ts'
 import {
   ledgerBatchMax,
@@ -174,18 +175,21 @@ export class Bookkeeper {
 
   #add(entry: Entry): void {
     this.#entries.push(entry)
-    if (!this.#writing) void this.#write()
+    if (!this.#writing) detached(this.#write(), (error) => this.#parts.onFault(error, 0))
   }
 
   async #write(): Promise<void> {
     this.#writing = true
     // In a turn of its own: what becomes due together is claimed together.
     await Promise.resolve()
-    while (this.#entries.length > 0) {
-      await this.#record(this.#take('skip'), this.#take('end'))
-      await this.#claim(this.#take('claim'))
+    try {
+      while (this.#entries.length > 0) {
+        await this.#record(this.#take('skip'), this.#take('end'))
+        await this.#claim(this.#take('claim'))
+      }
+    } finally {
+      this.#writing = false
     }
-    this.#writing = false
   }
 
   /** Takes the next entries of a kind, but for those that come after another kind of their job. */

@@ -1,4 +1,5 @@
 import { setLongTimer, type Timer } from '../clock.ts'
+import { defectsTo, detached } from '../defects.ts'
 import { newCorrelationId } from '../correlation.ts'
 import { TenureError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
@@ -220,7 +221,8 @@ export class Dispatcher {
     const how = { trigger: 'tick', scheduledForMs, attempt, data: job.data, correlationId } as const
     // Before it is claimed: another tick may be due meanwhile.
     if (attempt === 1) job.runs++
-    void this.#start(lane, job, term, { ...how, runId: newCorrelationId() }, follows)
+    const started = this.#start(lane, job, term, { ...how, runId: newCorrelationId() }, follows)
+    detached(started, defectsTo(this.#parts.log))
   }
 
   /** Starts a run that has its place, once it is claimed; `undefined` if it may not start. */

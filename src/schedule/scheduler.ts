@@ -1,5 +1,6 @@
 import { checkName } from '../check.ts'
 import type { Timer } from '../clock.ts'
+import { defectsTo, detached, type TellDefect } from '../defects.ts'
 import { correlationId, newCorrelationId } from '../correlation.ts'
 import { describeValue, TenureError } from '../errors.ts'
 import type { LedgerRun } from '../store/ledger-store.ts'
@@ -88,11 +89,13 @@ export class Scheduler {
   #owed: readonly LedgerRun[] = []
   /** Over when all jobs so far are entered in the ledger. */
   #entering: Promise<unknown> = Promise.resolve()
+  readonly #tellDefect: TellDefect
   #timer: Timer | undefined
   #pruneTimer: Timer | undefined
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts
+    this.#tellDefect = defectsTo(parts.log)
     this.#runner = new Runner(parts, (run, starts) => {
       const job = this.#jobs.get(run.jobId)
       if (job === undefined) return
@@ -158,6 +161,7 @@ export class Scheduler {
     this.#tookOver = true
     this.#parts.onNeed?.()
     this.#entering = this.#takeOver(this.#books)
+    detached(this.#entering, this.#tellDefect)
   }
 
   /** Begins a term with what the ledger says. */
@@ -205,10 +209,12 @@ export class Scheduler {
 
   #prune(books: Bookkeeper): void {
     const { keep, followedRevision = () => 0 } = this.#parts
-    void books.prune({ ...keep, forgetAgeMs, followedRevision: followedRevision() }).then(() => {
+    const pruned = books.prune({ ...keep, forgetAgeMs, followedRevision: followedRevision() })
+    const again = pruned.then(() => {
       if (this.#books !== books) return
       this.#pruneTimer = this.#parts.clock.setTimer(pruneEveryMs, () => this.#prune(books))
     })
+    detached(again, this.#tellDefect)
   }
 
   // ---- jobs ----
@@ -253,6 +259,7 @@ export class Scheduler {
     if (!this.#tookOver) return this.#needLedger()
     const entered = this.#enter(this.#books, unentered).then(() => this.#owe())
     this.#entering = Promise.all([this.#entering, entered])
+    detached(this.#entering, this.#tellDefect)
   }
 
   /**
@@ -301,7 +308,7 @@ export class Scheduler {
     // Scheduled again it is another job, which begins anew.
     const atMs = Math.round(this.#parts.clock.wallMs())
     const gone = { jobId: id, schedule: '(removed)', anchorMs: atMs, cursorMs: atMs }
-    if (job.ledger) void this.#books?.register([gone])
+    if (job.ledger) detached(this.#books?.register([gone]), this.#tellDefect)
   }
 
   #forget(job: Job): void {

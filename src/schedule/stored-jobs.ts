@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
+import { defectsTo, detached } from '../defects.ts'
 import { messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import {
@@ -86,7 +87,7 @@ export class StoredJobs {
   needed(): void {
     if (this.#follows || !this.#leads) return
     this.#follows = true
-    void this.#follow(++this.#readings)
+    this.#lookNow(++this.#readings)
   }
 
   /** It leads no more. */
@@ -102,7 +103,11 @@ export class StoredJobs {
   look(): void {
     if (this.#timer === undefined) return
     this.#timer.cancel()
-    void this.#follow(this.#readings)
+    this.#lookNow(this.#readings)
+  }
+
+  #lookNow(reading: number): void {
+    detached(this.#follow(reading), defectsTo(this.#parts.log))
   }
 
   async #follow(reading: number): Promise<void> {
@@ -123,7 +128,7 @@ export class StoredJobs {
       this.#apply(reply.changes)
       isWhole = reply.changes.length < changesMax
     }
-    this.#timer = clock.setTimer(everyMs, () => void this.#follow(reading))
+    this.#timer = clock.setTimer(everyMs, () => this.#lookNow(reading))
   }
 
   #apply(changes: readonly ScheduleChange[]): void {

@@ -85,7 +85,7 @@ export class TestTenure extends Tenure {
     provideMemory(name, memory)
     const fixed = { store: `memory:${name}`, host: 'main', witness: false } as const
     // What is tested by hand has to be due at the instants that it says.
-    super({ ...rest, ...fixed }, { ...systemParts(clock), random: () => 0 })
+    super({ ...rest, ...fixed }, { ...systemParts(clock), random: () => 0, tellDefect: rethrow })
     this.#clock = clock
     this.#memory = memory
     this.on('run:started', () => void this.#running++)
@@ -229,4 +229,9 @@ function readNow(now: unknown): number {
   const ms = now instanceof Date ? now.getTime() : Number.NaN
   if (!Number.isNaN(ms)) return ms
   throw new TenureError('TENURE_ERR_OPTION_TYPE', 'Expected `now` to be a valid Date.')
+}
+
+/** A defect of Tenure's fails the test that meets it. */
+function rethrow(error: unknown): never {
+  throw error
 }

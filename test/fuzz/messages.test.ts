@@ -73,7 +73,8 @@ const report: fc.Arbitrary<Report> = fc.oneof(
   fc.record({
     kind: constant('died'),
     error: fc.record({
-      code: fc.constantFrom(...keysOf(errorCodes)),
+      code: fc.option(fc.constantFrom(...keysOf(errorCodes)), { nil: undefined }),
+      error: fc.string(),
       message: fc.string(),
       stack: fc.option(fc.string(), { nil: undefined }),
     }),
@@ -176,6 +177,7 @@ class HeartBench {
       this.check()
     }
     assert.ok(this.isOver, 'it hangs')
+    await settle()
     assert.equal(this.clock.timers, 0)
   }
 }

@@ -60,6 +60,17 @@ describe('the heart', { concurrency: 3 }, () => {
       assert.equal(leader.hasExited, false)
     }))
 
+  test('hears only what is marked as its own, in both directions', () =>
+    withCluster({}, async (cluster) => {
+      const { options, set } = faultyStore(cluster)
+      const leader = await cluster.add({ ...options, foreign: true })
+      await leader.next('acquired')
+      set('foreign')
+      await leader.nextLine('scheduler_lock_heartbeat_updated', { after: 3 })
+      assert.deepEqual(leader.lines('heart_died'), [])
+      assert.deepEqual(leader.said('lost'), [])
+    }))
+
   test('is not held up by a store that answers neither a call nor its signal', () =>
     withCluster({}, async (cluster) => {
       const { options, set } = faultyStore(cluster)

@@ -176,6 +176,7 @@ describe('where there can be no witness, one line says so, and the heartbeat wor
       store: options.store ?? { scheme: 'sqlite', path: '/nowhere/tenure.db' },
       clock,
       log: (event, fields) => void lines.push({ event, fields }),
+      tellDefect: assert.ifError,
       changed(fd) {
         changes.push(fd)
         if (fd === undefined) witness.letGo()
@@ -257,6 +258,7 @@ describe('where there can be no witness, one line says so, and the heartbeat wor
       store: { scheme: 'sqlite', path: '/nowhere/tenure.db' },
       clock: new FakeClock(),
       log: () => {},
+      tellDefect: assert.ifError,
       changed: (fd) => void changes.push(fd),
     })
     atEnd(t, () => witness.stop())

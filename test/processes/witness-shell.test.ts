@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,10 +31,10 @@ class Waiting {
   readonly child: ChildProcess
   readonly ended: Promise<unknown>
 
-  constructor(t: TestContext, shell: readonly string[], command: readonly string[]) {
+  constructor(t: TestContext, shell: readonly string[], command: readonly string[], cwd?: string) {
     const [path = '', ...flags] = shell
     const args = [...flags, '-c', witnessScript, 'tenure-witness', ...command]
-    this.child = spawn(path, args, { stdio: ['pipe', 'ignore', 'ignore', 'pipe'] })
+    this.child = spawn(path, args, { stdio: ['pipe', 'ignore', 'ignore', 'pipe'], cwd })
     this.ended = once(this.child, 'exit')
     atEnd(t, () => endWitness(this.pid))
   }
@@ -134,6 +134,41 @@ for (const shell of shells) {
       waiting.tell('held it\ngroup ?\n')
       await waiting.end()
       assert.equal(written(), '')
+    })
+
+    test('ends without a word when it is told that its process needs it no more', async (t) => {
+      const { command, written } = recorder(t)
+      const waiting = new Waiting(t, shell, command)
+      waiting.config('c')
+      waiting.tell('held it\n')
+      waiting.tell('quit\n')
+      await waiting.ended
+      assert.equal(written(), '')
+    })
+
+    test('hands over which group it was to end, as one may be of a user that it may not end', async (t) => {
+      const { command, written } = recorder(t)
+      const waiting = new Waiting(t, shell, command)
+      waiting.config('c')
+      // Beyond the largest process id that Linux gives (proc(5), pid_max).
+      waiting.tell(`held it\ngroup ${2 ** 22 + 1}\n`)
+      await waiting.end()
+      assert.equal(written(), `c\ngroup ${2 ** 22 + 1}\nheld it\n`)
+    })
+
+    test('begins Node.js in a folder that is there, though its own was deleted', async (t) => {
+      const folder = folderOf(t)
+      const path = join(folder, 'written')
+      const command = ['/bin/sh', '-c', 'cat > /dev/null; cd .. && pwd > "$1"', 'recorder', path]
+      const gone = join(folder, 'gone')
+      mkdirSync(gone)
+      const waiting = new Waiting(t, shell, command, gone)
+      waiting.config('c')
+      waiting.tell('held it\n')
+      await until('it waits', () => !existsSync(`/proc/${waiting.pid}/fd/3`))
+      rmSync(gone, { recursive: true })
+      await waiting.end()
+      assert.equal(readFileSync(path, 'utf8'), '/\n')
     })
 
     test('ends the process group that it was told last, and none else', async (t) => {

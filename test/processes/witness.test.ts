@@ -4,7 +4,13 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
-import { shortSet, withCluster, type Cluster, type Instance } from '../support/cluster.ts'
+import {
+  shortSet,
+  threeSeconds,
+  withCluster,
+  type Cluster,
+  type Instance,
+} from '../support/cluster.ts'
 import { PostgresServer } from '../support/postgres-server.ts'
 import { missing } from '../support/programs.ts'
 import { onEachStore } from '../support/test-store.ts'
@@ -102,6 +108,41 @@ onEachStore((on) => {
         assert.equal(isRunning(pid), false)
         await assertReleased(cluster, candidate)
       }))
+
+    test('process.exit of a supervisor: the same, as what outlives it is ended first', () =>
+      withCluster({ ...longSet, on }, async (cluster) => {
+        const [leader, candidate] = await startTwo(cluster)
+        leader.send({ do: 'spawn', detached: true, guarded: true })
+        const { pid } = await leader.next('spawned')
+        leader.send({ do: 'exit' })
+        await candidate.next('acquired', { withinMs: beforeExpiryMs })
+        assert.equal(isRunning(pid), false)
+        await assertReleased(cluster, candidate)
+      }))
+
+    for (const [how, witness] of [
+      ['no witness', false],
+      ['a witness that was stopped', 'auto'],
+    ] as const) {
+      test(`process.exit of a supervisor with ${how}: its command lives on, and the lease expires`, () =>
+        withCluster({ ...threeSeconds, on, witness }, async (cluster) => {
+          const [leader, candidate] = await cluster.start(2)
+          assert.ok(leader && candidate)
+          leader.send({ do: 'spawn', detached: true, guarded: true })
+          const { pid } = await leader.next('spawned')
+          try {
+            if (leader.witness !== undefined) process.kill(leader.witness, 'SIGSTOP')
+            leader.send({ do: 'exit' })
+            await leader.exited
+            const exitedAtMs = nowMs()
+            const { atMs } = await candidate.next('acquired')
+            assert.ok(atMs - exitedAtMs > threeSeconds.ttl - threeSeconds.heartbeat - 1_000)
+            assert.ok(isRunning(pid))
+          } finally {
+            process.kill(pid, 'SIGKILL')
+          }
+        }))
+    }
 
     test('kill -9 of it and its witness at once: replaced after the ttl, and not before', () =>
       withCluster({ on }, async (cluster) => {

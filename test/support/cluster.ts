@@ -132,6 +132,8 @@ export interface InstanceOptions extends Partial<TenureOptions> {
   readonly jobs?: readonly IdleJob[]
   /** The names of handlers that say what they run. */
   readonly handlers?: readonly string[]
+  /** Posts to every thread what is no message of Tenure's. */
+  readonly foreign?: boolean
 }
 
 /** How a cluster is made: the options of its instances, and what they share. */

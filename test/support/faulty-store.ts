@@ -8,8 +8,9 @@ import { SqliteLeaseStore } from '../../src/store/sqlite/sqlite-store.ts'
 /**
  * - `throw`: an exception that nobody catches; `hang`: no answer, also not to the signal
  * - `stray`: tells the main thread what no heart says, as a worker of another version might
+ * - `foreign`: posts to it what is no message of Tenure's, as Node.js does with `--watch`
  */
-export type Fault = 'throw' | 'hang' | 'reject' | 'stray'
+export type Fault = 'throw' | 'hang' | 'reject' | 'stray' | 'foreign'
 
 export interface FaultyStoreOptions {
   readonly path: string
@@ -24,10 +25,16 @@ export function openLeaseStore({ path, faultPath }: FaultyStoreOptions): LeaseSt
     if (fault === 'reject') return Promise.reject(new Error('rejected by the store'))
     if (fault === 'stray') {
       const line = { event: 'of_a_later_version', timeMs: 0, fields: {} }
-      parentPort?.postMessage({ kind: 'lines', lines: [line] })
-      parentPort?.postMessage(null)
+      parentPort?.postMessage({ tenure: { kind: 'lines', lines: [line] } })
+      parentPort?.postMessage({ tenure: null })
     }
-    if (fault === undefined || fault === 'stray') return store.tryRenew(request, signal)
+    if (fault === 'foreign') {
+      for (const posted of [null, 'x', 1n, [], { kind: 'stopped' }, { 'watch:import': ['/x'] }]) {
+        parentPort?.postMessage(posted)
+      }
+    }
+    if (fault === undefined || fault === 'stray' || fault === 'foreign')
+      return store.tryRenew(request, signal)
     if (fault === 'throw') {
       setImmediate(() => {
         throw new Error('thrown by the store')

@@ -1,7 +1,9 @@
 // A process that takes part in a lease, commanded over IPC by test/support/cluster.ts.
 import { spawn } from 'node:child_process'
+import { subscribe } from 'node:diagnostics_channel'
 import { writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Worker } from 'node:worker_threads'
 
 import pg from 'pg'
 
@@ -108,8 +110,16 @@ const options = JSON.parse(process.argv[2] ?? '{}') as TenureOptions & {
   tick?: number
   jobs?: IdleJob[]
   handlers?: string[]
+  /** Posts to every thread what is no message of Tenure's. */
+  foreign?: boolean
 }
-const { tick, jobs = [], handlers = [], ...tenureOptions } = options
+const { tick, jobs = [], handlers = [], foreign, ...tenureOptions } = options
+if (foreign === true) {
+  subscribe('worker_threads', (message) => {
+    const { worker } = message as { worker: Worker }
+    for (const posted of [null, 'x', [], { kind: 'stop' }]) worker.postMessage(posted)
+  })
+}
 const line =
   (level: string) =>
   (fields: object, event: string): void => {

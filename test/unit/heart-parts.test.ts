@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { formatDuration } from '../../src/duration.ts'
-import { TenureError } from '../../src/errors.ts'
+import { describeValue, TenureError } from '../../src/errors.ts'
 import type { LogLine } from '../../src/events.ts'
+import { LedgerDesk, type LedgerAnswer } from '../../src/heart/ledger-desk.ts'
 import { LineBuffer, linesMax } from '../../src/heart/line-buffer.ts'
 import { errorOfRecord, recordOfError } from '../../src/heart/messages.ts'
 import { StallGate, stallTickMs } from '../../src/heart/stall-gate.ts'
 import { backoffMs } from '../../src/lease/backoff.ts'
+import { FakeClock } from '../../src/testing/fake-clock.ts'
 
 describe('the stall gate', () => {
   test('counts from the last sign of life, in ticks', () => {
@@ -73,7 +75,98 @@ test('an error keeps its code, its message and its stack when it crosses threads
   assert.equal(crossed.code, error.code)
   assert.equal(crossed.message, error.message)
   assert.equal(crossed.stack, error.stack)
-  assert.equal(recordOfError('thrown').code, 'TENURE_ERR_HEART_DIED')
+})
+
+test("anybody else's error keeps its own code when it crosses threads, or else its name", () => {
+  const full = Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' })
+  const crossed = errorOfRecord(structuredClone(recordOfError(full)))
+  assert.ok(!(crossed instanceof TenureError))
+  assert.equal((crossed as { code?: unknown }).code, 'SQLITE_FULL')
+  assert.equal(crossed.message, full.message)
+  assert.equal(recordOfError(new RangeError('no')).error, 'RangeError')
+  assert.equal(recordOfError('thrown').error, 'string')
+})
+
+/** What is made to be looked at by nobody. */
+const unprintable: readonly unknown[] = [
+  Object.create(null),
+  Symbol('x'),
+  Object.assign(new Error(), { message: Symbol('x'), code: Symbol('x') }),
+  new Proxy({}, { get: refuse, ownKeys: refuse, getPrototypeOf: refuse, has: refuse }),
+  new Proxy(new Error(), { get: refuse, getPrototypeOf: refuse }),
+  revoked(),
+  Object.defineProperties(new Error(), {
+    message: { get: refuse },
+    stack: { get: refuse },
+    code: { get: refuse },
+    name: { get: refuse },
+  }),
+  { toString: refuse, toJSON: refuse },
+]
+
+function refuse(): never {
+  throw new Error('looked at')
+}
+
+function revoked(): unknown {
+  const { proxy, revoke } = Proxy.revocable([], {})
+  revoke()
+  return proxy
+}
+
+test('whatever was thrown can be told, and crosses threads', () => {
+  for (const thrown of [...unprintable, null, undefined, 1n, () => {}]) {
+    const { error, message } = structuredClone(recordOfError(thrown))
+    assert.equal(typeof error, 'string')
+    assert.equal(typeof message, 'string')
+    assert.equal(typeof describeValue(thrown), 'string')
+    assert.ok(errorOfRecord(recordOfError(thrown)) instanceof Error)
+  }
+})
+
+describe("the calls of a ledger of somebody's own", () => {
+  /** What is answered to a claim, if the store replies this. */
+  function answered(reply: unknown): Promise<LedgerAnswer> {
+    return new Promise((resolve) => {
+      const desk = new LedgerDesk({
+        open: async () => ({ tryClaim: async () => reply, close: async () => {} }) as never,
+        clock: new FakeClock(),
+        timeoutMs: () => 1_000,
+        answer: (_id, answer) => resolve(answer),
+      })
+      desk.call(1, { verb: 'claim', request: { claims: [{}] } as never })
+    })
+  }
+
+  test('are answered only by what a ledger may reply', async () => {
+    const claimed = { kind: 'answered', outcomes: [{ kind: 'claimed' }] }
+    assert.deepEqual(await answered(claimed), { kind: 'replied', reply: claimed })
+    const superseded = { kind: 'superseded' }
+    assert.deepEqual(await answered(superseded), { kind: 'replied', reply: superseded })
+    for (const reply of [
+      null,
+      'x',
+      {},
+      { kind: 'answered' },
+      { kind: 'answered', outcomes: [] },
+      { kind: 'answered', outcomes: [null] },
+    ]) {
+      assert.equal((await answered(reply)).kind, 'failed')
+    }
+  })
+
+  test('that throw what cannot be printed have failed', async () => {
+    for (const thrown of unprintable) {
+      const desk = Promise.withResolvers<LedgerAnswer>()
+      new LedgerDesk({
+        open: () => Promise.reject(thrown),
+        clock: new FakeClock(),
+        timeoutMs: () => 1_000,
+        answer: (_id, answer) => desk.resolve(answer),
+      }).call(1, { verb: 'claim', request: { claims: [] } as never })
+      assert.equal((await desk.promise).kind, 'failed')
+    }
+  })
 })
 
 test('a back-off is never longer than its base at first, doubles, and has a longest', () => {

@@ -34,8 +34,8 @@ function leading(): Leading {
     log() {},
     onBegin() {},
     onSoftStop() {},
-    onUndrained() {},
     onEnd: (_term, reason) => reasons.push(reason),
+    tellDefect: assert.ifError,
   })
   const cell = new Cell(clock)
   const times = { ttlMs: 20_000, stopGraceMs: 2_000, safetyMarginMs: 1_000 }

@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 
 import fc from 'fast-check'
 
 import { Cell } from '../../src/heart/cell.ts'
 import { Heart } from '../../src/heart/heart.ts'
 import type { Report } from '../../src/heart/messages.ts'
-import { flagsForWitness, flagsOfOptions } from '../../src/heart/node-flags.ts'
+import {
+  flagsForThread,
+  flagsForWitness,
+  flagsOfOptions,
+  withoutRefused,
+} from '../../src/heart/node-flags.ts'
 import { hasEnded, releaseHeld, type ReleaseOutcome } from '../../src/heart/release.ts'
 import {
   decodeConfig,
@@ -413,15 +419,41 @@ describe("the flags of the witness's Node.js", () => {
 
   test("load the application's code before, where a store of one's own may need it", () => {
     const store = { module: 'my-store', options: undefined }
-    const flags = ['--import', 'tsx', '-r', './a', '--inspect']
-    assert.deepEqual(flagsForWitness(flags, store), flags.slice(0, -1))
+    const flags = ['--import', 'tsx', '--import=./b.mjs', '-r', './a', '--inspect']
+    const url = pathToFileURL(resolve('b.mjs')).href
+    const whole = ['--import', 'tsx', `--import=${url}`, '-r', resolve('a')]
+    assert.deepEqual(flagsForWitness(flags, store), whole)
+    assert.deepEqual(flagsForThread(flags, store), whole)
+    assert.deepEqual(flagsForThread(flags, sqlite), [])
+  })
+
+  test('of its thread are those of modules, of connections, of rights and of warnings, with their values', () => {
+    const kept = (
+      '-C development --conditions=x --no-warnings --disable-warning=X --tls-min-v1.3 ' +
+      '--experimental-transform-types --no-experimental-strip-types --dns-result-order ipv4first ' +
+      `--permission --allow-worker --allow-fs-read=/a,${resolve('b')}`
+    ).split(' ')
+    const given = kept.map((flag) => flag.replace(resolve('b'), './b'))
+    const dropped = ['--max-old-space-size=100', '--expose-gc', '--throw-deprecation']
+    const others = ['--unhandled-rejections=none', '-r', './a', '--title', 'x', '--require=./b']
+    assert.deepEqual(flagsForThread([...dropped, ...given, ...others], sqlite), kept)
+  })
+
+  test('that one version refuses a thread, with their values, are left out there', () => {
+    const error = Object.assign(
+      new Error('Initiated Worker with invalid execArgv flags: --use-system-ca, --tls-x=1'),
+      { code: 'ERR_WORKER_INVALID_EXEC_ARGV' },
+    )
+    const flags = ['--use-system-ca', '-C', 'x', '--tls-x=1']
+    assert.deepEqual(withoutRefused(flags, error), ['-C', 'x'])
+    assert.deepEqual(withoutRefused(flags, new Error('any other')), flags)
   })
 
   test('of NODE_OPTIONS are taken apart as Node.js does', () => {
     assert.deepEqual(flagsOfOptions('  --use-system-ca  --require "./a b\\" c.js" --x=1 '), [
       '--use-system-ca',
       '--require',
-      '"./a b\\" c.js"',
+      './a b" c.js',
       '--x=1',
     ])
     assert.deepEqual(flagsOfOptions(''), [])
