@@ -24,9 +24,9 @@ CREATE TABLE IF NOT EXISTS "tenure".tenure_lease (
   renewals bigint NOT NULL,
   renewed_ms double precision NOT NULL,
   resign_by text,
-  resign_cool_down_ms double precision
+  resign_cool_down_ms double precision,
+  jobs_hash text
 ) WITH (fillfactor = 50);
-ALTER TABLE "tenure".tenure_lease ADD COLUMN IF NOT EXISTS jobs_hash text;
 CREATE TABLE IF NOT EXISTS "tenure".tenure_term (
   lease text NOT NULL,
   token bigint NOT NULL,
@@ -62,7 +62,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION "tenure".tenure_try_acquire_2(
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_acquire_1(
   p_lease text, p_holder text, p_application text, p_label text, p_jobs_hash text,
   p_ttl_ms double precision, p_observed_token bigint, p_observed_renewals bigint,
   p_channel text, p_seen_ms double precision, p_since_ms double precision
@@ -116,7 +116,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION "tenure".tenure_try_renew_2(
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_renew_1(
   p_lease text, p_holder text, p_token bigint, p_ttl_ms double precision, p_jobs_hash text,
   p_channel text, p_seen_ms double precision, p_since_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$

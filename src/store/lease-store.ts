@@ -41,9 +41,9 @@ export interface LeaseRecord extends LeaseHolder {
   readonly resignRequest: ResignRequest | undefined
   /**
    * The hash over its jobs, as the holder has said with its last acquisition or renewal;
-   * `undefined` while it has none, or where the store does not keep it.
+   * `undefined` while it has none.
    */
-  readonly jobsHash?: string | undefined
+  readonly jobsHash: string | undefined
 }
 
 /** A term of the past or the present. Its times are for people: they come from a wall clock. */

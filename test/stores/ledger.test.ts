@@ -1,4 +1,4 @@
-// Ledgers beside leases: tables that are there already, older and newer Tenures, many processes.
+// Ledgers beside leases: tables that are there already, of a newer Tenure too, many processes.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
@@ -10,6 +10,7 @@ import type { AcquireRequest, LedgerStore } from '../../src/index.ts'
 import { ledgerBatchMax } from '../../src/store/ledger-store.ts'
 import { openLedger } from '../../src/store/open-ledger.ts'
 import { openStore, type StoreConfig } from '../../src/store/open-store.ts'
+import { schemaSql } from '../../src/store/postgres/schema.ts'
 import { parseStoreUrl } from '../../src/store-url.ts'
 import { PostgresServer } from '../support/postgres-server.ts'
 import { missing } from '../support/programs.ts'
@@ -51,11 +52,6 @@ const run = {
 /** Something of each of some jobs. */
 function numbered<Item>(count: number, make: (jobId: string) => Item): Item[] {
   return Array.from({ length: count }, (_, i) => make(`job-${i}`))
-}
-
-/** What stands in a file of this name among the tables of before. */
-function ofBefore(name: string): string {
-  return readFileSync(new URL(`before-ledger/${name}`, import.meta.url), 'utf8')
 }
 
 async function ledgerOf(t: TestContext, config: StoreConfig): Promise<LedgerStore> {
@@ -103,42 +99,6 @@ describe('a ledger in SQLite', () => {
     await race(t, store)
   })
 
-  test('a file of before gets its tables, and an older Tenure may go on using it', async (t) => {
-    const store = await createTestStore('SQLite')
-    t.after(store.end)
-    const database = new DatabaseSync(store.path, { timeout: 5_000 })
-    t.after(() => database.close())
-    database.exec(ofBefore('sqlite.sql'))
-    const known = database.prepare('SELECT name, sql FROM sqlite_schema').all()
-    const lease = await leaseOf(t, store.url)
-    assert.deepEqual(await lease.tryAcquire(request, patience()), { kind: 'acquired', token: 1 })
-    const ledger = await ledgerOf(t, parseStoreUrl(store.url))
-    assert.equal(await register(ledger), 'answered')
-    const renewal = { lease: 'scheduler', holder: 'a', token: 1, ttlMs: 20_000 }
-    assert.equal((await lease.tryRenew(renewal, patience())).kind, 'renewed')
-    // What an older Tenure looks at before it uses a file, and what it uses then, is as it was.
-    const version = database.prepare('SELECT max(version) AS version FROM tenure_schema').get()
-    assert.equal(version?.['version'], 1)
-    const now = database.prepare('SELECT name, sql FROM sqlite_schema').all()
-    const names = new Set(known.map(({ name }) => name))
-    // The hash over a leader's jobs is a column that may be left out, as an older Tenure does.
-    const withoutHash = (rows: typeof now): object[] =>
-      rows
-        .filter(({ name }) => names.has(name))
-        .map(({ name, sql }) => {
-          const text = typeof sql === 'string' ? sql.replace(', jobs_hash TEXT', '') : sql
-          return { name, sql: text }
-        })
-    assert.deepEqual(withoutHash(now), withoutHash(known))
-    assert.ok(now.some(({ name }) => name === 'tenure_run'))
-    await lease.tryRenew({ ...renewal, jobsHash: 'f00d' }, patience())
-    database.exec(`INSERT OR REPLACE INTO tenure_lease
-      (lease, holder, token, application, label, ttl_ms, renewals, clock, renewed_ms)
-      VALUES ('scheduler', 'old', 2, 'test', NULL, 1, 0, 'another', 0)`)
-    const { record } = await lease.read('scheduler', patience())
-    assert.deepEqual([record?.holder, record?.jobsHash], ['old', undefined])
-  })
-
   test('tables of a later ledger are left alone, and the lease goes on', async (t) => {
     const store = await createTestStore('SQLite')
     t.after(store.end)
@@ -184,13 +144,15 @@ describe('a ledger in PostgreSQL', { skip: missing('postgres') }, () => {
     await race(t, store)
   })
 
-  test('a role without rights goes on leading; the SQL file brings the ledger', async (t) => {
+  test('a role without rights uses the lease without the ledger; the SQL file brings it', async (t) => {
     const database = await server.createDatabase()
     await server.sql(`CREATE ROLE clerk LOGIN PASSWORD '${server.password}'`)
     await server.sql('REVOKE ALL ON SCHEMA public FROM PUBLIC', database)
     const install = (sql: string): Promise<unknown> =>
       server.sql(sql.replaceAll(':"role"', 'clerk'), database)
-    await install(ofBefore('postgres.sql'))
+    await install(`${schemaSql('tenure')}
+      GRANT USAGE ON SCHEMA tenure TO :"role";
+      GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tenure TO :"role"`)
     const url = server.url(database, { user: 'clerk' })
     const lease = await leaseOf(t, url)
     assert.deepEqual(await lease.tryAcquire(request, patience()), { kind: 'acquired', token: 1 })
@@ -206,23 +168,6 @@ describe('a ledger in PostgreSQL', { skip: missing('postgres') }, () => {
     await install(readFileSync(file, 'utf8'))
     await useAll(ledger)
     assert.equal((await lease.tryRenew(renewal, patience())).kind, 'renewed')
-    // With the file of before the hash over a leader's jobs is not kept; whoever is started now does.
-    const other = await leaseOf(t, url)
-    for (const [store, jobsHash] of [
-      [lease, undefined],
-      [other, 'f00d'],
-    ] as const) {
-      await store.tryRenew({ ...renewal, jobsHash: 'f00d' }, patience())
-      const { record } = await store.read('scheduler', patience())
-      assert.equal(record?.jobsHash, jobsHash)
-    }
-    // Neither has been changed that an older Tenure calls, nor the version that it looks at.
-    const [row] = await server.sql<{ version: number; old: boolean }>(
-      `SELECT (SELECT max(version) FROM tenure.tenure_schema) AS version,
-        to_regproc('tenure.tenure_try_acquire_1') IS NOT NULL AS old`,
-      database,
-    )
-    assert.deepEqual(row, { version: 1, old: true })
   })
 
   test('tables of a later ledger are left alone, and the lease goes on', async (t) => {

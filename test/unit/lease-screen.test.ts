@@ -24,6 +24,7 @@ const record: LeaseRecord = {
   ageMs: 1_200,
   remainingMs: 18_800,
   resignRequest: undefined,
+  jobsHash: undefined,
 }
 
 function termOf(token: number, fields: Partial<TermRecord> = {}): TermRecord {

@@ -61,8 +61,7 @@ export function ledgerNames(schema: string): LedgerNames {
  * - `tenure_schedule_revision`: the last revision of the stored jobs, which rises for ever. Whoever
  *   writes there locks its row until the commit, so that revisions are committed in their order.
  *
- * They have a version of their own. That of the leases says whether an older Tenure may use the
- * schema, and an older Tenure, which knows nothing of these tables, may.
+ * They have a version of their own: a later ledger is no reason to refuse the leases.
  *
  * Each verb is one function, and so one statement, as those of the leases are. It locks the row of
  * the lease's counter first: no acquisition comes between the comparison of the token and the

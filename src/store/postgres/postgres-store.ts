@@ -54,8 +54,6 @@ export class PostgresLeaseStore implements LeaseStore {
   readonly #installation: Installation
   readonly #clock: Clock
   readonly #serverClock = new ServerClock()
-  /** Whether there are the functions of an older Tenure only, and the role may create no others. */
-  #isBefore = false
 
   constructor(options: PostgresStoreOptions) {
     const { url, Client } = options
@@ -82,14 +80,9 @@ export class PostgresLeaseStore implements LeaseStore {
   async tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply> {
     const { lease, holder, application, label, jobsHash, ttlMs, observed } = request
     const who = [lease, holder, application, label, jobsHash]
-    const seen = [observed?.token, observed?.renewals]
-    const rest = [ttlMs, ...seen, this.#channelOf(lease)]
-    const before = {
-      name: this.#names.tryAcquireBefore,
-      values: [lease, holder, application, label, ...rest],
-    }
-    const values = [...who, ...rest]
-    const reply = await this.#call(this.#names.tryAcquire, values, signal, before)
+    const watched = [observed?.token, observed?.renewals]
+    const values = [...who, ttlMs, ...watched, this.#channelOf(lease)]
+    const reply = await this.#call(this.#names.tryAcquire, values, signal)
     if (reply.kind === 'acquired') return { kind: 'acquired', token: Number(reply.token) }
     invariant(reply.record !== undefined, 'who is refused is told by what record')
     return { kind: 'held', record: this.#recordOf(lease, reply.record, reply) }
@@ -97,10 +90,8 @@ export class PostgresLeaseStore implements LeaseStore {
 
   async tryRenew(request: RenewRequest, signal: AbortSignal): Promise<RenewReply> {
     const { lease, holder, token, ttlMs, jobsHash } = request
-    const [who, channel] = [[lease, holder, token, ttlMs], this.#channelOf(lease)]
-    const before = { name: this.#names.tryRenewBefore, values: [...who, channel] }
-    const values = [...who, jobsHash, channel]
-    const reply = await this.#call(this.#names.tryRenew, values, signal, before)
+    const values = [lease, holder, token, ttlMs, jobsHash, this.#channelOf(lease)]
+    const reply = await this.#call(this.#names.tryRenew, values, signal)
     const record = reply.record && this.#recordOf(lease, reply.record, reply)
     if (reply.kind === 'renewed') return { kind: 'renewed', resignRequest: record?.resignRequest }
     return { kind: 'refused', cause: reply.cause ?? 'missing', by: record }
@@ -175,44 +166,26 @@ export class PostgresLeaseStore implements LeaseStore {
     return this.#connection.close()
   }
 
-  /**
-   * Calls a function of the schema, which is created first where it is missing; where the role may
-   * not do that, the one that stood there `before`.
-   */
-  async #call(
-    name: string,
-    values: Values,
-    signal: AbortSignal,
-    before?: { readonly name: string; readonly values: Values },
-  ): Promise<Reply> {
+  /** Calls a function of the schema, which is created first if it is missing. */
+  async #call(name: string, values: Values, signal: AbortSignal): Promise<Reply> {
+    // These two decide about expiry, and compare the server's clock with what we have seen of it.
+    const comparesClocks = name === this.#names.tryAcquire || name === this.#names.tryRenew
     return this.#connection.run(async (client) => {
-      const call = (called: string, given: Values): Promise<Reply> => {
-        const seen = before && this.#serverClock.seen(this.#clock.monotonicMs())
-        const all = before ? [...given, seen?.seenMs, seen?.sinceMs] : given
+      const call = (): Promise<Reply> => {
+        const seen = this.#serverClock.seen(this.#clock.monotonicMs())
+        const all = comparesClocks ? [...values, seen?.seenMs, seen?.sinceMs] : values
         const places = all.map((_, index) => `$${index + 1}`)
-        return this.#ask(client, `SELECT ${called}(${places.join(', ')})::text AS reply`, all)
+        return this.#ask(client, `SELECT ${name}(${places.join(', ')})::text AS reply`, all)
       }
       try {
-        if (before && this.#isBefore) return await call(before.name, before.values)
-        return await call(name, values)
+        return await call()
       } catch (error) {
         if (!isMissingSchema(error)) throw error
         // Where nothing is, nothing is held.
         if (name === this.#names.tryRelease) return {}
       }
-      await checkVersion(client, this.#installation)
-      try {
-        await install(client, this.#installation)
-      } catch (error) {
-        if (before === undefined) throw error
-        const reply = await call(before.name, before.values).catch((fault: unknown) => {
-          throw isMissingSchema(fault) ? error : fault
-        })
-        this.#isBefore = true
-        return reply
-      }
-      this.#isBefore = false
-      return call(name, values)
+      await install(client, this.#installation)
+      return call()
     }, signal)
   }
 
@@ -275,8 +248,7 @@ interface LeaseRow {
   readonly renewed_ms: number
   readonly resign_by: string | null
   readonly resign_cool_down_ms: number | null
-  /** Not there in tables that an older Tenure has made, and that only were looked at since. */
-  readonly jobs_hash?: string | null
+  readonly jobs_hash: string | null
 }
 
 /** A row of `tenure_term`. */

@@ -3,13 +3,6 @@ import { termRecordsMax } from '../lease-store.ts'
 /** The version of the tables below; those of a later version are left alone. */
 export const schemaVersion = 1
 
-/**
- * The version of the functions that know of the hash over a leader's jobs. Those of the version
- * before, which do not, are left to an older Tenure, for which the column changes nothing, and to a
- * role that may not create anything.
- */
-const functionsVersion = 2
-
 /** The schema that the tables are in unless the store URL names another. */
 export const schemaDefault = 'tenure'
 
@@ -31,9 +24,6 @@ export interface SchemaNames {
   readonly begin: string
   readonly tryAcquire: string
   readonly tryRenew: string
-  /** The same as an older Tenure has made and calls them: without the hash over a leader's jobs. */
-  readonly tryAcquireBefore: string
-  readonly tryRenewBefore: string
   readonly tryRelease: string
   readonly tryRequestResign: string
   readonly tryNoteEnd: string
@@ -52,10 +42,8 @@ export function schemaNames(schema: string): SchemaNames {
     isExpired: name(`tenure_is_expired_${schemaVersion}`),
     kept: name(`tenure_kept_${schemaVersion}`),
     begin: name(`tenure_begin_${schemaVersion}`),
-    tryAcquire: name(`tenure_try_acquire_${functionsVersion}`),
-    tryRenew: name(`tenure_try_renew_${functionsVersion}`),
-    tryAcquireBefore: name(`tenure_try_acquire_${functionsVersion - 1}`),
-    tryRenewBefore: name(`tenure_try_renew_${functionsVersion - 1}`),
+    tryAcquire: name(`tenure_try_acquire_${schemaVersion}`),
+    tryRenew: name(`tenure_try_renew_${schemaVersion}`),
     tryRelease: name(`tenure_try_release_${schemaVersion}`),
     tryRequestResign: name(`tenure_try_request_resign_${schemaVersion}`),
     tryNoteEnd: name(`tenure_try_note_end_${schemaVersion}`),
@@ -107,9 +95,9 @@ CREATE TABLE IF NOT EXISTS ${lease} (
   renewals bigint NOT NULL,
   renewed_ms double precision NOT NULL,
   resign_by text,
-  resign_cool_down_ms double precision
+  resign_cool_down_ms double precision,
+  jobs_hash text
 ) WITH (fillfactor = 50);
-ALTER TABLE ${lease} ADD COLUMN IF NOT EXISTS jobs_hash text;
 CREATE TABLE IF NOT EXISTS ${term} (
   lease text NOT NULL,
   token bigint NOT NULL,

@@ -1,4 +1,4 @@
-import { hasTable, leaseSchema, versionedSchema, type Schema } from './schema.ts'
+import { leaseSchema, versionedSchema, type Schema } from './schema.ts'
 
 /** The version of the tables below; those of a later version are left alone. */
 const ledgerVersion = 1
@@ -12,8 +12,7 @@ const ledgerVersion = 1
  *   or not any more.
  * - `tenure_schedule_revision`: the last revision of the stored jobs. It rises for ever.
  *
- * They have a version of their own. That of the leases says whether an older Tenure may use the
- * file, and an older Tenure, which knows nothing of these tables, may.
+ * They have a version of their own: a later ledger is no reason to refuse the leases.
  */
 const tables = `
 CREATE TABLE IF NOT EXISTS tenure_ledger (version INTEGER NOT NULL) STRICT;
@@ -84,15 +83,9 @@ INSERT INTO tenure_ledger (version)
 
 const ownSchema = versionedSchema('tenure_ledger', ledgerVersion, tables)
 
-/**
- * The tables of the ledger, and those of the leases, whose counters it reads. The stored jobs came
- * later, and change nothing for an older Tenure.
- */
+/** The tables of the ledger, and those of the leases, whose counters it reads. */
 export const ledgerSchema: Schema = {
-  isThere: (database) =>
-    leaseSchema.isThere(database) &&
-    ownSchema.isThere(database) &&
-    hasTable(database, 'tenure_schedule_revision'),
+  isThere: (database) => leaseSchema.isThere(database) && ownSchema.isThere(database),
   create(database) {
     leaseSchema.create(database)
     ownSchema.create(database)

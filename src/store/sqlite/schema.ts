@@ -56,7 +56,7 @@ export interface Schema {
 }
 
 /** Whether a table of this name is there. */
-export function hasTable(database: DatabaseSync, name: string): boolean {
+function hasTable(database: DatabaseSync, name: string): boolean {
   const table = database
     .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
     .get(name)
@@ -83,22 +83,5 @@ export function versionedSchema(versionTable: string, version: number, sql: stri
   }
 }
 
-const versioned = versionedSchema('tenure_schema', schemaVersion, tables)
-
-/**
- * The tables of the leases. The hash over a leader's jobs is a column that came later. It changes
- * nothing for an older Tenure, which may go on using the file, so that the version stays.
- */
-export const leaseSchema: Schema = {
-  isThere: (database) => versioned.isThere(database) && !lacksJobsHash(database),
-  create(database) {
-    versioned.create(database)
-    if (lacksJobsHash(database)) database.exec('ALTER TABLE tenure_lease ADD COLUMN jobs_hash TEXT')
-  },
-}
-
-/** Whether the table is there without the column; one that somebody has removed lacks nothing. */
-function lacksJobsHash(database: DatabaseSync): boolean {
-  const columns = database.prepare("SELECT name FROM pragma_table_info('tenure_lease')").all()
-  return columns.length > 0 && !columns.some(({ name }) => name === 'jobs_hash')
-}
+/** The tables of the leases. */
+export const leaseSchema: Schema = versionedSchema('tenure_schema', schemaVersion, tables)
