@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'TENURE_ERR_STORE_UNREACHABLE'
   | 'TENURE_ERR_STORE_CLOSED'
   | 'TENURE_ERR_ATTEMPT_TIMEOUT'
+  | 'TENURE_ERR_TOKEN_LIMIT'
   | 'TENURE_ERR_HEART_DIED'
   | 'TENURE_ERR_FILE_MISSING'
   | 'TENURE_ERR_NOT_LEADER'
@@ -52,6 +53,7 @@ export const errorCodes: Readonly<Record<ErrorCode, string>> = {
   TENURE_ERR_STORE_UNREACHABLE: 'The store did not answer, or the connection to it broke.',
   TENURE_ERR_STORE_CLOSED: 'The store was closed before the call.',
   TENURE_ERR_ATTEMPT_TIMEOUT: 'One attempt on the store took longer than its timeout.',
+  TENURE_ERR_TOKEN_LIMIT: 'No higher fencing token can be granted for the lease.',
   TENURE_ERR_HEART_DIED: 'The thread that renews the lease ended unexpectedly; it is restarted.',
   TENURE_ERR_FILE_MISSING: 'A file of this package is not where it belongs, as in a bundle.',
   TENURE_ERR_NOT_LEADER: 'The call is possible on the leader only.',

@@ -119,6 +119,8 @@ export class Tenure {
   #undrained = Promise.withResolvers<void>()
   #ledger: LedgerClient | undefined
   readonly #jobsHash = new JobsHash()
+  /** The highest fencing token that the store has told: what is acquired next is above it. */
+  #knownToken: number | undefined
   readonly #storedSchedules: StoredSchedules
   readonly #storedJobs: StoredJobs
   #jobsTimer: Timer | undefined
@@ -602,6 +604,7 @@ export class Tenure {
       fixed: this.#fixed,
       options: this.#settings.options,
       jobsHash: this.#jobsHash.value,
+      knownToken: this.#knownToken,
     }
     const heart = new HeartThread(config, {
       ...this.#parts,
@@ -713,6 +716,9 @@ export class Tenure {
         this.#ttlMsMin = report.ttlMsMin
         this.#fault = undefined
         return this.#ready.resolve()
+      case 'token-known':
+        this.#knownToken = report.token
+        return
       case 'died':
         return this.#ready.reject(errorOfRecord(report.error))
       case 'acquired': {

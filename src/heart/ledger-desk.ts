@@ -50,6 +50,8 @@ export interface LedgerDeskParts {
   readonly clock: Clock
   /** How long a call may take before it is cancelled. */
   readonly timeoutMs: () => number
+  /** The ledger takes the token `by` for the last that was granted, and not that of the call. */
+  readonly superseded: (token: number, by: number) => void
   readonly answer: (id: number, answer: LedgerAnswer) => void
 }
 
@@ -91,6 +93,9 @@ export class LedgerDesk {
     )
     try {
       const reply = await this.#make(call, controller.signal)
+      if (reply?.kind === 'superseded' && 'token' in call.request && !this.#closed) {
+        this.#parts.superseded(call.request.token, reply.token)
+      }
       return reply === undefined ? { kind: 'absent' } : { kind: 'replied', reply }
     } catch (error) {
       return { kind: 'failed', error: recordOfError(error) }

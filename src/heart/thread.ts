@@ -192,6 +192,9 @@ export class HeartThread {
       this.#wasReady = true
       this.#restarts = 0
     }
+    if (report.kind === 'token-known') {
+      this.#config = { ...this.#config, knownToken: report.token }
+    }
     if (report.kind === 'witness-let-go') return this.#witness?.letGo()
     if (report.kind === 'died' || report.kind === 'stopped') {
       this.#hears = false

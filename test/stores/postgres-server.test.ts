@@ -60,7 +60,7 @@ describe('a PostgreSQL server', { skip: missing('postgres') }, () => {
     const heard: PushedRenewal[] = []
     const works = Promise.withResolvers<void>()
     candidate.watch('scheduler', {
-      works: works.resolve,
+      works: () => works.resolve(),
       failed: works.reject,
       changed: () => {},
       renewed: (renewal) => void heard.push(renewal),

@@ -92,6 +92,17 @@ async function createHarness(server: PostgresServer, port: number): Promise<Ledg
       const text = 'DELETE FROM tenure.tenure_lease WHERE lease = $1'
       await asAdministrator(server, database, (client) => client.query(text, [lease]))
     },
+    async setCounter(lease, token) {
+      await asAdministrator(server, database, async (client) => {
+        await client.query('DELETE FROM tenure.tenure_token WHERE lease = $1', [lease])
+        if (token === undefined) return
+        await client.query('INSERT INTO tenure.tenure_token VALUES ($1, $2)', [lease, token])
+      })
+    },
+    async deleteHistory(lease) {
+      const text = 'DELETE FROM tenure.tenure_term WHERE lease = $1'
+      await asAdministrator(server, database, (client) => client.query(text, [lease]))
+    },
     async restart() {
       await closeAll()
       await server.down('immediate')

@@ -326,6 +326,8 @@ async function runCase(name: string, breakTable: (table: LedgerTable) => void): 
     openLedger: async () => new MemoryLedgerStore(memory),
     expire: async (lease) => memory.table.expire(lease),
     deleteRecord: async (lease) => memory.table.deleteRecord(lease),
+    setCounter: async (lease, token) => memory.table.setCounter(lease, token),
+    deleteHistory: async (lease) => memory.table.deleteHistory(lease),
     restart: nothing,
     block: nothing,
     dropConnections: nothing,

@@ -27,7 +27,7 @@ export class Memory {
 
   constructor(clock: TableClock) {
     this.table = new LeaseTable(clock)
-    this.ledger = new LedgerTable((lease) => this.table.tokenOf(lease))
+    this.ledger = new LedgerTable((lease) => this.table.restoreCounter(lease))
   }
 
   /** Throws what a call is rejected with, of a client that may have been closed. */
