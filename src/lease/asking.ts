@@ -16,45 +16,50 @@ export interface SentAcquisition {
 export class Asking {
   /** The identity of this acquisition; `undefined`: there is none. */
   holder: string | undefined
-  #unknownUntilMs = -Infinity
-  #grantableUntilMs = -Infinity
+  /** Whether its last attempt has ended without a reply. */
+  #isUnanswered = false
+  /** When whatever it was granted has expired. */
+  #expiredMs = -Infinity
+  /** When no copy of its attempts can be granted any more. */
+  #overMs = -Infinity
 
   /** An attempt has ended without a reply. */
   failed({ sentMs, timeoutMs, ttlMs }: SentAcquisition): void {
-    this.#grantableUntilMs = sentMs + timeoutMs
-    // By then whatever it was granted has expired, also by a clock that is slow by 1 %.
-    this.#unknownUntilMs = sentMs + timeoutMs + ttlMs * 1.01
+    this.#isUnanswered = true
+    this.#overMs = sentMs + timeoutMs
+    // Also by a clock that is slow by 1 %.
+    this.#expiredMs = this.#overMs + ttlMs * 1.01
   }
 
   /** The store has answered: this holder holds nothing now. */
   refused(nowMs: number): void {
-    this.#unknownUntilMs = -Infinity
+    this.#isUnanswered = false
     this.lapse(nowMs)
   }
 
   /** The store has answered for good: it holds the lease, or never will. */
   over(): void {
-    this.#unknownUntilMs = -Infinity
-    this.#grantableUntilMs = -Infinity
+    this.#isUnanswered = false
+    this.#overMs = -Infinity
     this.lapse(0)
   }
 
-  /** Forgets the holder once nothing can have come of it, or come of it any more. */
+  /** Forgets the holder if the store has answered, and no late copy can be granted any more. */
   lapse(nowMs: number): void {
-    if (nowMs < this.#unknownUntilMs || nowMs < this.#grantableUntilMs) return
+    if (this.#isUnanswered || nowMs < this.#overMs) return
     this.holder = undefined
   }
 
-  /** Whether the lease may have been granted to this holder, without a word of that. */
+  /** Whether this holder may hold the lease now, without having been told. */
   isUnknown(nowMs: number): boolean {
-    return this.holder !== undefined && nowMs < this.#unknownUntilMs
+    return this.#isUnanswered && nowMs < this.#expiredMs
   }
 
   /** When there is something to find out; `undefined`: nothing. */
   askMs(nowMs: number): number | undefined {
     if (this.isUnknown(nowMs)) return nowMs
     // The store has answered while a late copy could still be granted: that shows when it cannot.
-    const isAnswered = this.holder !== undefined && this.#unknownUntilMs === -Infinity
-    return isAnswered ? Math.max(nowMs, this.#grantableUntilMs) : undefined
+    const isRefused = this.holder !== undefined && !this.#isUnanswered
+    return isRefused ? Math.max(nowMs, this.#overMs) : undefined
   }
 }

@@ -35,7 +35,7 @@ export class Candidacy {
   /** Without pushes a candidate looks once a heartbeat interval. */
   pushes: Pushes = 'none'
   /** The acquisition under way, with its retries. */
-  readonly asking = new Asking()
+  readonly asking: Asking = new Asking()
   readonly #random: () => number
   readonly #observation = new Observation()
   readonly #looks = new PushedLooks()
