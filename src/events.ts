@@ -115,7 +115,7 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
   },
   lease_acquired: {
     level: 'info',
-    fields: ['holder', 'token'],
+    fields: ['holder', 'token', 'wokenBy'],
     when: 'This instance leads from now on.',
   },
   lease_ending: {

@@ -35,8 +35,10 @@ export function linesOf(event: ElectorEvent, { application, holder }: Context): 
       const fields = { holder: event.holder, token, previousToken, message }
       return [{ event: 'lease_token_went_back', fields }]
     }
-    case 'acquired':
-      return [{ event: 'lease_acquired', fields: { holder: event.holder, token: event.token } }]
+    case 'acquired': {
+      const { token, wokenBy } = event
+      return [{ event: 'lease_acquired', fields: { holder: event.holder, token, wokenBy } }]
+    }
     case 'renewed':
     case 'renew-refused':
     case 'renew-failed':

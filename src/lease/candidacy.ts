@@ -10,6 +10,12 @@ export const pushJitterMsMax = 10
 /** Candidates that wait for the same expiry spread over this time, or a twentieth of the ttl. */
 const expiryJitterMsMax = 250
 
+/**
+ * Why a candidate asks for the lease when it does: it has just become one; a push; the lease should
+ * have expired; no renewal was heard of; its turn where no pushes come; or an attempt has failed.
+ */
+export type WokenBy = 'start' | 'push' | 'expiry' | 'silence' | 'interval' | 'retry'
+
 /** Which pushes come: none, those of changes, or those of renewals as well. */
 export type Pushes = 'none' | 'changes' | 'renewals'
 
@@ -46,6 +52,7 @@ export class Candidacy {
   #tooLow = 0
   /** Whether the waiting is for the expiry of another's lease, and not for anything else. */
   #waitsForExpiry = false
+  #wokenBy: WokenBy = 'start'
   #read: ReadRecord | undefined
   /** The last token that a push has told and no reply yet. */
   #heardToken: number | undefined
@@ -67,7 +74,7 @@ export class Candidacy {
   /** Waits anew, as after a term: a little at random, and for a cool-down if there is one. */
   begin(nowMs: number, coolDownMs: number): void {
     this.coolDown(nowMs, coolDownMs)
-    this.#wait(nowMs + this.#random() * pushJitterMsMax)
+    this.#wait(nowMs + this.#random() * pushJitterMsMax, 'start')
   }
 
   /** Is no candidate for this time. */
@@ -82,8 +89,14 @@ export class Candidacy {
 
   /** An acquisition is sent. */
   sent(nowMs: number, { heartbeatMs }: ElectorSettings): void {
+    if (this.#looks.dueMs < this.#notBeforeMs) this.#wokenBy = 'push'
     this.#looks.sent(nowMs, heartbeatMs)
     this.#heardToken = undefined
+  }
+
+  /** What has led to the last acquisition that was sent. */
+  get wokenBy(): WokenBy {
+    return this.#wokenBy
   }
 
   /** The store says that something changed. */
@@ -125,9 +138,11 @@ export class Candidacy {
     if (this.#heardToken !== undefined && this.#heardToken !== token) this.pushed(nowMs)
     this.#read = { token, ttlMs, renewsWithinMs: renewsWithinMs(record), spreadMs }
     const remainingMs = record.remainingMs ?? this.#observation.waitMs(nowMs)
-    const expiryMs = this.pushes === 'none' ? Math.min(remainingMs, heartbeatMs) : remainingMs
+    const polls = this.pushes === 'none' && heartbeatMs < remainingMs
+    const expiryMs = polls ? heartbeatMs : remainingMs
     const ageMs = record.ageMs ?? this.#observation.ageMs(nowMs)
     this.#waitForExpiry({ nowMs, expiryMs, ageMs }, this.#read)
+    if (polls) this.#wokenBy = 'interval'
   }
 
   /** The acquisition can never be granted any more; the next one is another holder's. */
@@ -165,12 +180,13 @@ export class Candidacy {
     this.#failures++
     const times = { baseMs: retryBackoffMs, maxMs: heartbeatMs }
     const retryMs = backoffMs(this.#failures, times, this.#random)
-    this.#wait(nowMs + retryMs)
+    this.#wait(nowMs + retryMs, 'retry')
     return retryMs
   }
 
-  #wait(notBeforeMs: number): void {
+  #wait(notBeforeMs: number, wokenBy: WokenBy): void {
     this.#notBeforeMs = notBeforeMs
+    this.#wokenBy = wokenBy
     this.#waitsForExpiry = false
   }
 
@@ -180,12 +196,15 @@ export class Candidacy {
     { ttlMs, renewsWithinMs, spreadMs }: ReadRecord,
   ): void {
     const jitterMs = this.#random() * Math.min(ttlMs / 20, expiryJitterMsMax)
-    let waitMs = expiryMs + 1 + jitterMs
+    const waitMs = expiryMs + 1 + jitterMs
     // Once only: the record of somebody who has been silent for longer is left to expire.
-    if (this.pushes === 'renewals' && renewsWithinMs !== undefined && ageMs < renewsWithinMs) {
-      waitMs = Math.min(waitMs, renewsWithinMs - ageMs + this.#random() * spreadMs)
-    }
-    this.#wait(nowMs + waitMs)
+    const hears = this.pushes === 'renewals' && renewsWithinMs !== undefined
+    const silenceMs =
+      hears && ageMs < renewsWithinMs
+        ? renewsWithinMs - ageMs + this.#random() * spreadMs
+        : Infinity
+    if (silenceMs < waitMs) this.#wait(nowMs + silenceMs, 'silence')
+    else this.#wait(nowMs + waitMs, 'expiry')
     this.#waitsForExpiry = true
   }
 }

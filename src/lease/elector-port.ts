@@ -11,6 +11,7 @@ import type {
   RenewReply,
   RenewRequest,
 } from '../store/lease-store.ts'
+import type { WokenBy } from './candidacy.ts'
 import type { TermTimes, TrustTimes } from './term.ts'
 
 /** What the elector needs to know of the options; asked for anew at each firing. */
@@ -63,7 +64,12 @@ export type ElectorEvent =
       readonly token: number
       readonly previousToken: number
     }
-  | { readonly kind: 'acquired'; readonly holder: string; readonly token: number }
+  | {
+      readonly kind: 'acquired'
+      readonly holder: string
+      readonly token: number
+      readonly wokenBy: WokenBy
+    }
   | {
       readonly kind: 'renewed'
       readonly correlationId: string

@@ -356,8 +356,8 @@ export class Elector {
     if (reply.kind === 'over') {
       const retryMs = this.#candidacy.over(this.#nowMs(), this.#port.settings())
       this.#withdrawn = false
-      const error = overError()
-      this.#port.report({ kind: 'acquire-failed', holder, failure: 'error', error, retryMs })
+      const failed = { failure: 'error', error: overError(), retryMs } as const
+      this.#port.report({ kind: 'acquire-failed', holder, ...failed })
       return this.#toWaiting()
     }
     this.#candidacy.granted()
@@ -388,7 +388,7 @@ export class Elector {
     if (holding.untilSoftStopMs(this.#port.clock) <= 0) return this.#giveBack('store-unreachable')
     this.#state = 'leading'
     this.#port.trust.open(token, holding.since, holding.times)
-    this.#port.report({ kind: 'acquired', holder, token })
+    this.#port.report({ kind: 'acquired', holder, token, wokenBy: this.#candidacy.wokenBy })
   }
 
   // ---- leader: leading ----
@@ -468,8 +468,7 @@ export class Elector {
       this.#port.report({ kind: 'resign-requested', token, by: wish.by })
       this.#beginEnding('resigned', { coolDownMs: wish.coolDownMs })
     } else if (holding.isSuperseded(attempt.sentAt.monotonicMs)) {
-      const by = holding.supersededBy?.token ?? 0
-      this.#port.report({ kind: 'superseded', token, by })
+      this.#port.report({ kind: 'superseded', token, by: holding.supersededBy?.token ?? 0 })
       const coolDownMs = this.#candidacy.tooLowMs(this.#port.settings())
       this.#beginEnding('resigned', { coolDownMs })
     } else if (holding.supersededBy === undefined) {

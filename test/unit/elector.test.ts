@@ -35,7 +35,12 @@ describe('a candidate', () => {
   test('leads as soon as a free lease is granted, with the token of the store', () => {
     const bench = new ElectorBench().lead()
     assert.equal(bench.elector.state, 'leading')
-    assert.deepEqual(bench.last('acquired'), { kind: 'acquired', holder: 'a:1', token: 1 })
+    assert.deepEqual(bench.last('acquired'), {
+      kind: 'acquired',
+      holder: 'a:1',
+      token: 1,
+      wokenBy: 'start',
+    })
     assert.equal(bench.trust.isLeader(bench.clock), true)
   })
 
