@@ -14,6 +14,7 @@ import { Candidacy, type Pushes } from './candidacy.ts'
 import type { Attempt, ElectorPort, Settlement } from './elector-port.ts'
 import { EndNote } from './end-note.ts'
 import { Holding, type Ending } from './holding.ts'
+import { KnownTokens } from './known-tokens.ts'
 
 /** Where the elector stands; drawn in README.md. */
 export type ElectorState =
@@ -48,7 +49,7 @@ export class Elector {
   #inFlight: Attempt | undefined
   #holding: Holding | undefined
   #releaseNotBeforeMs = 0
-  #tokenMax = 0
+  readonly #tokens = new KnownTokens()
   #stopping = false
   #stalled = false
   /** Whether the acquisition under way is not wanted any more: what it brings is given back. */
@@ -59,7 +60,7 @@ export class Elector {
 
   constructor(port: ElectorPort) {
     this.#port = port
-    this.#tokenMax = port.knownToken ?? 0
+    this.#tokens.learn(port.knownToken ?? 0)
     this.#candidacy = new Candidacy(port.random)
     this.#endNote = new EndNote(port.random)
   }
@@ -206,7 +207,7 @@ export class Elector {
    * though the lease is renewed, the term cannot run anything: it ends, for one that can.
    */
   superseded(token: number, by: number): void {
-    this.#learn(by)
+    this.#learn(by, 'anybody')
     const holding = this.#holding
     if (this.#state !== 'leading' || holding?.token !== token) return
     holding.supersededBy ??= { token: by, atMs: this.#nowMs() }
@@ -310,7 +311,7 @@ export class Elector {
     this.#candidacy.sent(sentAt.monotonicMs, settings)
     this.#state = 'acquiring'
     const observed = this.#candidacy.observed(sentAt.monotonicMs)
-    const wish = { holder: asking.holder, observed, knownToken: this.#tokenMax }
+    const wish = { holder: asking.holder, observed, knownToken: this.#tokens.max }
     this.#send(acquireAttempt(settings, { sentAt, timeoutMs, wish }))
   }
 
@@ -372,9 +373,10 @@ export class Elector {
     this.#holding = holding
     const withdrawn = this.#withdrawn
     this.#withdrawn = false
-    const previousToken = this.#tokenMax
+    const previousToken = this.#tokens.max
+    const isTooLow = this.#tokens.isTooLow(token)
     this.#learn(token)
-    if (token <= previousToken) {
+    if (isTooLow) {
       // The store went back, and does not heed the token that it was told. Every acquisition raises
       // its counter, so that trying again comes to tokens that no resource has seen.
       this.#port.report({ kind: 'token-went-back', holder, token, previousToken })
@@ -591,10 +593,8 @@ export class Elector {
   }
 
   /** A reply of the store has told a token of the lease: what is acquired next has to be above it. */
-  #learn(token: number): void {
-    if (!Number.isSafeInteger(token) || token <= this.#tokenMax) return
-    this.#tokenMax = token
-    this.#port.learned?.(token)
+  #learn(token: number, of?: 'another' | 'anybody'): void {
+    if (this.#tokens.learn(token, of)) this.#port.learned?.(token)
   }
 
   #toStopped(): void {

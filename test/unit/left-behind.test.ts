@@ -243,6 +243,15 @@ describe('an acquisition', () => {
     assert.equal(knownToken(), 2_000)
   })
 
+  test('may be the one whose token the ledger has told before its reply came', () => {
+    const bench = bereft()
+    bench.elector.superseded(0, 1)
+    bench.untilAttempt()
+    bench.answer()
+    assert.equal(bench.last('acquired').token, 1)
+    assert.ok(!bench.kinds().includes('token-went-back'))
+  })
+
   test('does not take a token from a push', () => {
     const leader = new ElectorBench({ name: 'leader' }).lead()
     const bench = new ElectorBench({ name: 'b', clock: leader.clock, table: leader.table })
