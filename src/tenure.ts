@@ -120,7 +120,7 @@ export class Tenure {
   #ledger: LedgerClient | undefined
   readonly #jobsHash = new JobsHash()
   /** The highest fencing token that the store has told: what is acquired next is above it. */
-  #knownToken: number | undefined
+  readonly #known: { token?: number } = {}
   readonly #storedSchedules: StoredSchedules
   readonly #storedJobs: StoredJobs
   #jobsTimer: Timer | undefined
@@ -276,6 +276,17 @@ export class Tenure {
     const coolDownMs = durationOr(ttlMs, options.coolDown, 'coolDown')
     const by = label ?? `${hostname()}:${process.pid}`
     return this.#reader.requestResign({ by, coolDownMs }, attemptTimeoutMs)
+  }
+
+  /**
+   * Raises the counter of fencing tokens: the next term has a token above `to`. For a store that was
+   * restored from an older state, when resources have seen higher tokens since, and so refuse the
+   * writes of its leaders. A leader with a lower token is asked to resign. Works without `start()`.
+   *
+   * @param options `by`: who does it, for the log of that leader
+   */
+  raiseToken(options: { to: number; by: string }): ReturnType<StoreReader['raiseToken']> {
+    return this.#reader.raiseToken(options, this.settings.attemptTimeoutMs)
   }
 
   // ---- jobs ----
@@ -604,11 +615,11 @@ export class Tenure {
       fixed: this.#fixed,
       options: this.#settings.options,
       jobsHash: this.#jobsHash.value,
-      knownToken: this.#knownToken,
     }
     const heart = new HeartThread(config, {
       ...this.#parts,
       stallLimitMs: () => this.settings.stallLimitMs,
+      known: this.#known,
       report: (report) => this.#hear(report),
       // Timers of a machine that was suspended are late by that: its first pulse notices.
       onPulse: () => this.#leadership.look(),
@@ -716,9 +727,6 @@ export class Tenure {
         this.#ttlMsMin = report.ttlMsMin
         this.#fault = undefined
         return this.#ready.resolve()
-      case 'token-known':
-        this.#knownToken = report.token
-        return
       case 'died':
         return this.#ready.reject(errorOfRecord(report.error))
       case 'acquired': {

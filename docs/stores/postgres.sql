@@ -218,6 +218,25 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_raise_token_1(
+  p_lease text, p_token bigint, p_channel text
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  v_last bigint;
+BEGIN
+  PERFORM "tenure".tenure_begin_1();
+  INSERT INTO "tenure".tenure_token (lease, token) VALUES (p_lease, 0) ON CONFLICT DO NOTHING;
+  PERFORM FROM "tenure".tenure_token WHERE lease = p_lease FOR UPDATE;
+  v_last := "tenure".tenure_last_token_1(p_lease);
+  IF v_last >= p_token THEN
+    RETURN jsonb_build_object('kind', 'high-enough', 'token', v_last);
+  END IF;
+  UPDATE "tenure".tenure_token SET token = p_token WHERE lease = p_lease;
+  PERFORM pg_notify(p_channel, '');
+  RETURN jsonb_build_object('kind', 'raised', 'token', p_token);
+END
+$$;
+
 INSERT INTO "tenure".tenure_schema (version)
   SELECT 1 WHERE NOT EXISTS (SELECT FROM "tenure".tenure_schema);
 

@@ -52,8 +52,6 @@ export class Elector {
   readonly #tokens = new KnownTokens()
   #stopping = false
   #stalled = false
-  /** Whether the acquisition under way is not wanted any more: what it brings is given back. */
-  #withdrawn = false
   /** By when a candidate that stops has asked, and how often until then. */
   #askByMs = Infinity
   #asksLeft = lastAsksMax
@@ -122,7 +120,6 @@ export class Elector {
     if (this.#holding !== undefined) return
     const nowMs = this.#nowMs()
     if (this.#state !== 'acquiring' && !this.#candidacy.asking.isUnknown(nowMs)) return
-    this.#withdrawn = true
     this.#candidacy.coolDown(nowMs, coolDownMs)
   }
 
@@ -306,7 +303,6 @@ export class Elector {
     const { asking } = this.#candidacy
     const timeoutMs = Math.min(settings.attemptTimeoutMs, this.#askByMs - sentAt.monotonicMs)
     asking.lapse(sentAt.monotonicMs)
-    if (asking.holder === undefined) this.#withdrawn = false
     asking.holder ??= this.#port.newHolder()
     this.#candidacy.sent(sentAt.monotonicMs, settings)
     this.#state = 'acquiring'
@@ -348,7 +344,6 @@ export class Elector {
     if (reply.kind === 'held') {
       this.#learn(reply.record.token)
       this.#candidacy.refused(reply.record, this.#nowMs(), this.#port.settings())
-      this.#withdrawn = false
       // A late copy of an earlier attempt may still be granted.
       const unsettled = this.#candidacy.asking.holder !== undefined
       this.#port.report({ kind: 'held', record: reply.record, unsettled })
@@ -356,7 +351,6 @@ export class Elector {
     }
     if (reply.kind === 'over') {
       const retryMs = this.#candidacy.over(this.#nowMs(), this.#port.settings())
-      this.#withdrawn = false
       const failed = { failure: 'error', error: overError(), retryMs } as const
       this.#port.report({ kind: 'acquire-failed', holder, ...failed })
       return this.#toWaiting()
@@ -371,8 +365,6 @@ export class Elector {
     const { holder } = attempt.request
     const holding = new Holding({ holder, token }, { since: attempt.sentAt, times: attempt.times })
     this.#holding = holding
-    const withdrawn = this.#withdrawn
-    this.#withdrawn = false
     const previousToken = this.#tokens.max
     const isTooLow = this.#tokens.isTooLow(token)
     this.#learn(token)
@@ -386,7 +378,8 @@ export class Elector {
     if (this.#stopping) return this.#giveBack('stopped')
     if (this.#stalled) return this.#giveBack('stalled')
     if (!this.#candidacy.eligible) return this.#giveBack('resigned')
-    if (withdrawn) return this.#giveBack('resigned', this.#candidacy.coolDownMs(this.#nowMs()))
+    const coolDownMs = this.#candidacy.coolDownMs(this.#nowMs())
+    if (coolDownMs > 0) return this.#giveBack('resigned', coolDownMs)
     if (holding.untilSoftStopMs(this.#port.clock) <= 0) return this.#giveBack('store-unreachable')
     this.#state = 'leading'
     this.#port.trust.open(token, holding.since, holding.times)

@@ -149,6 +149,13 @@ export interface ResignRequestReply {
   readonly kind: 'requested' | 'not-held'
 }
 
+/** What came of raising the counter: `token` is the last that counts as granted now. */
+export interface RaiseTokenReply {
+  /** `high-enough`: the last token was not lower than that, and nothing was changed. */
+  readonly kind: 'raised' | 'high-enough'
+  readonly token: number
+}
+
 /** All that a store knows of a lease. */
 export interface LeaseReading {
   /** `undefined` if nobody holds the lease; an expired record is shown as it stands. */
@@ -232,6 +239,13 @@ export interface LeaseStore {
     request: ResignRequest,
     signal: AbortSignal,
   ): Promise<ResignRequestReply>
+  /**
+   * Raises the counter of the lease: what is granted next is above this token. Wakes all who watch.
+   * For resources that have seen higher tokens than a store that was restored knows of.
+   *
+   * @throws TenureError `TENURE_ERR_TOKEN_LIMIT`: no token could be granted after that
+   */
+  tryRaiseToken(lease: string, token: number, signal: AbortSignal): Promise<RaiseTokenReply>
   /** The lease, its counter and its history as they stand. Changes nothing. */
   read(lease: string, signal: AbortSignal): Promise<LeaseReading>
   /**

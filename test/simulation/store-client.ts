@@ -5,6 +5,7 @@ import {
   type LeaseReading,
   type LeaseStore,
   type PushListener,
+  type RaiseTokenReply,
   type ReleaseReply,
   type ReleaseRequest,
   type RenewReply,
@@ -70,6 +71,10 @@ export class StoreClient implements LeaseStore {
 
   tryRequestResign(): Promise<ResignRequestReply> {
     throw new Error('in a simulation, wishes to resign come from outside')
+  }
+
+  tryRaiseToken(): Promise<RaiseTokenReply> {
+    throw new Error('in a simulation, nobody raises tokens')
   }
 
   read(): Promise<LeaseReading> {

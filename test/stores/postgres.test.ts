@@ -52,6 +52,7 @@ describe('PostgreSQL', { skip }, () => {
         cases: [
           'a resign request reaches the leader, bound to its token',
           'a push wakes a waiter when the lease is released',
+          'a counter that is raised by hand supersedes nobody but counts for the next, and is only raised',
           'after the watch is ended no push comes',
         ],
       },

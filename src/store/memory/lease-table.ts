@@ -8,6 +8,7 @@ import {
   type LeaseHolder,
   type LeaseReading,
   type LeaseRecord,
+  type RaiseTokenReply,
   type ReleaseReply,
   type ReleaseRequest,
   type RenewReply,
@@ -159,6 +160,14 @@ export class LeaseTable {
     const token = this.tokenOf(lease)
     if (token > 0) this.#tokens.set(lease, token)
     return token
+  }
+
+  raiseToken(lease: string, token: number): RaiseTokenReply {
+    nextToken(lease, [token])
+    const last = this.restoreCounter(lease)
+    if (last >= token) return { kind: 'high-enough', token: last }
+    this.#tokens.set(lease, token)
+    return { kind: 'raised', token }
   }
 
   /** What somebody does who sets the counter by hand; `undefined`: who deletes it. */

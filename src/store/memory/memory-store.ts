@@ -7,6 +7,7 @@ import type {
   LeaseReading,
   LeaseStore,
   PushListener,
+  RaiseTokenReply,
   ReleaseReply,
   ReleaseRequest,
   RenewReply,
@@ -99,6 +100,12 @@ export class MemoryLeaseStore implements LeaseStore {
   ): Promise<ResignRequestReply> {
     const reply = this.#table(signal).requestResign(lease, request)
     if (reply.kind === 'requested') this.#memory.push(lease)
+    return reply
+  }
+
+  async tryRaiseToken(lease: string, token: number, signal: AbortSignal): Promise<RaiseTokenReply> {
+    const reply = this.#table(signal).raiseToken(lease, token)
+    if (reply.kind === 'raised') this.#memory.push(lease)
     return reply
   }
 

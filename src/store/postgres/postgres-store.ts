@@ -17,6 +17,7 @@ import {
   type LeaseStore,
   type PushedRenewal,
   type PushListener,
+  type RaiseTokenReply,
   type ReleaseReply,
   type ReleaseRequest,
   type RenewReply,
@@ -126,6 +127,14 @@ export class PostgresLeaseStore implements LeaseStore {
   async tryNoteEnd(lease: string, ended: EndedTerm, signal: AbortSignal): Promise<void> {
     const { holder, token, reason } = ended
     await this.#call(this.#names.tryNoteEnd, [lease, holder, token, reason], signal)
+  }
+
+  async tryRaiseToken(lease: string, token: number, signal: AbortSignal): Promise<RaiseTokenReply> {
+    nextToken(lease, [token])
+    const values = [lease, token, this.#channelOf(lease)]
+    const reply = await this.#call(this.#names.tryRaiseToken, values, signal)
+    const kind = reply.kind === 'raised' ? 'raised' : 'high-enough'
+    return { kind, token: Number(reply.token) }
   }
 
   async read(lease: string, signal: AbortSignal): Promise<LeaseReading> {

@@ -29,6 +29,7 @@ export interface SchemaNames {
   readonly tryRelease: string
   readonly tryRequestResign: string
   readonly tryNoteEnd: string
+  readonly tryRaiseToken: string
 }
 
 /** The names within one schema of the database. */
@@ -50,6 +51,7 @@ export function schemaNames(schema: string): SchemaNames {
     tryRelease: name(`tenure_try_release_${schemaVersion}`),
     tryRequestResign: name(`tenure_try_request_resign_${schemaVersion}`),
     tryNoteEnd: name(`tenure_try_note_end_${schemaVersion}`),
+    tryRaiseToken: name(`tenure_try_raise_token_${schemaVersion}`),
   }
 }
 
@@ -78,6 +80,7 @@ export function schemaSql(schema: string): string {
     tryAcquire(names),
     tryRenew(names),
     endings(names),
+    tryRaiseToken(names),
     `INSERT INTO ${names.version} (version)
   SELECT ${schemaVersion} WHERE NOT EXISTS (SELECT FROM ${names.version});
 `,
@@ -327,6 +330,33 @@ BEGIN
   END IF;
   PERFORM pg_notify(p_channel, '');
   RETURN jsonb_build_object('kind', 'requested');
+END
+$$;
+`
+}
+
+function tryRaiseToken({
+  tryRaiseToken: name,
+  begin,
+  lastToken: last,
+  token,
+}: SchemaNames): string {
+  return `CREATE OR REPLACE FUNCTION ${name}(
+  p_lease text, p_token bigint, p_channel text
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  v_last bigint;
+BEGIN
+  PERFORM ${begin}();
+  INSERT INTO ${token} (lease, token) VALUES (p_lease, 0) ON CONFLICT DO NOTHING;
+  PERFORM FROM ${token} WHERE lease = p_lease FOR UPDATE;
+  v_last := ${last}(p_lease);
+  IF v_last >= p_token THEN
+    RETURN jsonb_build_object('kind', 'high-enough', 'token', v_last);
+  END IF;
+  UPDATE ${token} SET token = p_token WHERE lease = p_lease;
+  PERFORM pg_notify(p_channel, '');
+  RETURN jsonb_build_object('kind', 'raised', 'token', p_token);
 END
 $$;
 `

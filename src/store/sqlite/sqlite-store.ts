@@ -12,6 +12,7 @@ import {
   type LeaseRecord,
   type LeaseStore,
   type PushListener,
+  type RaiseTokenReply,
   type ReleaseReply,
   type ReleaseRequest,
   type RenewReply,
@@ -105,6 +106,18 @@ export class SqliteLeaseStore implements LeaseStore {
     if (requested === 0) return { kind: 'not-held' }
     this.#wakeFile.touch()
     return { kind: 'requested' }
+  }
+
+  async tryRaiseToken(lease: string, token: number, signal: AbortSignal): Promise<RaiseTokenReply> {
+    nextToken(lease, [token])
+    const reply = await this.#connection.write((sql): RaiseTokenReply => {
+      const last = Number(sql(lastTokenSql).get(lease)?.['token'])
+      if (last >= token) return { kind: 'high-enough', token: last }
+      sql(setCounterSql).run(lease, token)
+      return { kind: 'raised', token }
+    }, signal)
+    if (reply.kind === 'raised') this.#wakeFile.touch()
+    return reply
   }
 
   async read(lease: string, signal: AbortSignal): Promise<LeaseReading> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 
 import type { LeaseStoreCase } from './harness.ts'
-import { acquire, lead, patience, rejectionOf, release, renew, ttlMs } from './steps.ts'
+import { acquire, lead, nextPush, patience, rejectionOf, release, renew, ttlMs } from './steps.ts'
 
 /** The highest token that is ever granted. */
 const tokenMax = 2 ** 52
@@ -203,6 +203,30 @@ export const outrunning: readonly LeaseStoreCase[] = [
       assert.equal((error as { code?: unknown }).code, 'TENURE_ERR_TOKEN_LIMIT')
       await setCounter('scheduler', tokenMax - 1)
       assert.equal(await lead(store, 'c'), tokenMax)
+    },
+  },
+  {
+    name: 'a counter that is raised by hand supersedes nobody but counts for the next, and is only raised',
+    async run({ open, expire }) {
+      const store = await open()
+      const raise = async (token: number): Promise<object> =>
+        store.tryRaiseToken('scheduler', token, patience())
+      assert.deepEqual(await raise(7), { kind: 'raised', token: 7 }, 'where nothing is yet')
+      const token = await lead(store, 'a')
+      assert.equal(token, 8)
+      const { pushed, end } = await nextPush(await open())
+      assert.deepEqual(await raise(20), { kind: 'raised', token: 20 })
+      await pushed
+      end()
+      assert.equal((await renew(store, 'a', token)).kind, 'renewed')
+      assert.deepEqual(await raise(19), { kind: 'high-enough', token: 20 })
+      assert.equal((await store.read('scheduler', patience())).token, 20)
+      for (const wrong of [tokenMax, 2 ** 53, 1.5, Number.NaN]) {
+        const error = await rejectionOf(raise(wrong))
+        assert.equal((error as { code?: unknown }).code, 'TENURE_ERR_TOKEN_LIMIT')
+      }
+      await expire('scheduler')
+      assert.equal(await lead(store, 'b'), 21)
     },
   },
   {
