@@ -193,6 +193,93 @@ const brokenStores: readonly Broken[] = [
     },
   },
   {
+    what: 'forgets its tokens with the counter',
+    caughtBy: [
+      "a counter that was lost is restored from the record's token, or from the history's",
+    ],
+    breakTable(table) {
+      // What the counter says, and nothing else.
+      let counter = 0
+      const setCounter = table.setCounter.bind(table)
+      table.setCounter = (lease, token) => {
+        counter = token ?? 0
+        setCounter(lease, token)
+      }
+      table.tokenOf = () => counter
+      const acquire = table.acquire.bind(table)
+      table.acquire = (request) => {
+        const reply = acquire(request)
+        if (reply.kind === 'acquired') counter = reply.token
+        return reply
+      }
+    },
+  },
+  {
+    what: 'does not heed the token that its caller knows',
+    caughtBy: [
+      'what is granted is above the token that the caller knows, and so is all that follows',
+    ],
+    breakTable(table) {
+      const acquire = table.acquire.bind(table)
+      table.acquire = ({ knownToken: _, ...request }) => acquire(request)
+    },
+  },
+  {
+    what: 'raises its counter for whoever is refused',
+    caughtBy: ['whoever is refused raises nothing, whatever it knows'],
+    breakTable(table) {
+      const acquire = table.acquire.bind(table)
+      table.acquire = (request) => {
+        if (request.knownToken !== undefined) table.setCounter(request.lease, request.knownToken)
+        return acquire(request)
+      }
+    },
+  },
+  {
+    what: 'grants a late copy of an acquisition whose term has ended',
+    caughtBy: ['a holder whose term has ended is granted no other one'],
+    breakTable(table) {
+      const acquire = table.acquire.bind(table)
+      table.acquire = (request) => {
+        const reply = acquire(request)
+        if (reply.kind !== 'over') return reply
+        return acquire({ ...request, holder: `${request.holder} again` })
+      }
+    },
+  },
+  {
+    what: 'grants an acquisition that comes after its time',
+    caughtBy: ['an acquisition that comes after its time is not granted, nor is its retry'],
+    breakTable(table) {
+      const acquire = table.acquire.bind(table)
+      table.acquire = ({ grantWithinMs: _, ...request }) => acquire(request)
+    },
+  },
+  {
+    what: 'lowers its counter when it is told to raise it',
+    caughtBy: [
+      'a counter that is raised by hand supersedes nobody but counts for the next, and is only raised',
+    ],
+    breakTable(table) {
+      const raise = table.raiseToken.bind(table)
+      table.raiseToken = (lease, token) => {
+        raise(lease, token)
+        return { kind: 'raised', token }
+      }
+    },
+  },
+  {
+    what: 'keeps from the acquisition when its holder renews',
+    caughtBy: ['the record tells within what time its holder renews again, as that said it last'],
+    breakTable(table) {
+      const renew = table.renew.bind(table)
+      table.renew = (request) => {
+        const { renewsWithinMs } = table.read(request.lease).record ?? {}
+        return renew({ ...request, renewsWithinMs })
+      }
+    },
+  },
+  {
     what: 'does not extend the lease when it is renewed',
     caughtBy: ["a renewal extends by the store's clock"],
     breakTable(table) {
