@@ -11,6 +11,7 @@ const firstRow = [
   'events.ts',
   'invariant.ts',
   'store-url.ts',
+  'store/fencing-token.ts',
   'store/lease-store.ts',
   'store/ledger-checks.ts',
   'store/ledger-store.ts',

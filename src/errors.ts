@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'TENURE_ERR_STORE_UNREACHABLE'
   | 'TENURE_ERR_STORE_CLOSED'
   | 'TENURE_ERR_ATTEMPT_TIMEOUT'
+  | 'TENURE_ERR_TOKEN_LIMIT'
   | 'TENURE_ERR_HEART_DIED'
   | 'TENURE_ERR_THREAD'
   | 'TENURE_ERR_FILE_MISSING'
@@ -57,6 +58,7 @@ export const errorCodes: Readonly<Record<ErrorCode, string>> = {
   TENURE_ERR_STORE_UNREACHABLE: 'The store did not answer, or the connection to it broke.',
   TENURE_ERR_STORE_CLOSED: 'The store was closed before the call.',
   TENURE_ERR_ATTEMPT_TIMEOUT: 'One attempt on the store took longer than its timeout.',
+  TENURE_ERR_TOKEN_LIMIT: 'No higher fencing token can be granted for the lease.',
   TENURE_ERR_HEART_DIED: 'The thread that renews the lease ended unexpectedly; it is restarted.',
   TENURE_ERR_THREAD:
     'Node.js cannot start the thread that renews the lease: a limit, or a permission.',

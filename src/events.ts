@@ -48,6 +48,7 @@ export type LogEventName =
   | 'application_unknown'
   | 'jobs_differ'
   | 'lease_token_went_back'
+  | 'lease_superseded'
   | 'lease_resign_requested'
   | 'store_push_unavailable'
   | 'main_thread_stalled'
@@ -116,7 +117,7 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
   },
   lease_acquired: {
     level: 'info',
-    fields: ['holder', 'token'],
+    fields: ['holder', 'token', 'wokenBy'],
     when: 'This instance leads from now on.',
   },
   lease_ending: {
@@ -163,6 +164,11 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
     level: 'error',
     fields: ['holder', 'token', 'previousToken', 'message'],
     when: 'The store gave a fencing token that is not higher than one seen before.',
+  },
+  lease_superseded: {
+    level: 'error',
+    fields: ['holder', 'token', 'by', 'message'],
+    when: 'The lease is renewed, but the ledger takes another token (`by`) for the last: the term ends, for one above it.',
   },
   lease_resign_requested: {
     level: 'info',

@@ -54,7 +54,7 @@ export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './stat
 export * from './store/lease-store.ts'
 export * from './store/ledger-store.ts'
 export * from './store/stored-schedule.ts'
-export type { ResignRequestOutcome } from './store-reader.ts'
+export type { RaiseTokenOutcome, ResignRequestOutcome } from './store-reader.ts'
 export type { StoredJob } from './stored-schedules.ts'
 export type { TenureEvents } from './tenure-events.ts'
 export { createTenure, type Tenure } from './tenure.ts'

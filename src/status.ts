@@ -25,6 +25,17 @@ export interface WitnessStatus {
   readonly absence: string | undefined
 }
 
+/** Of the witness that there is, or why there is none. */
+export function witnessStatusOf(
+  witness: WitnessStatus | undefined,
+  settings: { readonly witness: unknown },
+): WitnessStatus {
+  if (witness !== undefined) return { pid: witness.pid, absence: witness.absence }
+  const isOff = settings.witness === false
+  const absence = isOff ? 'It is switched off: `witness` is false.' : 'It has not been started.'
+  return { pid: undefined, absence }
+}
+
 /** What an instance knows of itself without asking the store. */
 export interface Health {
   readonly role: Role

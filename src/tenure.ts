@@ -47,9 +47,15 @@ import {
 } from './schedule/job.ts'
 import type { RunningTerm } from './schedule/runner.ts'
 import { Scheduler } from './schedule/scheduler.ts'
-import { startCoolDownMs, StartFailures } from './schedule/start-failures.ts'
+import { cannotStart, startCoolDownMs, StartFailures } from './schedule/start-failures.ts'
 import { StoredJobs } from './schedule/stored-jobs.ts'
-import type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
+import {
+  witnessStatusOf,
+  type Health,
+  type HeartbeatFault,
+  type Role,
+  type Status,
+} from './status.ts'
 import { StoredSchedules, type StoredJob } from './stored-schedules.ts'
 import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
 import { takeStatus } from './take-status.ts'
@@ -130,6 +136,8 @@ export class Tenure {
   #ready = Promise.withResolvers<void>()
   #ledger: LedgerClient | undefined
   readonly #jobsHash = new JobsHash()
+  /** The highest fencing token that the store has told: what is acquired next is above it. */
+  readonly #known: { token?: number } = {}
   readonly #storedSchedules: StoredSchedules
   readonly #storedJobs: StoredJobs
   #jobsTimer: Timer | undefined
@@ -300,6 +308,17 @@ export class Tenure {
     const coolDownMs = durationOr(ttlMs, options.coolDown, 'coolDown')
     const by = label ?? `${hostname()}:${process.pid}`
     return this.#reader.requestResign({ by, coolDownMs }, attemptTimeoutMs)
+  }
+
+  /**
+   * Raises the counter of fencing tokens: the next term has a token above `to`. For a store that was
+   * restored from an older state, when resources have seen higher tokens since, and so refuse the
+   * writes of its leaders. A leader with a lower token is asked to resign. Works without `start()`.
+   *
+   * @param options `by`: who does it, for the log of that leader
+   */
+  raiseToken(options: { to: number; by: string }): ReturnType<StoreReader['raiseToken']> {
+    return this.#reader.raiseToken(options, this.settings.attemptTimeoutMs)
   }
 
   // ---- jobs ----
@@ -555,17 +574,9 @@ export class Tenure {
         term: this.term,
         fault: this.#fault,
         startedAtMs: this.#startedAtMs,
-        witness: this.#witnessStatus(),
+        witness: witnessStatusOf(this.#heart?.witness, this.#fixed),
       }),
     })
-  }
-
-  #witnessStatus(): WitnessStatus {
-    const witness = this.#heart?.witness
-    if (witness !== undefined) return { pid: witness.pid, absence: witness.absence }
-    const isOff = this.#fixed.witness === false
-    const absence = isOff ? 'It is switched off: `witness` is false.' : 'It has not been started.'
-    return { pid: undefined, absence }
   }
 
   #role(): Role {
@@ -623,6 +634,7 @@ export class Tenure {
     const heart = new HeartThread(config, {
       ...this.#parts,
       stallLimitMs: () => this.settings.stallLimitMs,
+      known: this.#known,
       report: (report) => this.#hear(report),
       // Timers of a machine that was suspended are late by that: its first pulse notices.
       onPulse: () => this.#leadership.look(),
@@ -694,10 +706,7 @@ export class Tenure {
 
   #resignUnableToStart(token: number, failures: number): void {
     const coolDownMs = startCoolDownMs
-    const message =
-      'Jobs cannot start here: what has to be written before failed each time, though the lease is ' +
-      'renewed. This instance resigns, and is no candidate for a while.'
-    this.#log.write('jobs_cannot_start', { token, failures, coolDownMs, message })
+    this.#log.write('jobs_cannot_start', { token, failures, coolDownMs, message: cannotStart })
     this.#heart?.send({ kind: 'resign', coolDownMs })
   }
 

@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS "tenure".tenure_lease (
   renewed_ms double precision NOT NULL,
   resign_by text,
   resign_cool_down_ms double precision,
-  jobs_hash text
+  jobs_hash text,
+  renews_within_ms double precision
 ) WITH (fillfactor = 50);
 CREATE TABLE IF NOT EXISTS "tenure".tenure_term (
   lease text NOT NULL,
@@ -62,9 +63,18 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION "tenure".tenure_last_token_1(p_lease text) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT greatest(
+    (SELECT token FROM "tenure".tenure_token WHERE lease = p_lease),
+    (SELECT token FROM "tenure".tenure_lease WHERE lease = p_lease),
+    (SELECT max(token) FROM "tenure".tenure_term WHERE lease = p_lease),
+    0)
+$$;
+
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_acquire_1(
   p_lease text, p_holder text, p_application text, p_label text, p_jobs_hash text,
   p_ttl_ms double precision, p_observed_token bigint, p_observed_renewals bigint,
+  p_known_token bigint, p_renews_within_ms double precision, p_grant_by_ms double precision,
   p_channel text, p_seen_ms double precision, p_since_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
@@ -91,25 +101,44 @@ BEGIN
     END IF;
   END LOOP;
 
+  -- Whoever has sent it waits no longer.
+  IF v_now_ms > p_grant_by_ms THEN
+    RETURN jsonb_build_object('kind', 'over', 'now_ms', v_now_ms);
+  END IF;
   -- The reply to this very acquisition was lost.
   IF v_row.holder = p_holder THEN
     UPDATE "tenure".tenure_lease SET renewals = renewals + 1, renewed_ms = v_now_ms, jobs_hash = p_jobs_hash,
+        renews_within_ms = p_renews_within_ms,
         ttl_ms = "tenure".tenure_kept_1(p_ttl_ms, ttl_ms, renewed_ms, v_now_ms)
       WHERE lease = p_lease;
     RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_row.token);
   END IF;
 
-  UPDATE "tenure".tenure_token SET token = token + 1 WHERE lease = p_lease RETURNING token INTO v_token;
+  -- A late copy of an acquisition whose term has ended.
+  PERFORM FROM "tenure".tenure_term WHERE lease = p_lease AND holder = p_holder AND ended_at_ms IS NOT NULL;
+  IF FOUND THEN
+    RETURN jsonb_build_object('kind', 'over', 'now_ms', v_now_ms);
+  END IF;
+  v_token := greatest("tenure".tenure_last_token_1(p_lease), p_known_token) + 1;
+  IF v_token > 4503599627370496 THEN
+    RETURN jsonb_build_object('kind', 'limit', 'now_ms', v_now_ms, 'token', v_token - 1);
+  END IF;
+  UPDATE "tenure".tenure_token SET token = v_token WHERE lease = p_lease;
   DELETE FROM "tenure".tenure_lease WHERE lease = p_lease;
   INSERT INTO "tenure".tenure_lease
-    (lease, holder, token, application, label, ttl_ms, renewals, renewed_ms, jobs_hash)
-    VALUES (p_lease, p_holder, v_token, p_application, p_label, p_ttl_ms, 0, v_now_ms, p_jobs_hash);
+    (lease, holder, token, application, label, ttl_ms, renewals, renewed_ms, jobs_hash,
+      renews_within_ms)
+    VALUES (p_lease, p_holder, v_token, p_application, p_label, p_ttl_ms, 0, v_now_ms, p_jobs_hash,
+      p_renews_within_ms);
   UPDATE "tenure".tenure_term SET ended_at_ms = v_now_ms, reason = 'crashed'
     WHERE lease = p_lease AND ended_at_ms IS NULL;
   INSERT INTO "tenure".tenure_term (lease, token, holder, application, label, started_at_ms)
     VALUES (p_lease, v_token, p_holder, p_application, p_label, v_now_ms);
-  DELETE FROM "tenure".tenure_term WHERE lease = p_lease AND token <= v_token - 100;
-  -- Candidates that a release has woken, and that have not looked yet, need not do so any more.
+  -- By their number, and not by their tokens, which may have left some out.
+  DELETE FROM "tenure".tenure_term WHERE lease = p_lease AND token <= (
+    SELECT token FROM "tenure".tenure_term WHERE lease = p_lease
+      ORDER BY token DESC LIMIT 1 OFFSET 100);
+  -- Candidates that know the record of another term look once.
   PERFORM pg_notify(p_channel, jsonb_build_object('token', v_token,
     'renewals', 0, 'ttl_ms', p_ttl_ms, 'now_ms', v_now_ms)::text);
   RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_token);
@@ -118,7 +147,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_renew_1(
   p_lease text, p_holder text, p_token bigint, p_ttl_ms double precision, p_jobs_hash text,
-  p_channel text, p_seen_ms double precision, p_since_ms double precision
+  p_renews_within_ms double precision, p_channel text, p_seen_ms double precision, p_since_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   v_row "tenure".tenure_lease%ROWTYPE;
@@ -138,7 +167,7 @@ BEGIN
   END IF;
   v_ttl_ms := "tenure".tenure_kept_1(p_ttl_ms, v_row.ttl_ms, v_row.renewed_ms, v_now_ms);
   UPDATE "tenure".tenure_lease SET ttl_ms = v_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms,
-      jobs_hash = p_jobs_hash
+      jobs_hash = p_jobs_hash, renews_within_ms = p_renews_within_ms
     WHERE lease = p_lease;
   -- Candidates that hear of each renewal do not look at the record: a change of its jobs they shall.
   PERFORM pg_notify(p_channel, CASE WHEN v_row.jobs_hash IS DISTINCT FROM p_jobs_hash THEN ''
@@ -186,6 +215,25 @@ BEGIN
   END IF;
   PERFORM pg_notify(p_channel, '');
   RETURN jsonb_build_object('kind', 'requested');
+END
+$$;
+
+CREATE OR REPLACE FUNCTION "tenure".tenure_try_raise_token_1(
+  p_lease text, p_token bigint, p_channel text
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  v_last bigint;
+BEGIN
+  PERFORM "tenure".tenure_begin_1();
+  INSERT INTO "tenure".tenure_token (lease, token) VALUES (p_lease, 0) ON CONFLICT DO NOTHING;
+  PERFORM FROM "tenure".tenure_token WHERE lease = p_lease FOR UPDATE;
+  v_last := "tenure".tenure_last_token_1(p_lease);
+  IF v_last >= p_token THEN
+    RETURN jsonb_build_object('kind', 'high-enough', 'token', v_last);
+  END IF;
+  UPDATE "tenure".tenure_token SET token = p_token WHERE lease = p_lease;
+  PERFORM pg_notify(p_channel, '');
+  RETURN jsonb_build_object('kind', 'raised', 'token', p_token);
 END
 $$;
 
@@ -264,8 +312,15 @@ BEGIN
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'local', true);
   END IF;
-  SELECT token INTO v_granted FROM "tenure".tenure_token WHERE lease = p_lease FOR UPDATE;
-  RETURN coalesce(v_granted, 0);
+  PERFORM FROM "tenure".tenure_token WHERE lease = p_lease FOR UPDATE;
+  IF NOT FOUND AND "tenure".tenure_last_token_1(p_lease) > 0 THEN
+    INSERT INTO "tenure".tenure_token (lease, token) VALUES (p_lease, 0) ON CONFLICT DO NOTHING;
+    PERFORM FROM "tenure".tenure_token WHERE lease = p_lease FOR UPDATE;
+  END IF;
+  v_granted := "tenure".tenure_last_token_1(p_lease);
+  -- If the counter was lost, the record's token is kept, whatever happens to the record.
+  UPDATE "tenure".tenure_token SET token = v_granted WHERE lease = p_lease AND token < v_granted;
+  RETURN v_granted;
 END
 $$;
 

@@ -5,6 +5,7 @@ import { TenureError, type ErrorCode } from '../index.ts'
 import { parseFlags, UsageError } from './flags.ts'
 import { jobsSubcommand } from './jobs.ts'
 import { print } from './output.ts'
+import { raiseTokenSubcommand } from './raise-token.ts'
 import { resignSubcommand } from './resign.ts'
 import { runSubcommand } from './run.ts'
 import { serveSubcommand } from './serve.ts'
@@ -20,6 +21,7 @@ const subcommands: readonly Subcommand[] = [
   statusSubcommand,
   watchSubcommand,
   resignSubcommand,
+  raiseTokenSubcommand,
 ]
 
 /** What is wrong with the call, and not with the world. */

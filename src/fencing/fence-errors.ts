@@ -11,7 +11,9 @@ export function fencedError(
     'TENURE_ERR_FENCED',
     `Expected that no later term of the lease ${JSON.stringify(lease)} has written to this ` +
       `database; the fencing token ${String(seen)} has, and this term has ${fencingToken}. Another ` +
-      'instance leads: roll back.',
+      'instance leads: roll back. If none does, the store of the lease was restored from an older ' +
+      `state; then \`tenure raise-token --lease ${JSON.stringify(lease)} --to ${String(seen)}\` gives ` +
+      'the next terms higher tokens.',
     options,
   )
 }

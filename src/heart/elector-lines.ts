@@ -30,13 +30,15 @@ export function linesOf(event: ElectorEvent, { holder }: Context): Line[] {
     case 'token-went-back': {
       const { token, previousToken } = event
       const message =
-        'The store was restored from an older state. The lease is given back, and acquired again ' +
-        'until its token is higher than all that were seen.'
+        'The store went back to an older state, and does not heed the token that it was told. The ' +
+        'lease is given back, and acquired again until its token is higher than all that were seen.'
       const fields = { holder: event.holder, token, previousToken, message }
       return [{ event: 'lease_token_went_back', fields }]
     }
-    case 'acquired':
-      return [{ event: 'lease_acquired', fields: { holder: event.holder, token: event.token } }]
+    case 'acquired': {
+      const { token, wokenBy } = event
+      return [{ event: 'lease_acquired', fields: { holder: event.holder, token, wokenBy } }]
+    }
     case 'renewed':
     case 'renew-refused':
     case 'renew-failed':
@@ -44,6 +46,13 @@ export function linesOf(event: ElectorEvent, { holder }: Context): Line[] {
     case 'resign-requested': {
       const { token, by } = event
       return [{ event: 'lease_resign_requested', fields: { holder, token, by } }]
+    }
+    case 'superseded': {
+      const { token, by } = event
+      const message =
+        'The lease is renewed, but the ledger takes another fencing token for the last that was ' +
+        'granted, so that no job can start. This term ends, for one with a higher token.'
+      return [{ event: 'lease_superseded', fields: { holder, token, by, message } }]
     }
     case 'ending': {
       const { token, reason } = event

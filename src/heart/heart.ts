@@ -71,6 +71,7 @@ export class Heart {
       open: () => parts.openLedger(store),
       clock: parts.clock,
       timeoutMs: () => this.#settings.current.attemptTimeoutMs,
+      superseded: (token, by) => this.#input(() => this.#elector.superseded(token, by)),
       answer: (id, answer) => parts.report({ kind: 'ledger', id, answer }),
     })
     this.#settings = new SettingsInForce(fixed, options, parts.environment, (error) =>
@@ -91,6 +92,7 @@ export class Heart {
     this.#elector = new Elector({
       clock: parts.clock,
       trust: parts.cell,
+      knownToken: parts.config.knownToken,
       settings: () => this.#electorSettings(),
       newHolder: parts.newHolder,
       newCorrelationId,
@@ -98,6 +100,7 @@ export class Heart {
       attempt: (attempt) => this.#attempt(attempt),
       abandon: (attempt) => this.#controllers.get(attempt)?.abort(abandonedError()),
       report: (event) => this.#reportEvent(event),
+      learned: (token) => parts.report({ kind: 'token-known', token }),
     })
   }
 
@@ -127,10 +130,10 @@ export class Heart {
       this.#unwatch = this.#store?.watch(this.#parts.config.fixed.lease, {
         changed: () => this.#input(() => this.#elector.push()),
         renewed: (renewal) => this.#input(() => this.#elector.pushRenewed(renewal)),
-        works: () => this.#input(() => this.#elector.setPushWorks(true)),
+        works: (pushes = 'changes') => this.#input(() => this.#elector.setPushes(pushes)),
         failed: (error) => {
           this.#log('store_push_unavailable', { ...faultOf(error) })
-          this.#input(() => this.#elector.setPushWorks(false))
+          this.#input(() => this.#elector.setPushes('none'))
         },
       })
       this.#elector.setEligible(this.#settings.current.eligible)
@@ -235,7 +238,8 @@ export class Heart {
     this.#controllers.delete(attempt)
     this.#judgeStore(settlement)
     if (attempt.verb === 'acquire' && settlement.kind === 'replied') {
-      this.#tellWitness(attempt, settlement.reply as AcquireReply)
+      const reply = settlement.reply as AcquireReply
+      if (reply.kind === 'acquired') this.#tellWitness(attempt, reply.token)
     }
     this.#input(() => this.#elector.settled(attempt, settlement))
   }
@@ -269,13 +273,18 @@ export class Heart {
 
   /**
    * Tells the witness what may be held from here on: before an acquisition is sent that it may be
-   * made, and after it the token. While the outcome is unknown it stays at the first.
+   * made, and after it the token. While the outcome is unknown, or a late copy of the acquisition
+   * may still be granted, it stays at the first.
    */
-  #tellWitness({ request }: AcquireAttempt, reply: AcquireReply | undefined): void {
+  #tellWitness({ request }: AcquireAttempt, token: number | undefined): void {
     const { holder, ttlMs } = request
-    const token = reply?.kind === 'acquired' ? reply.token : undefined
-    const isHeld = reply?.kind !== 'held'
-    this.#witness.tell(heldLine(isHeld ? { holder, token, ttlMs } : undefined))
+    this.#witness.tell(heldLine({ holder, token, ttlMs }))
+  }
+
+  /** An exit need not wait, and the witness has nothing to release. */
+  #holdsNothing(): void {
+    this.#parts.cell.holding = false
+    this.#witness.tell(heldLine(undefined))
   }
 
   // ---- the main thread's life ----
@@ -353,7 +362,7 @@ export class Heart {
     const atMs = clock.wallMs()
     switch (event.kind) {
       case 'held':
-        cell.holding = false
+        if (!event.unsettled) this.#holdsNothing()
         return this.#jobs.held(event.record)
       case 'acquired':
         this.#jobs.leads()
@@ -379,8 +388,7 @@ export class Heart {
       case 'ending':
         return report({ kind: 'ending', token: event.token, reason: event.reason })
       case 'ended': {
-        cell.holding = false
-        this.#witness.tell(heldLine(undefined))
+        this.#holdsNothing()
         const { token, reason, released } = event
         return report({ kind: 'ended', token, reason, released })
       }

@@ -51,6 +51,8 @@ export interface LedgerDeskParts {
   readonly clock: Clock
   /** How long a call may take before it is cancelled. */
   readonly timeoutMs: () => number
+  /** The ledger takes the token `by` for the last that was granted, and not that of the call. */
+  readonly superseded: (token: number, by: number) => void
   readonly answer: (id: number, answer: LedgerAnswer) => void
 }
 
@@ -104,6 +106,9 @@ export class LedgerDesk {
     try {
       const reply = await this.#make(call, controller.signal)
       if (reply !== undefined) checkReply(call, reply)
+      if (reply?.kind === 'superseded' && 'token' in call.request && !this.#closed) {
+        this.#parts.superseded(call.request.token, reply.token)
+      }
       return reply === undefined ? { kind: 'absent' } : { kind: 'replied', reply }
     } catch (error) {
       return { kind: 'failed', error: recordOfError(error) }
@@ -157,7 +162,7 @@ const lists: Readonly<Record<LedgerCall['verb'], readonly string[]>> = {
 /** Throws if that is no reply: a store of somebody's own may give anything. */
 function checkReply({ verb, request }: LedgerCall, reply: LedgerReply): void {
   const { kind, ...fields } = reply as { kind: unknown } & Readonly<Record<string, unknown>>
-  if (kind === 'superseded') return
+  if (kind === 'superseded' && Number.isSafeInteger(fields['token'])) return
   const areLists = lists[verb].every((name) => {
     const list = fields[name]
     return Array.isArray(list) && list.every((item) => typeof item === 'object' && item !== null)

@@ -91,6 +91,7 @@ const commands: Checks<Command> = {
 const reports: Checks<Report> = {
   ready: { ttlMsMin: isSpan },
   acquired: { token: isToken, holder: isText },
+  'token-known': { token: isToken },
   heartbeat: {
     outcome: isOneOf({ renewed: true, refused: true, timeout: true, error: true }),
     correlationId: isText,

@@ -13,6 +13,8 @@ export interface HeartConfig {
   readonly options: ReconfigurableOptions
   /** The hash over the jobs of this instance; `undefined` while it has none. */
   readonly jobsHash?: string | undefined
+  /** The highest fencing token of the lease that this process was told before. */
+  readonly knownToken?: number | undefined
   /** The pipe to the witness, if there is one. */
   readonly witnessFd?: number | undefined
 }
@@ -46,6 +48,8 @@ export type Command =
 export type Report =
   | { readonly kind: 'ready'; readonly ttlMsMin: number }
   | { readonly kind: 'acquired'; readonly token: number; readonly holder: string }
+  /** A reply of the store has told a fencing token of the lease that is higher than all before. */
+  | { readonly kind: 'token-known'; readonly token: number }
   /** A heartbeat is over, or one of its attempts failed; times on the wall clock. */
   | {
       readonly kind: 'heartbeat'

@@ -29,6 +29,8 @@ export interface HeartThreadParts {
   readonly runHeart: RunHeart
   readonly clock: Clock
   readonly stallLimitMs: () => number
+  /** The highest fencing token that the store has told, over all hearts of this process. */
+  readonly known?: { token?: number }
   readonly report: (report: Report) => void
   /** The main thread shows life, which it does a few times a second. */
   readonly onPulse: () => void
@@ -190,7 +192,8 @@ export class HeartThread {
 
   #run(): void {
     const { clock, runHeart } = this.#parts
-    const config = { ...this.#config, witnessFd: this.#witness?.fd }
+    const knownToken = this.#parts.known?.token
+    const config = { ...this.#config, knownToken, witnessFd: this.#witness?.fd }
     let heart: RunningHeart
     try {
       heart = runHeart(config, clock, (report) => this.#hear(heart, report))
@@ -222,6 +225,10 @@ export class HeartThread {
     if (report.kind === 'ready') {
       this.#wasReady = true
       this.#restarts = 0
+    }
+    if (report.kind === 'token-known') {
+      if (this.#parts.known !== undefined) this.#parts.known.token = report.token
+      return
     }
     if (report.kind === 'witness-let-go') return this.#witness?.letGo()
     if (report.kind === 'died' || report.kind === 'stopped') {

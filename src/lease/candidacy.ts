@@ -1,12 +1,33 @@
 import type { LeaseRecord, PushedRenewal } from '../store/lease-store.ts'
+import { Asking, type SentAcquisition } from './asking.ts'
 import { backoffMs } from './backoff.ts'
 import type { ElectorSettings } from './elector-port.ts'
 import { Observation } from './observation.ts'
+import { PushedLooks } from './pushed-looks.ts'
 
 /** Candidates that one push wakes spread over this time. */
 export const pushJitterMsMax = 10
 /** Candidates that wait for the same expiry spread over this time, or a twentieth of the ttl. */
 const expiryJitterMsMax = 250
+
+/**
+ * Why a candidate asks for the lease when it does: it has just become one; a push; the lease should
+ * have expired; no renewal was heard of; its turn where no pushes come; or an attempt has failed.
+ */
+export type WokenBy = 'start' | 'push' | 'expiry' | 'silence' | 'interval' | 'retry'
+
+/** Which pushes come: none, those of changes, or those of renewals as well. */
+export type Pushes = 'none' | 'changes' | 'renewals'
+
+/** What a candidate has read of another's lease. */
+interface ReadRecord {
+  readonly token: number
+  readonly ttlMs: number
+  /** How long after a renewal the next one is heard of; `undefined`: nobody knows. */
+  readonly renewsWithinMs: number | undefined
+  /** Over what time those spread who hear nothing more. */
+  readonly spreadMs: number
+}
 
 /**
  * What a candidate waits for, and how long: another's lease to expire, a failing store to answer, a
@@ -17,68 +38,137 @@ export class Candidacy {
   responsive = true
   /** Whether this instance may lead at all. */
   eligible = true
-  /** Whether pushes come. Without them a candidate looks once a heartbeat interval. */
-  pushWorks = false
-  /** The identity of the acquisition under way, kept over its retries. */
-  holder: string | undefined
+  /** Without pushes a candidate looks once a heartbeat interval. */
+  pushes: Pushes = 'none'
+  /** The acquisition under way, with its retries. */
+  readonly asking: Asking = new Asking()
   readonly #random: () => number
   readonly #observation = new Observation()
+  readonly #looks = new PushedLooks()
   #notBeforeMs = 0
   #coolDownUntilMs = 0
   #failures = 0
+  /** Terms in a row whose tokens were not higher than one that is known. */
+  #tooLow = 0
   /** Whether the waiting is for the expiry of another's lease, and not for anything else. */
   #waitsForExpiry = false
+  #wokenBy: WokenBy = 'start'
+  #read: ReadRecord | undefined
+  /** The last token that a push has told and no reply yet. */
+  #heardToken: number | undefined
 
   constructor(random: () => number) {
     this.#random = random
   }
 
   /** When the next attempt is due; never by time while this instance could not or may not lead. */
-  get dueMs(): number {
-    if (!this.responsive || !this.eligible) return Infinity
-    return Math.max(this.#notBeforeMs, this.#coolDownUntilMs)
+  dueMs(nowMs: number): number {
+    const lookMs = Math.min(this.#notBeforeMs, this.#looks.dueMs)
+    if (!this.responsive) return Infinity
+    // What may have been granted is found out in any case, so that nobody has to wait for it.
+    if (this.asking.isUnknown(nowMs)) return lookMs
+    if (!this.eligible) return Infinity
+    return Math.max(lookMs, this.#coolDownUntilMs)
   }
 
   /** Waits anew, as after a term: a little at random, and for a cool-down if there is one. */
   begin(nowMs: number, coolDownMs: number): void {
-    this.#coolDownUntilMs = nowMs + coolDownMs
-    this.#wait(nowMs + this.#random() * pushJitterMsMax)
+    this.coolDown(nowMs, coolDownMs)
+    this.#wait(nowMs + this.#random() * pushJitterMsMax, 'start')
+  }
+
+  /** Is no candidate for this time. */
+  coolDown(nowMs: number, coolDownMs: number): void {
+    this.#coolDownUntilMs = Math.max(this.#coolDownUntilMs, nowMs + coolDownMs)
+  }
+
+  /** How long it still is no candidate. */
+  coolDownMs(nowMs: number): number {
+    return Math.max(0, this.#coolDownUntilMs - nowMs)
+  }
+
+  /** An acquisition is sent. */
+  sent(nowMs: number, { heartbeatMs }: ElectorSettings): void {
+    if (this.#looks.dueMs < this.#notBeforeMs) this.#wokenBy = 'push'
+    this.#looks.sent(nowMs, heartbeatMs)
+    this.#heardToken = undefined
+  }
+
+  /** What has led to the last acquisition that was sent. */
+  get wokenBy(): WokenBy {
+    return this.#wokenBy
   }
 
   /** The store says that something changed. */
   pushed(nowMs: number): void {
-    this.#notBeforeMs = Math.min(this.#notBeforeMs, nowMs + this.#random() * pushJitterMsMax)
+    this.#looks.push(nowMs + this.#random() * pushJitterMsMax)
   }
 
-  /** The store says that another's lease was renewed just now. */
+  /**
+   * The store says that another's lease was renewed just now. Of the term whose record was read it
+   * is believed for no longer than that record lasts; of any other one it is a reason to look.
+   */
   pushedRenewal(renewal: PushedRenewal, nowMs: number): void {
-    if (!this.#waitsForExpiry) return
-    this.#observation.see(renewal, nowMs)
-    this.#waitForExpiry(nowMs + renewal.ttlMs, renewal.ttlMs)
+    const read = this.#read
+    if (!this.#waitsForExpiry || read === undefined) return
+    if (renewal.token !== read.token) return this.pushed(nowMs)
+    const ttlMs = Math.min(renewal.ttlMs, read.ttlMs)
+    this.#waitForExpiry({ nowMs, expiryMs: ttlMs, ageMs: 0 }, { ...read, ttlMs })
+  }
+
+  /** The same while an acquisition is under way, whose reply will tell more. */
+  heard({ token }: PushedRenewal): void {
+    this.#heardToken = token
   }
 
   /** The attempt failed. Its outcome is unknown: the same holder asks again after this delay. */
-  failed(nowMs: number, { retryBackoffMs, heartbeatMs }: ElectorSettings): number {
-    this.#failures++
-    const times = { baseMs: retryBackoffMs, maxMs: heartbeatMs }
-    const retryMs = backoffMs(this.#failures, times, this.#random)
-    this.#wait(nowMs + retryMs)
-    return retryMs
+  failed(sent: SentAcquisition, nowMs: number, settings: ElectorSettings): number {
+    this.asking.failed(sent)
+    return this.#backOff(nowMs, settings)
   }
 
   /** Another holds the lease. */
-  refused(record: LeaseRecord, nowMs: number, { heartbeatMs }: ElectorSettings): void {
-    this.#answered()
+  refused(record: LeaseRecord, nowMs: number, settings: ElectorSettings): void {
+    const { heartbeatMs, safetyMarginMs: spreadMs } = settings
+    this.#failures = 0
+    this.asking.refused(nowMs)
     this.#observation.see(record, nowMs)
-    const expiryMs = record.remainingMs ?? this.#observation.waitMs(nowMs)
-    const waitMs = this.pushWorks ? expiryMs : Math.min(expiryMs, heartbeatMs)
-    this.#waitForExpiry(nowMs + waitMs, record.ttlMs)
+    const { token, ttlMs } = record
+    if (token !== this.#read?.token) this.#looks.foundNews()
+    if (this.#heardToken !== undefined && this.#heardToken !== token) this.pushed(nowMs)
+    this.#read = { token, ttlMs, renewsWithinMs: renewsWithinMs(record), spreadMs }
+    const remainingMs = record.remainingMs ?? this.#observation.waitMs(nowMs)
+    const polls = this.pushes === 'none' && heartbeatMs < remainingMs
+    const expiryMs = polls ? heartbeatMs : remainingMs
+    const ageMs = record.ageMs ?? this.#observation.ageMs(nowMs)
+    this.#waitForExpiry({ nowMs, expiryMs, ageMs }, this.#read)
+    if (polls) this.#wokenBy = 'interval'
+  }
+
+  /** The acquisition can never be granted any more; the next one is another holder's. */
+  over(nowMs: number, settings: ElectorSettings): number {
+    this.asking.over()
+    return this.#backOff(nowMs, settings)
   }
 
   /** The lease was granted. */
   granted(): void {
-    this.#answered()
+    this.#failures = 0
+    this.#read = undefined
+    this.asking.over()
     this.#observation.forget()
+    this.#looks.foundNews()
+  }
+
+  /** Its token is of no use: how long to wait before asking for another one. */
+  tooLowMs({ retryBackoffMs, ttlMs }: ElectorSettings): number {
+    const times = { baseMs: retryBackoffMs, maxMs: ttlMs }
+    return backoffMs(++this.#tooLow, times, this.#random)
+  }
+
+  /** Its token is higher than all that are known. */
+  highEnough(): void {
+    this.#tooLow = 0
   }
 
   /** A record that was watched for so long that it may be taken over, whatever clocks say. */
@@ -86,19 +176,40 @@ export class Candidacy {
     return this.#observation.unchangedFor(nowMs)
   }
 
-  #answered(): void {
-    this.#failures = 0
-    this.holder = undefined
+  #backOff(nowMs: number, { retryBackoffMs, heartbeatMs }: ElectorSettings): number {
+    this.#failures++
+    const times = { baseMs: retryBackoffMs, maxMs: heartbeatMs }
+    const retryMs = backoffMs(this.#failures, times, this.#random)
+    this.#wait(nowMs + retryMs, 'retry')
+    return retryMs
   }
 
-  #wait(notBeforeMs: number): void {
+  #wait(notBeforeMs: number, wokenBy: WokenBy): void {
     this.#notBeforeMs = notBeforeMs
+    this.#wokenBy = wokenBy
     this.#waitsForExpiry = false
   }
 
-  #waitForExpiry(expiryMs: number, ttlMs: number): void {
+  /** Waits for the expiry of another's lease; or until its next renewal should have been heard of. */
+  #waitForExpiry(
+    { nowMs, expiryMs, ageMs }: { nowMs: number; expiryMs: number; ageMs: number },
+    { ttlMs, renewsWithinMs, spreadMs }: ReadRecord,
+  ): void {
     const jitterMs = this.#random() * Math.min(ttlMs / 20, expiryJitterMsMax)
-    this.#wait(expiryMs + 1 + jitterMs)
+    const waitMs = expiryMs + 1 + jitterMs
+    // Once only: the record of somebody who has been silent for longer is left to expire.
+    const hears = this.pushes === 'renewals' && renewsWithinMs !== undefined
+    const silenceMs =
+      hears && ageMs < renewsWithinMs
+        ? renewsWithinMs - ageMs + this.#random() * spreadMs
+        : Infinity
+    if (silenceMs < waitMs) this.#wait(nowMs + silenceMs, 'silence')
+    else this.#wait(nowMs + waitMs, 'expiry')
     this.#waitsForExpiry = true
   }
+}
+
+/** What a record says of its next renewal, if that can be. */
+function renewsWithinMs({ renewsWithinMs: withinMs, ttlMs }: LeaseRecord): number | undefined {
+  return withinMs !== undefined && withinMs > 0 && withinMs < ttlMs ? withinMs : undefined
 }

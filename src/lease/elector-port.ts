@@ -11,6 +11,7 @@ import type {
   RenewReply,
   RenewRequest,
 } from '../store/lease-store.ts'
+import type { WokenBy } from './candidacy.ts'
 import type { TermTimes, TrustTimes } from './term.ts'
 
 /** What the elector needs to know of the options; asked for anew at each firing. */
@@ -48,7 +49,8 @@ export type Settlement =
 
 /** What the elector has to say. Every state that it leaves and every loss has a named reason. */
 export type ElectorEvent =
-  | { readonly kind: 'held'; readonly record: LeaseRecord }
+  /** `unsettled`: a late copy of an earlier attempt may still be granted. */
+  | { readonly kind: 'held'; readonly record: LeaseRecord; readonly unsettled: boolean }
   | {
       readonly kind: 'acquire-failed'
       readonly holder: string
@@ -62,7 +64,12 @@ export type ElectorEvent =
       readonly token: number
       readonly previousToken: number
     }
-  | { readonly kind: 'acquired'; readonly holder: string; readonly token: number }
+  | {
+      readonly kind: 'acquired'
+      readonly holder: string
+      readonly token: number
+      readonly wokenBy: WokenBy
+    }
   | {
       readonly kind: 'renewed'
       readonly correlationId: string
@@ -87,6 +94,8 @@ export type ElectorEvent =
       readonly timeoutMs: number
     }
   | { readonly kind: 'resign-requested'; readonly token: number; readonly by: string }
+  /** The lease is renewed, but the ledger takes the token `by` for the last that was granted. */
+  | { readonly kind: 'superseded'; readonly token: number; readonly by: number }
   | { readonly kind: 'ending'; readonly token: number; readonly reason: EndReason }
   | {
       readonly kind: 'release-failed'
@@ -117,6 +126,8 @@ export interface TrustCell {
 /** What the elector works on. */
 export interface ElectorPort {
   readonly clock: InstantSource
+  /** The highest token of the lease that this process was told before, by a reply of the store. */
+  readonly knownToken?: number | undefined
   readonly trust: TrustCell
   settings(): ElectorSettings
   /** A fresh identity for one acquisition. */
@@ -129,4 +140,6 @@ export interface ElectorPort {
   /** Abandons the attempt in flight; what comes of it is ignored. */
   abandon(attempt: Attempt): void
   report(event: ElectorEvent): void
+  /** A reply of the store has told a token that is higher than all that were known. */
+  learned?(token: number): void
 }

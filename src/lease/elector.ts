@@ -8,12 +8,13 @@ import type {
   ReleaseReply,
   RenewReply,
 } from '../store/lease-store.ts'
+import { acquireAttempt, isRenewal, overError, renewsWithinMs, timesOf } from './attempts.ts'
 import { backoffMs } from './backoff.ts'
-import { Candidacy } from './candidacy.ts'
-import type { Attempt, ElectorPort, ElectorSettings, Settlement } from './elector-port.ts'
+import { Candidacy, type Pushes } from './candidacy.ts'
+import type { Attempt, ElectorPort, Settlement } from './elector-port.ts'
 import { EndNote } from './end-note.ts'
 import { Holding, type Ending } from './holding.ts'
-import type { TermTimes } from './term.ts'
+import { KnownTokens } from './known-tokens.ts'
 
 /** Where the elector stands; drawn in README.md. */
 export type ElectorState =
@@ -29,8 +30,8 @@ type AcquireAttempt = Extract<Attempt, { verb: 'acquire' }>
 type RenewAttempt = Extract<Attempt, { verb: 'renew' }>
 type Failure = Extract<Settlement, { kind: 'failed' }>
 
-/** A leader that is pushed renews at once, but not more often than this. */
-const pushedRenewalMsMin = 100
+/** How often a candidate that stops asks once more what came of its acquisition. */
+const lastAsksMax = 2
 
 /**
  * Campaigns for one lease and keeps it: the state machine of the lease protocol, without any I/O.
@@ -48,12 +49,16 @@ export class Elector {
   #inFlight: Attempt | undefined
   #holding: Holding | undefined
   #releaseNotBeforeMs = 0
-  #tokenMax = 0
+  readonly #tokens = new KnownTokens()
   #stopping = false
   #stalled = false
+  /** By when a candidate that stops has asked, and how often until then. */
+  #askByMs = Infinity
+  #asksLeft = lastAsksMax
 
   constructor(port: ElectorPort) {
     this.#port = port
+    this.#tokens.learn(port.knownToken ?? 0)
     this.#candidacy = new Candidacy(port.random)
     this.#endNote = new EndNote(port.random)
   }
@@ -66,12 +71,14 @@ export class Elector {
   get nextWakeMs(): number | undefined {
     switch (this.#state) {
       case 'waiting': {
-        const wakeMs = Math.min(this.#candidacy.dueMs, this.#endNote.dueMs)
+        const nowMs = this.#nowMs()
+        if (this.#stopping) return this.#candidacy.asking.askMs(nowMs) ?? nowMs
+        const wakeMs = Math.min(this.#candidacy.dueMs(nowMs), this.#endNote.dueMs)
         return wakeMs === Infinity ? undefined : wakeMs
       }
       case 'leading': {
-        const { softStopMs, nextRenewalMs } = this.#held()
-        return this.#inFlight ? softStopMs : Math.min(softStopMs, nextRenewalMs)
+        const { softStopMs, renewalDueMs } = this.#held()
+        return this.#inFlight ? softStopMs : Math.min(softStopMs, renewalDueMs)
       }
       case 'ending': {
         const { hardFenceMs, nextRenewalMs, end } = this.#held()
@@ -90,6 +97,8 @@ export class Elector {
   start(): void {
     if (this.#state !== 'stopped') return
     this.#stopping = false
+    this.#askByMs = Infinity
+    this.#asksLeft = lastAsksMax
     this.#state = 'waiting'
     this.wake()
   }
@@ -97,15 +106,21 @@ export class Elector {
   /** Stops to be a candidate; a leader ends its term, and then says `stopped`. */
   stop(): void {
     if (this.#stopping) return
-    this.#stopping = true
+    this.#beginStopping()
     if (this.#state === 'leading') this.#beginEnding('stopped')
-    else if (this.#state === 'noting') this.#abandonInFlight()
-    if (this.#holding === undefined && this.#state !== 'acquiring') this.#toStopped()
+    if (this.#holding === undefined && this.#state !== 'acquiring') this.#stopCandidacy()
   }
 
-  /** Ends the term on purpose; for `coolDownMs` after it this instance is no candidate. */
+  /**
+   * Ends the term on purpose; for `coolDownMs` after it this instance is no candidate. The same of an
+   * acquisition that is under way, or may have been granted.
+   */
   resign(coolDownMs: number): void {
-    if (this.#state === 'leading') this.#beginEnding('resigned', { coolDownMs })
+    if (this.#state === 'leading') return this.#beginEnding('resigned', { coolDownMs })
+    if (this.#holding !== undefined) return
+    const nowMs = this.#nowMs()
+    if (this.#state !== 'acquiring' && !this.#candidacy.asking.isUnknown(nowMs)) return
+    this.#candidacy.coolDown(nowMs, coolDownMs)
   }
 
   /**
@@ -143,30 +158,58 @@ export class Elector {
     else this.resign(0)
   }
 
-  /** Whether pushes come. */
-  setPushWorks(works: boolean): void {
-    if (this.#candidacy.pushWorks === works) return
-    this.#candidacy.pushWorks = works
+  /** Which pushes come. */
+  setPushes(pushes: Pushes): void {
+    if (this.#candidacy.pushes === pushes) return
+    this.#candidacy.pushes = pushes
     // Something may have been missed; and the wait under way may be longer than is good now.
     this.push()
   }
 
-  /** The store says that another's lease was renewed just now. */
+  /** The store says that a lease was renewed just now. */
   pushRenewed(renewal: PushedRenewal): void {
-    if (this.#state === 'waiting') this.#candidacy.pushedRenewal(renewal, this.#nowMs())
+    if (!isRenewal(renewal)) return this.push()
+    switch (this.#state) {
+      case 'waiting':
+      case 'noting':
+        return this.#candidacy.pushedRenewal(renewal, this.#nowMs())
+      case 'acquiring':
+        return this.#candidacy.heard(renewal)
+      case 'leading':
+        // Its own renewals come back to it.
+        if (renewal.token > this.#held().token) this.push()
+        return
+      default:
+    }
   }
 
-  /** The store says that something changed. */
+  /** The store says that something changed: one look follows, also where one is under way. */
   push(): void {
     const nowMs = this.#nowMs()
-    if (this.#state === 'waiting') {
-      this.#candidacy.pushed(nowMs)
-    } else if (this.#state === 'leading') {
-      const holding = this.#held()
-      const dueMs = Math.max(nowMs, holding.lastSentMs + pushedRenewalMsMin)
-      holding.nextRenewalMs = Math.min(holding.nextRenewalMs, dueMs)
-      this.wake()
+    switch (this.#state) {
+      case 'waiting':
+      case 'noting':
+      case 'acquiring':
+        return this.#candidacy.pushed(nowMs)
+      case 'leading':
+        this.#held().pushed(nowMs)
+        return this.wake()
+      default:
+      // After its end, a term is followed by a look in any case.
     }
+  }
+
+  /**
+   * The ledger, too, has said which token was granted last. Where that is not the one of the term,
+   * though the lease is renewed, the term cannot run anything: it ends, for one that can.
+   */
+  superseded(token: number, by: number): void {
+    this.#learn(by, 'anybody')
+    const holding = this.#holding
+    if (this.#state !== 'leading' || holding?.token !== token) return
+    holding.supersededBy ??= { token: by, atMs: this.#nowMs() }
+    holding.pushed(this.#nowMs())
+    this.wake()
   }
 
   /** Fires the heartbeat now; false if there is no lease to renew. */
@@ -186,12 +229,9 @@ export class Elector {
    * acquisition under way is released as soon as its token is known.
    */
   exit(reason: EndReason): void {
-    this.#stopping = true
+    this.#beginStopping()
     if (this.#state === 'acquiring') return
-    if (this.#holding === undefined) {
-      this.#abandonInFlight()
-      return this.#toStopped()
-    }
+    if (this.#holding === undefined) return this.#stopCandidacy()
     if (this.#state === 'releasing' && this.#inFlight !== undefined) return
     if (this.#state === 'leading') this.#beginEnding(reason)
     this.#abandonInFlight()
@@ -241,27 +281,34 @@ export class Elector {
 
   #wakeWaiting(): void {
     const nowMs = this.#nowMs()
+    if (this.#stopping) return this.#wakeStopping(nowMs)
     const { ended } = this.#endNote
     if (ended !== undefined && nowMs >= this.#endNote.dueMs) return this.#note(ended)
-    if (nowMs < this.#candidacy.dueMs) return
+    if (nowMs >= this.#candidacy.dueMs(nowMs)) this.#acquire()
+  }
+
+  /** One of the last questions of a candidate that stops. */
+  #wakeStopping(nowMs: number): void {
+    const askMs = this.#candidacy.asking.askMs(nowMs)
+    if (askMs === undefined) return this.#toStopped()
+    if (nowMs < askMs) return
+    if (nowMs >= this.#askByMs) return this.#toStopped()
+    this.#asksLeft--
+    this.#acquire()
+  }
+
+  #acquire(): void {
     const settings = this.#port.settings()
-    this.#candidacy.holder ??= this.#port.newHolder()
+    const sentAt = readInstant(this.#port.clock)
+    const { asking } = this.#candidacy
+    const timeoutMs = Math.min(settings.attemptTimeoutMs, this.#askByMs - sentAt.monotonicMs)
+    asking.lapse(sentAt.monotonicMs)
+    asking.holder ??= this.#port.newHolder()
+    this.#candidacy.sent(sentAt.monotonicMs, settings)
     this.#state = 'acquiring'
-    this.#send({
-      verb: 'acquire',
-      sentAt: readInstant(this.#port.clock),
-      timeoutMs: settings.attemptTimeoutMs,
-      times: timesOf(settings),
-      request: {
-        lease: settings.lease,
-        holder: this.#candidacy.holder,
-        ttlMs: settings.ttlMs,
-        application: settings.application,
-        label: settings.label,
-        jobsHash: settings.jobsHash,
-        observed: this.#candidacy.observed(nowMs),
-      },
-    })
+    const observed = this.#candidacy.observed(sentAt.monotonicMs)
+    const wish = { holder: asking.holder, observed, knownToken: this.#tokens.max }
+    this.#send(acquireAttempt(settings, { sentAt, timeoutMs, wish }))
   }
 
   /** Tells the history why the last term ended; also an instance that hangs does so. */
@@ -285,16 +332,27 @@ export class Elector {
 
   /** The outcome is unknown: the same holder asks again, and so learns what came of it. */
   #acquireFailed(attempt: AcquireAttempt, { failure, error }: Failure): void {
-    const retryMs = this.#candidacy.failed(this.#nowMs(), this.#port.settings())
-    const { holder } = attempt.request
+    const { holder, ttlMs } = attempt.request
+    const sent = { sentMs: attempt.sentAt.monotonicMs, timeoutMs: attempt.timeoutMs, ttlMs }
+    const retryMs = this.#candidacy.failed(sent, this.#nowMs(), this.#port.settings())
     this.#port.report({ kind: 'acquire-failed', holder, failure, error, retryMs })
     this.#toWaiting()
   }
 
   #acquireReplied(attempt: AcquireAttempt, reply: AcquireReply): void {
+    const { holder } = attempt.request
     if (reply.kind === 'held') {
+      this.#learn(reply.record.token)
       this.#candidacy.refused(reply.record, this.#nowMs(), this.#port.settings())
-      this.#port.report({ kind: 'held', record: reply.record })
+      // A late copy of an earlier attempt may still be granted.
+      const unsettled = this.#candidacy.asking.holder !== undefined
+      this.#port.report({ kind: 'held', record: reply.record, unsettled })
+      return this.#toWaiting()
+    }
+    if (reply.kind === 'over') {
+      const retryMs = this.#candidacy.over(this.#nowMs(), this.#port.settings())
+      const failed = { failure: 'error', error: overError(), retryMs } as const
+      this.#port.report({ kind: 'acquire-failed', holder, ...failed })
       return this.#toWaiting()
     }
     this.#candidacy.granted()
@@ -307,22 +365,25 @@ export class Elector {
     const { holder } = attempt.request
     const holding = new Holding({ holder, token }, { since: attempt.sentAt, times: attempt.times })
     this.#holding = holding
-    const previousToken = this.#tokenMax
-    this.#tokenMax = Math.max(token, previousToken)
-    if (token <= previousToken) {
-      // The store was restored from an older state. Every acquisition raises the counter, so that
-      // trying again comes to tokens that no resource has seen.
+    const previousToken = this.#tokens.max
+    const isTooLow = this.#tokens.isTooLow(token)
+    this.#learn(token)
+    if (isTooLow) {
+      // The store went back, and does not heed the token that it was told. Every acquisition raises
+      // its counter, so that trying again comes to tokens that no resource has seen.
       this.#port.report({ kind: 'token-went-back', holder, token, previousToken })
-      return this.#giveBack('resigned')
+      return this.#giveBack('resigned', this.#candidacy.tooLowMs(this.#port.settings()))
     }
     // In these cases the term never began for this instance, so that it can be given back at once.
     if (this.#stopping) return this.#giveBack('stopped')
     if (this.#stalled) return this.#giveBack('stalled')
     if (!this.#candidacy.eligible) return this.#giveBack('resigned')
+    const coolDownMs = this.#candidacy.coolDownMs(this.#nowMs())
+    if (coolDownMs > 0) return this.#giveBack('resigned', coolDownMs)
     if (holding.untilSoftStopMs(this.#port.clock) <= 0) return this.#giveBack('store-unreachable')
     this.#state = 'leading'
     this.#port.trust.open(token, holding.since, holding.times)
-    this.#port.report({ kind: 'acquired', holder, token })
+    this.#port.report({ kind: 'acquired', holder, token, wokenBy: this.#candidacy.wokenBy })
   }
 
   // ---- leader: leading ----
@@ -337,7 +398,7 @@ export class Elector {
       // only keeps the lease until the work has ended.
       this.#beginEnding(this.#lossReason(holding))
       this.wake()
-    } else if (this.#inFlight === undefined && this.#nowMs() >= holding.nextRenewalMs) {
+    } else if (this.#inFlight === undefined && this.#nowMs() >= holding.renewalDueMs) {
       this.#renew(holding)
     }
   }
@@ -351,7 +412,7 @@ export class Elector {
     const settings = this.#port.settings()
     const sentAt = readInstant(this.#port.clock)
     holding.correlationId ??= this.#port.newCorrelationId()
-    holding.lastSentMs = sentAt.monotonicMs
+    holding.sent(sentAt.monotonicMs, settings.heartbeatMs)
     const { holder, token, correlationId } = holding
     const { attemptTimeoutMs } = holding.paceWith(settings)
     const { lease, ttlMs, jobsHash } = settings
@@ -361,7 +422,14 @@ export class Elector {
       timeoutMs: Math.min(attemptTimeoutMs, holding.untilHardFenceMs(this.#port.clock)),
       times: timesOf(settings),
       correlationId,
-      request: { lease, holder, token, ttlMs, jobsHash },
+      request: {
+        lease,
+        holder,
+        token,
+        ttlMs,
+        jobsHash,
+        renewsWithinMs: renewsWithinMs(settings),
+      },
     })
   }
 
@@ -371,6 +439,7 @@ export class Elector {
     const { correlationId } = attempt
     const { token } = holding
     if (reply.kind === 'refused') {
+      if (reply.by !== undefined) this.#learn(reply.by.token)
       const reason = reply.cause === 'expired' ? 'expired' : 'stolen'
       this.#port.report({ kind: 'renew-refused', correlationId, token, reason, by: reply.by })
       return this.#end(reason, false)
@@ -393,6 +462,12 @@ export class Elector {
     } else if (wish !== undefined && wish.token === token) {
       this.#port.report({ kind: 'resign-requested', token, by: wish.by })
       this.#beginEnding('resigned', { coolDownMs: wish.coolDownMs })
+    } else if (holding.isSuperseded(attempt.sentAt.monotonicMs)) {
+      this.#port.report({ kind: 'superseded', token, by: holding.supersededBy?.token ?? 0 })
+      const coolDownMs = this.#candidacy.tooLowMs(this.#port.settings())
+      this.#beginEnding('resigned', { coolDownMs })
+    } else if (holding.supersededBy === undefined) {
+      this.#candidacy.highEnough()
     }
   }
 
@@ -430,8 +505,8 @@ export class Elector {
   }
 
   /** Releases a term that never began here. */
-  #giveBack(reason: EndReason): void {
-    this.#held().end = { reason, coolDownMs: 0, renews: false, drained: true }
+  #giveBack(reason: EndReason, coolDownMs: number = 0): void {
+    this.#held().end = { reason, coolDownMs, renews: false, drained: true }
     this.#release()
   }
 
@@ -487,8 +562,32 @@ export class Elector {
   }
 
   #toWaiting(): void {
-    if (this.#stopping) this.#toStopped()
-    else this.#state = 'waiting'
+    this.#state = 'waiting'
+    if (this.#stopping) this.#stopCandidacy()
+  }
+
+  #beginStopping(): void {
+    if (!this.#stopping) {
+      // Three attempts in all: the third is for the release of what the last question brings.
+      this.#askByMs = this.#nowMs() + 2 * this.#port.settings().attemptTimeoutMs
+    }
+    this.#stopping = true
+  }
+
+  /** Stops; but first finds out what came of an acquisition, as the same holder, to release it. */
+  #stopCandidacy(): void {
+    this.#abandonInFlight()
+    const askMs = this.#candidacy.asking.askMs(this.#nowMs())
+    if (askMs === undefined || askMs >= this.#askByMs || this.#asksLeft === 0) {
+      return this.#toStopped()
+    }
+    this.#state = 'waiting'
+    this.wake()
+  }
+
+  /** A reply of the store has told a token of the lease: what is acquired next has to be above it. */
+  #learn(token: number, of?: 'another' | 'anybody'): void {
+    if (this.#tokens.learn(token, of)) this.#port.learned?.(token)
   }
 
   #toStopped(): void {
@@ -510,10 +609,4 @@ export class Elector {
   #nowMs(): number {
     return this.#port.clock.monotonicMs()
   }
-}
-
-function timesOf(settings: ElectorSettings): TermTimes {
-  const { ttlMs, stopGraceMs, safetyMarginMs } = settings
-  const { heartbeatMs, attemptTimeoutMs, retryBackoffMs } = settings
-  return { ttlMs, stopGraceMs, safetyMarginMs, heartbeatMs, attemptTimeoutMs, retryBackoffMs }
 }

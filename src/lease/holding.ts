@@ -1,5 +1,6 @@
 import { type Instant, type InstantSource } from '../clock.ts'
 import type { EndReason } from '../store/lease-store.ts'
+import { PushedLooks, pushedLookMsMin } from './pushed-looks.ts'
 import {
   elapsedMs,
   hardFenceAfterMs,
@@ -32,6 +33,9 @@ export class Holding {
   failures = 0
   nextRenewalMs: number
   lastSentMs: number
+  /** The token that the ledger takes for the last one, and since when it is known to do so. */
+  supersededBy: { readonly token: number; readonly atMs: number } | undefined
+  readonly #looks = new PushedLooks()
   /** Of the heartbeat under way, or of the next one if somebody gave it one. */
   correlationId: string | undefined
   end: Ending | undefined
@@ -48,6 +52,27 @@ export class Holding {
     this.times = trust.times
     this.nextRenewalMs = trust.since.monotonicMs + trust.times.heartbeatMs
     this.lastSentMs = trust.since.monotonicMs
+  }
+
+  /** When the next renewal is sent: in its turn, or sooner because of a push. */
+  get renewalDueMs(): number {
+    return Math.min(this.nextRenewalMs, this.#looks.dueMs)
+  }
+
+  /** The store says that something changed: a renewal tells what. */
+  pushed(nowMs: number): void {
+    this.#looks.push(Math.max(nowMs, this.lastSentMs + pushedLookMsMin))
+  }
+
+  /** A renewal is sent. */
+  sent(nowMs: number, heartbeatMs: number): void {
+    this.lastSentMs = nowMs
+    this.#looks.sent(nowMs, heartbeatMs)
+  }
+
+  /** Whether a renewal that was sent then shows that the lease is ours, though the ledger is not. */
+  isSuperseded(sentMs: number): boolean {
+    return this.supersededBy !== undefined && sentMs >= this.supersededBy.atMs
   }
 
   /** The soft stop as an instant of the monotonic clock; only for setting timers. */

@@ -1,4 +1,9 @@
-import type { PushedRenewal } from '../store/lease-store.ts'
+/** Which renewal of which term a record shows, and how long it lasts. */
+interface SeenRecord {
+  readonly token: number
+  readonly renewals: number
+  readonly ttlMs: number
+}
 
 /**
  * How much longer than its ttl a record must have been seen unchanged: clock rates are promised to
@@ -9,13 +14,14 @@ const observationFactor = 1.01
 /**
  * What a candidate knows of another's lease by its own clock alone: since when it has seen the
  * record unchanged. It decides where no clock is known to be common with the record's writer, or
- * where the store's clock is not believed any more.
+ * where the store's clock is not believed any more. Only what was read counts: a push may be forged,
+ * and then the record may have changed later than the push said.
  */
 export class Observation {
   #seen: { token: number; renewals: number; ttlMs: number; sinceMs: number } | undefined
 
   /** Notes a record as the store has just shown it. */
-  see(record: PushedRenewal, nowMs: number): void {
+  see(record: SeenRecord, nowMs: number): void {
     const { token, renewals, ttlMs } = record
     if (this.#seen?.token === token && this.#seen.renewals === renewals) return
     this.#seen = { token, renewals, ttlMs, sinceMs: nowMs }
@@ -23,6 +29,11 @@ export class Observation {
 
   forget(): void {
     this.#seen = undefined
+  }
+
+  /** For how long the record has been seen unchanged. */
+  ageMs(nowMs: number): number {
+    return this.#seen === undefined ? 0 : nowMs - this.#seen.sinceMs
   }
 
   /** The record, if it has stood unchanged for longer than its holder may trust it. */

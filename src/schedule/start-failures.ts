@@ -6,6 +6,11 @@ export const startFailuresMax = 3
 /** For how long a leader whose jobs cannot start is no candidate afterwards. */
 export const startCoolDownMs = 60_000
 
+/** What a leader says when it resigns for that. */
+export const cannotStart =
+  'Jobs cannot start here: what has to be written before failed each time, though the lease is ' +
+  'renewed. This instance resigns, and is no candidate for a while.'
+
 /** One write to the ledger that jobs wait for, from its first attempt to the one that succeeds. */
 export interface StartTrial {
   /** An attempt is made. */

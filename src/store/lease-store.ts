@@ -37,6 +37,11 @@ export interface LeaseRecord extends LeaseHolder {
   readonly ageMs: number | undefined
   /** Time until expiry, 0 if expired, `undefined` where no common clock tells. */
   readonly remainingMs: number | undefined
+  /**
+   * How long after a renewal the next one arrives at the latest, as the holder has said with this
+   * one: its heartbeat interval, one attempt and its safety margin. `undefined` if it did not say.
+   */
+  readonly renewsWithinMs?: number | undefined
   /** Set if somebody asked the holder to resign this term. */
   readonly resignRequest: ResignRequest | undefined
   /**
@@ -79,6 +84,18 @@ export interface AcquireRequest {
    * store's clock says; without it, only a lease that is free or expired is handed over.
    */
   readonly observed: { readonly token: number; readonly renewals: number } | undefined
+  /**
+   * The highest token of this lease that a reply of the store has told the caller: what is granted
+   * is above it, also where the counter went back. `undefined`: none.
+   */
+  readonly knownToken?: number | undefined
+  /** What the record says of the next renewal: see {@link LeaseRecord.renewsWithinMs}. */
+  readonly renewsWithinMs?: number | undefined
+  /**
+   * How long after this call the lease may be granted at most: later nobody waits for the reply. A
+   * store whose clock is known refuses what arrives later. `undefined`: at any time.
+   */
+  readonly grantWithinMs?: number | undefined
 }
 
 /** A term and why it ended, as its holder knows it. */
@@ -88,10 +105,14 @@ export interface EndedTerm {
   readonly reason: EndReason
 }
 
-/** Granted, or refused by the record that stands in the way. */
+/**
+ * Granted; or refused by the record that stands in the way; or `over`: the request arrived after
+ * its time, or the term of this holder has ended already, and it is never granted another one.
+ */
 export type AcquireReply =
   | { readonly kind: 'acquired'; readonly token: number }
   | { readonly kind: 'held'; readonly record: LeaseRecord }
+  | { readonly kind: 'over' }
 
 /** What a leader asks for. */
 export interface RenewRequest {
@@ -101,6 +122,7 @@ export interface RenewRequest {
   readonly ttlMs: number
   /** As with an acquisition: what the record shall say from now on. */
   readonly jobsHash?: string | undefined
+  readonly renewsWithinMs?: number | undefined
 }
 
 /** Renewed, with the wish to resign if there is one; or refused, and why. */
@@ -127,11 +149,21 @@ export interface ResignRequestReply {
   readonly kind: 'requested' | 'not-held'
 }
 
+/** What came of raising the counter: `token` is the last that counts as granted now. */
+export interface RaiseTokenReply {
+  /** `high-enough`: the last token was not lower than that, and nothing was changed. */
+  readonly kind: 'raised' | 'high-enough'
+  readonly token: number
+}
+
 /** All that a store knows of a lease. */
 export interface LeaseReading {
   /** `undefined` if nobody holds the lease; an expired record is shown as it stands. */
   readonly record: LeaseRecord | undefined
-  /** The last fencing token that was handed out for this name; 0 if none ever was. */
+  /**
+   * The last fencing token that was handed out for this name, by the counter, the record or the
+   * history, whichever is higher; 0 if none ever was.
+   */
   readonly token: number
   /** The most recent terms, the newest first, at most {@link termRecordsMax}. */
   readonly terms: readonly TermRecord[]
@@ -147,14 +179,20 @@ export interface PushedRenewal {
   readonly ttlMs: number
 }
 
-/** What a waiting candidate or a leader wants to hear of its store. */
+/**
+ * What a waiting candidate or a leader wants to hear of its store. What a push says is input from
+ * outside: others may be able to send it, too. It may be missing, late, repeated or wrong.
+ */
 export interface PushListener {
   /** The lease was released, or its holder asked to resign: look for yourself. May be spurious. */
   changed(): void
-  /** The lease was acquired or renewed just now: it need not be looked at for its ttl. */
+  /** The lease was acquired or renewed just now: whoever has read its record need not look again. */
   renewed(renewal: PushedRenewal): void
-  /** Pushes come from now on. What happened before may have been missed. */
-  works(): void
+  /**
+   * Pushes come from now on, of `changes` only or also of all `renewals`. What happened before may
+   * have been missed. @param pushes default `changes`
+   */
+  works(pushes?: 'changes' | 'renewals'): void
   /** Pushes do not come, for now or at all: whoever waits has to look more often. */
   failed(error: unknown): void
 }
@@ -168,7 +206,10 @@ export interface PushListener {
  *   have done what was asked.
  * - When `signal` is aborted the call rejects at once, with the signal's reason.
  * - Every change compares holder **and** token with the record, in the same atomic step.
- * - The counter of tokens is durable, apart from the record, and only ever rises.
+ * - The counter of tokens is durable, apart from the record, and only ever rises. One that was lost
+ *   or set back is made up for: what is granted is above the counter, the record's token, those of
+ *   the history, and the one that the caller knows. Nothing above `fencingTokenMax` is granted.
+ * - A holder is granted one term: once that has ended, late copies of its acquisition are refused.
  * - The store's clock decides expiry; the caller's clock is never asked.
  * - What was acknowledged is kept: neither a renewal nor the retry of an acquisition brings the
  *   expiry forward, even if its ttl is shorter, or it arrives late and out of order.
@@ -198,6 +239,13 @@ export interface LeaseStore {
     request: ResignRequest,
     signal: AbortSignal,
   ): Promise<ResignRequestReply>
+  /**
+   * Raises the counter of the lease: what is granted next is above this token. Wakes all who watch.
+   * For resources that have seen higher tokens than a store that was restored knows of.
+   *
+   * @throws TenureError `TENURE_ERR_TOKEN_LIMIT`: no token could be granted after that
+   */
+  tryRaiseToken(lease: string, token: number, signal: AbortSignal): Promise<RaiseTokenReply>
   /** The lease, its counter and its history as they stand. Changes nothing. */
   read(lease: string, signal: AbortSignal): Promise<LeaseReading>
   /**

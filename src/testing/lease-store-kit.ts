@@ -1,4 +1,4 @@
-import { acquiring, names } from './kit/acquiring.ts'
+import { acquiring, names, outrunning } from './kit/acquiring.ts'
 import { faults } from './kit/faults.ts'
 import type { LeaseStoreCase } from './kit/harness.ts'
 import { reading } from './kit/reading.ts'
@@ -29,6 +29,7 @@ export type { LeaseStoreCase, LeaseStoreHarness } from './kit/harness.ts'
  */
 export const leaseStoreCases: readonly LeaseStoreCase[] = [
   ...acquiring,
+  ...outrunning,
   ...renewing,
   ...names,
   ...faults,

@@ -40,6 +40,7 @@ export async function openLeaseStore(options: ChaosStoreOptions): Promise<LeaseS
     tryRelease: (request, signal) => store.tryRelease(request, signal),
     tryRequestResign: (lease, request, signal) => store.tryRequestResign(lease, request, signal),
     tryNoteEnd: (lease, ended, signal) => store.tryNoteEnd(lease, ended, signal),
+    tryRaiseToken: (lease, token, signal) => store.tryRaiseToken(lease, token, signal),
     read: (lease, signal) => store.read(lease, signal),
     watch: (lease, listener) => store.watch(lease, listener),
     close: () => {

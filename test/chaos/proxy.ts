@@ -19,6 +19,8 @@ export class Proxy {
   readonly #sockets = new Set<Socket>()
   #mode: ProxyMode = 'pass'
   #delayMs = 0
+  /** What a connection has to send to hear nothing from then on, once. */
+  #muting: string | undefined
 
   private constructor(server: Server, target: number) {
     this.#server = server
@@ -47,6 +49,14 @@ export class Proxy {
     if (mode === 'cut' || (gaps && mode === 'pass')) this.#cut()
   }
 
+  /**
+   * The next connection that sends a text, such as the name of a function, hears nothing from then
+   * on, neither the reply nor an end; all others go on.
+   */
+  swallowReplyTo(text: string): void {
+    this.#muting = text
+  }
+
   async end(): Promise<void> {
     this.#cut()
     this.#server.close()
@@ -60,12 +70,18 @@ export class Proxy {
   #join(client: Socket): void {
     if (this.#mode === 'cut') return void client.resetAndDestroy()
     const server = connect({ port: this.#target, host: '127.0.0.1', allowHalfOpen: true })
-    this.#forward(client, server, 'to')
-    this.#forward(server, client, 'from')
+    const muted = new Set<Socket>()
+    client.on('data', (chunk) => {
+      if (this.#muting === undefined || !chunk.includes(this.#muting)) return
+      this.#muting = undefined
+      muted.add(server)
+    })
+    this.#forward(client, server, 'to', muted)
+    this.#forward(server, client, 'from', muted)
   }
 
   /** Hands on bytes in one direction; the end of one side is the end of both. */
-  #forward(from: Socket, to: Socket, direction: Direction): void {
+  #forward(from: Socket, to: Socket, direction: Direction, muted: ReadonlySet<Socket>): void {
     this.#sockets.add(from)
     // What is on its way keeps its order, also when the delay becomes shorter.
     let way = Promise.resolve()
@@ -78,11 +94,11 @@ export class Proxy {
       })
     }
     from.on('data', (chunk) => {
-      if (this.#swallows(direction)) return
+      if (this.#swallows(direction) || muted.has(from)) return
       after(() => void (to.destroyed || to.writableEnded || to.write(chunk)))
     })
     from.on('end', () => {
-      if (!this.#swallows(direction)) after(() => void to.end())
+      if (!this.#swallows(direction) && !muted.has(from)) after(() => void to.end())
     })
     from.on('error', () => to.destroy())
     from.on('close', () => {

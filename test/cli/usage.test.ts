@@ -3,6 +3,7 @@ import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
 import { jobsSubcommand } from '../../src/cli/jobs.ts'
+import { raiseTokenSubcommand } from '../../src/cli/raise-token.ts'
 import { resignSubcommand } from '../../src/cli/resign.ts'
 import { runSubcommand } from '../../src/cli/run.ts'
 import { serveSubcommand } from '../../src/cli/serve.ts'
@@ -20,6 +21,7 @@ const subcommands = [
   statusSubcommand,
   watchSubcommand,
   resignSubcommand,
+  raiseTokenSubcommand,
 ]
 const document = readFileSync(new URL('../../docs/command.md', import.meta.url), 'utf8')
 
@@ -35,8 +37,9 @@ describe('tenure --help', { concurrency: 2 }, () => {
     const { code, stdout, stderr } = await callCli(t, ['--help'])
     assert.equal(code, 0)
     assert.equal(stderr, '')
+    const words = stdout.replaceAll(/\s+/g, ' ')
     for (const { name, summary } of subcommands) {
-      assert.ok(stdout.includes(`tenure ${name}`) && stdout.includes(summary), name)
+      assert.ok(words.includes(`tenure ${name} ${summary}`), name)
     }
     assert.match(stdout, /Exit codes: 0 done, 1 failed, 2 wrong usage/)
     const { version } = JSON.parse(
@@ -96,7 +99,10 @@ describe('tenure --help', { concurrency: 2 }, () => {
 
 describe('wrong usage', { concurrency: 2 }, () => {
   const wrong: readonly (readonly [args: string, says: RegExp])[] = [
-    ['', /Expected a command out of \[run, serve, jobs, status, watch, resign\]; got nothing/],
+    [
+      '',
+      /Expected a command out of \[run, serve, jobs, status, watch, resign, raise-token\]; got nothing/,
+    ],
     ['stats', /Expected a command out of .*; got stats\. See tenure --help/],
     ['--foo', /Expected a command out of .*; got --foo/],
     ['status --foo', /one of the flags \[--store, .*\]; got --foo\. See tenure status --help/],

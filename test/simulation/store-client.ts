@@ -5,12 +5,14 @@ import {
   type LeaseReading,
   type LeaseStore,
   type PushListener,
+  type RaiseTokenReply,
   type ReleaseReply,
   type ReleaseRequest,
   type RenewReply,
   type RenewRequest,
   type ResignRequestReply,
 } from '../../src/store/lease-store.ts'
+import { ServerClock } from '../../src/store/postgres/server-clock.ts'
 import type { Call, History } from './history.ts'
 import type { Machine } from './machine.ts'
 import type { Link } from './network.ts'
@@ -36,6 +38,7 @@ export class StoreClient implements LeaseStore {
   readonly ttlMsMin = 1_000
   readonly #parts: StoreClientParts
   readonly #unwatch = new Set<() => void>()
+  readonly #serverClock = new ServerClock()
   #closed = false
 
   constructor(parts: StoreClientParts) {
@@ -43,8 +46,10 @@ export class StoreClient implements LeaseStore {
   }
 
   tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply> {
-    const { holder, ttlMs } = request
-    const order = { verb: 'acquire', request } as const
+    const { holder, ttlMs, grantWithinMs = Infinity } = request
+    const nowMs = this.#parts.machine.monotonicMs()
+    const grantByMs = this.#serverClock.lastlyAt(nowMs + grantWithinMs)
+    const order = { verb: 'acquire', request, grantByMs } as const
     return this.#call<AcquireReply>(order, { holder, token: undefined, ttlMs }, signal)
   }
 
@@ -68,6 +73,10 @@ export class StoreClient implements LeaseStore {
     throw new Error('in a simulation, wishes to resign come from outside')
   }
 
+  tryRaiseToken(): Promise<RaiseTokenReply> {
+    throw new Error('in a simulation, nobody raises tokens')
+  }
+
   read(): Promise<LeaseReading> {
     throw new Error('in a simulation, the store is read from outside')
   }
@@ -88,7 +97,7 @@ export class StoreClient implements LeaseStore {
           () => {},
         ),
     })
-    thread.send(() => listener.works())
+    thread.send(() => listener.works(server.worksWith))
     this.#unwatch.add(unwatch)
     return () => {
       this.#unwatch.delete(unwatch)
@@ -135,9 +144,11 @@ export class StoreClient implements LeaseStore {
         thread.receive(() =>
           settle('failed', 'connection lost', () => reject(new Error('connection lost'))),
         )
-      const answered = (answer: Answer): void =>
+      const sentMs = machine.monotonicMs()
+      const answered = (answer: Answer, serverMs: number): void =>
         thread.receive(() =>
           settle('replied', describe(answer), () => {
+            this.#serverClock.read(serverMs, sentMs, machine.monotonicMs())
             if (answer?.kind === 'acquired') call.token = answer.token
             resolve(answer as Reply)
           }),
@@ -153,7 +164,7 @@ export class StoreClient implements LeaseStore {
           server.receive(
             call,
             order,
-            (answer) => link.send('replies', () => answered(answer), failed),
+            (answer, nowMs) => link.send('replies', () => answered(answer, nowMs), failed),
             () => link.send('replies', failed, failed),
           ),
         failed,

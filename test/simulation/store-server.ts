@@ -19,7 +19,12 @@ import type { World } from './world.ts'
 
 /** One thing that a client wants done. */
 export type Order =
-  | { readonly verb: 'acquire'; readonly request: AcquireRequest }
+  /** `grantByMs`: later it may not be granted, on the server's clock as far as the client knows that. */
+  | {
+      readonly verb: 'acquire'
+      readonly request: AcquireRequest
+      readonly grantByMs: number | undefined
+    }
   | { readonly verb: 'renew'; readonly request: RenewRequest }
   | { readonly verb: 'release'; readonly request: ReleaseRequest }
   | { readonly verb: 'note'; readonly lease: string; readonly ended: EndedTerm }
@@ -94,10 +99,10 @@ export class StoreServer {
   receive(
     call: Call & Fact,
     order: Order,
-    answer: (answer: Answer) => void,
+    answer: (answer: Answer, nowMs: number) => void,
     failed: () => void,
   ): void {
-    this.#admit(() => answer(this.#obey(call, order)), failed)
+    this.#admit(() => answer(this.#obey(call, order), this.#parts.machine.monotonicMs()), failed)
   }
 
   /** The same of the ledger. */
@@ -151,7 +156,12 @@ export class StoreServer {
 
   mendPushes(): void {
     this.#pushesWork = true
-    this.#push((listener) => listener.works())
+    this.#push((listener) => listener.works(this.worksWith))
+  }
+
+  /** What its listeners are told of. */
+  get worksWith(): 'changes' | 'renewals' {
+    return this.#parts.pushes === 'renewals' ? 'renewals' : 'changes'
   }
 
   /** Somebody outside sees who leads, and wishes, a while later, that this leader resign. */
@@ -198,8 +208,9 @@ export class StoreServer {
 
   // ---- what it does ----
 
-  #obey(call: Call & Fact, order: Order): Answer {
+  #obey(call: Call & Fact, sent: Order): Answer {
     const { history } = this.#parts
+    const order = this.#judgeTime(sent)
     const before = this.#table.read(lease).record
     if (order.verb === 'acquire' && !this.#parts.commonClock) {
       const { holder, observed } = order.request
@@ -222,22 +233,34 @@ export class StoreServer {
         const { holder } = call
         const again = before?.holder === holder
         history.add('store', { kind: 'granted', token, holder, again })
+        this.#pushRenewal(call.who)
         break
       }
       case 'released':
         history.add('store', { kind: 'released', token: call.token ?? 0, working: workers })
         this.#push((listener) => listener.changed())
         break
-      case 'renewed': {
-        const { record } = this.#table.read(lease)
-        if (record === undefined || this.#parts.pushes !== 'renewals') break
-        const { token, renewals, ttlMs } = record
-        this.#push((listener) => listener.renewed({ token, renewals, ttlMs }), call.who)
+      case 'renewed':
+        this.#pushRenewal(call.who)
         break
-      }
       default:
     }
     return answer
+  }
+
+  /** An acquisition that arrives when nobody waits for it any more was late as it was sent. */
+  #judgeTime(order: Order): Order {
+    if (order.verb !== 'acquire' || !this.#parts.commonClock) return order
+    const { grantByMs = Infinity } = order
+    if (this.#parts.machine.monotonicMs() <= grantByMs) return order
+    return { ...order, request: { ...order.request, grantWithinMs: -1 } }
+  }
+
+  #pushRenewal(by: string): void {
+    const { record } = this.#table.read(lease)
+    if (record === undefined || this.#parts.pushes !== 'renewals') return
+    const { token, renewals, ttlMs } = record
+    this.#push((listener) => listener.renewed({ token, renewals, ttlMs }), by)
   }
 
   #remember(order: Order | LedgerOrder): void {

@@ -22,6 +22,8 @@ async function createHarness(): Promise<LedgerHarness> {
     openLedger: async () => new MemoryLedgerStore(memory),
     expire: async (lease) => memory.table.expire(lease),
     deleteRecord: async (lease) => memory.table.deleteRecord(lease),
+    setCounter: async (lease, token) => memory.table.setCounter(lease, token),
+    deleteHistory: async (lease) => memory.table.deleteHistory(lease),
     restart: left,
     block: left,
     dropConnections: left,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -60,7 +61,7 @@ describe('a PostgreSQL server', { skip: missing('postgres') }, () => {
     const heard: PushedRenewal[] = []
     const works = Promise.withResolvers<void>()
     candidate.watch('scheduler', {
-      works: works.resolve,
+      works: () => works.resolve(),
       failed: works.reject,
       changed: () => {},
       renewed: (renewal) => void heard.push(renewal),
@@ -77,6 +78,49 @@ describe('a PostgreSQL server', { skip: missing('postgres') }, () => {
     ])
     const held = await candidate.tryAcquire({ ...request, holder: 'b' }, patience())
     assert.equal(held.kind === 'held' && held.record.renewals, 2)
+  })
+
+  test('a push that makes no sense, or is of a later form, says that something changed, and no more', async () => {
+    const database = await server.createDatabase()
+    const [leader, candidate] = [await open(server.url(database)), await open(server.url(database))]
+    const heard: (PushedRenewal | 'changed')[] = []
+    const works = Promise.withResolvers<unknown>()
+    candidate.watch('scheduler', {
+      works: works.resolve,
+      failed: works.reject,
+      changed: () => void heard.push('changed'),
+      renewed: (renewal) => void heard.push(renewal),
+    })
+    assert.equal(await works.promise, 'renewals')
+    await leader.tryAcquire(request, patience())
+    await until('the acquisition is heard of', () => heard.length === 1)
+    const channel = `tenure_${createHash('sha256').update('tenure\0scheduler').digest('hex').slice(0, 40)}`
+    const senseless = [
+      'garbage',
+      '',
+      'null',
+      '[]',
+      '"x"',
+      '7',
+      '{"v":2,"term":{"token":1}}',
+      '{"token":"1","renewals":1,"ttl_ms":1000,"now_ms":1}',
+      '{"token":1,"renewals":1,"ttl_ms":-1,"now_ms":1}',
+      `{"token":1,"renewals":1,"ttl_ms":1e400,"now_ms":1}`,
+      '['.repeat(3_000),
+    ]
+    await server.sql('CREATE ROLE stranger', database)
+    const client = await server.connect(database)
+    await client.query('SET ROLE stranger')
+    for (const payload of senseless)
+      await client.query('SELECT pg_notify($1, $2)', [channel, payload])
+    // A forged one is handed on, for whoever hears it to judge, and the server's clock is not set by it.
+    const forged = { token: 99, renewals: 1, ttl_ms: 1e15, now_ms: 1 }
+    await client.query('SELECT pg_notify($1, $2)', [channel, JSON.stringify(forged)])
+    await client.end()
+    await until('all are heard', () => heard.length === senseless.length + 2)
+    assert.deepEqual(heard.slice(1, -1), Array(senseless.length).fill('changed'))
+    const held = await candidate.tryAcquire({ ...request, holder: 'b' }, patience())
+    assert.ok(held.kind === 'held' && (held.record.remainingMs ?? 0) > 0, 'its clock is believed')
   })
 
   test('whoever watches is told when the connection is lost, and when pushes come again', async () => {
@@ -252,6 +296,8 @@ describe('a PostgreSQL server', { skip: missing('postgres') }, () => {
     // Only a password that is not hashed on that very pool shows it: see docs/stores/postgres.md.
     const program = new URL('../support/saturated-connect.ts', import.meta.url).pathname
     await server.sql('CREATE ROLE trusted LOGIN')
+    // A store that somebody could never use is no store to read from.
+    await server.sql('GRANT CREATE ON DATABASE postgres TO trusted')
     await server.trust('trusted')
     const url = `postgres://trusted@localhost:${server.port}/postgres`
     const output = execFileSync(process.execPath, [program, url], { encoding: 'utf8' })

@@ -52,6 +52,7 @@ describe('PostgreSQL', { skip }, () => {
         cases: [
           'a resign request reaches the leader, bound to its token',
           'a push wakes a waiter when the lease is released',
+          'a counter that is raised by hand supersedes nobody but counts for the next, and is only raised',
           'after the watch is ended no push comes',
         ],
       },
@@ -90,6 +91,17 @@ async function createHarness(server: PostgresServer, port: number): Promise<Ledg
     },
     async deleteRecord(lease) {
       const text = 'DELETE FROM tenure.tenure_lease WHERE lease = $1'
+      await asAdministrator(server, database, (client) => client.query(text, [lease]))
+    },
+    async setCounter(lease, token) {
+      await asAdministrator(server, database, async (client) => {
+        await client.query('DELETE FROM tenure.tenure_token WHERE lease = $1', [lease])
+        if (token === undefined) return
+        await client.query('INSERT INTO tenure.tenure_token VALUES ($1, $2)', [lease, token])
+      })
+    },
+    async deleteHistory(lease) {
+      const text = 'DELETE FROM tenure.tenure_term WHERE lease = $1'
       await asAdministrator(server, database, (client) => client.query(text, [lease]))
     },
     async restart() {

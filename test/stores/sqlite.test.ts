@@ -47,6 +47,11 @@ async function createHarness(): Promise<LedgerHarness> {
     expire: async (lease) =>
       asOperator('UPDATE tenure_lease SET renewed_ms = renewed_ms - ttl_ms WHERE lease = ?', lease),
     deleteRecord: async (lease) => asOperator('DELETE FROM tenure_lease WHERE lease = ?', lease),
+    async setCounter(lease, token) {
+      asOperator('DELETE FROM tenure_token WHERE lease = ?', lease)
+      if (token !== undefined) asOperator('INSERT INTO tenure_token VALUES (?, ?)', lease, token)
+    },
+    deleteHistory: async (lease) => asOperator('DELETE FROM tenure_term WHERE lease = ?', lease),
     restart: closeAll,
     async block() {
       const database = new DatabaseSync(path, { timeout: 5_000 })

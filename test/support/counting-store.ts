@@ -23,6 +23,7 @@ export async function openLeaseStore(options: CountingStoreOptions): Promise<Lea
       store.tryRequestResign(lease, request, signal)
     ),
     tryNoteEnd: (lease, ended, signal) => (count(), store.tryNoteEnd(lease, ended, signal)),
+    tryRaiseToken: (lease, token, signal) => (count(), store.tryRaiseToken(lease, token, signal)),
     read: (lease, signal) => (count(), store.read(lease, signal)),
     watch: (lease, listener) => store.watch(lease, listener),
     close: () => store.close(),

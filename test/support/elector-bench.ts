@@ -113,7 +113,7 @@ export class ElectorBench extends Bench {
       },
     }
     this.elector = new Elector(port)
-    this.elector.setPushWorks(true)
+    this.elector.setPushes('changes')
   }
 
   /** What the store makes of an attempt, now. */

@@ -49,6 +49,7 @@ export function openLeaseStore({ path, faultPath }: FaultyStoreOptions): LeaseSt
     tryRelease: (request, signal) => store.tryRelease(request, signal),
     tryRequestResign: (lease, request, signal) => store.tryRequestResign(lease, request, signal),
     tryNoteEnd: (lease, ended, signal) => store.tryNoteEnd(lease, ended, signal),
+    tryRaiseToken: (lease, token, signal) => store.tryRaiseToken(lease, token, signal),
     read: (lease, signal) => store.read(lease, signal),
     watch: (lease, listener) => store.watch(lease, listener),
     close: () => store.close(),

@@ -33,6 +33,7 @@ export function openLeaseStore(options: HangingStoreOptions): LeaseStore | Promi
     tryAcquire: (request, signal) => store.tryAcquire(request, signal),
     tryRelease: (request, signal) => store.tryRelease(request, signal),
     tryRequestResign: (lease, request, signal) => store.tryRequestResign(lease, request, signal),
+    tryRaiseToken: (lease, token, signal) => store.tryRaiseToken(lease, token, signal),
     tryNoteEnd: (lease, ended, signal) => store.tryNoteEnd(lease, ended, signal),
     read: (lease, signal) => store.read(lease, signal),
     watch: (lease, listener) => store.watch(lease, listener),

@@ -92,6 +92,7 @@ export class LedgerBench extends Bench {
       const wish = { lease: 'scheduler', holder: `h${this.#holders++}`, ...times }
       const reply = await this.#leases.tryAcquire(wish, signal)
       if (reply.kind === 'acquired') return reply.token
+      if (reply.kind === 'over') continue
       const { holder, token } = reply.record
       await this.#leases.tryRelease(
         { lease: 'scheduler', holder, token, reason: 'resigned' },

@@ -133,20 +133,23 @@ describe("the calls of a ledger of somebody's own", () => {
         clock: new FakeClock(),
         timeoutMs: () => 1_000,
         answer: (_id, answer) => resolve(answer),
+        superseded: () => {},
       })
-      desk.call(1, { verb: 'claim', request: { claims: [{}] } as never })
+      desk.call(1, { verb: 'claim', request: { token: 1, claims: [{}] } as never })
     })
   }
 
   test('are answered only by what a ledger may reply', async () => {
     const claimed = { kind: 'answered', outcomes: [{ kind: 'claimed' }] }
     assert.deepEqual(await answered(claimed), { kind: 'replied', reply: claimed })
-    const superseded = { kind: 'superseded' }
+    const superseded = { kind: 'superseded', token: 2 }
     assert.deepEqual(await answered(superseded), { kind: 'replied', reply: superseded })
     for (const reply of [
       null,
       'x',
       {},
+      { kind: 'superseded' },
+      { kind: 'superseded', token: 'x' },
       { kind: 'answered' },
       { kind: 'answered', outcomes: [] },
       { kind: 'answered', outcomes: [null] },
@@ -163,6 +166,7 @@ describe("the calls of a ledger of somebody's own", () => {
         clock: new FakeClock(),
         timeoutMs: () => 1_000,
         answer: (_id, answer) => desk.resolve(answer),
+        superseded: () => {},
       }).call(1, { verb: 'claim', request: { claims: [] } as never })
       assert.equal((await desk.promise).kind, 'failed')
     }

@@ -52,6 +52,38 @@ describe("the server's clock", () => {
     assert.equal(clock.isBelieved('scheduler', renewed, look(clock, 1_062_000, 2_010)), true)
   })
 
+  test('is known more closely by what a push tells, if that is about what the last reply lets expect', () => {
+    const hourMs = 3_600_000
+    const clock = new ServerClock()
+    look(clock, 1_000_000, 0)
+    // An hour later one percent would be 36 s: the push bounds what may have happened since.
+    clock.hear(1_000_000 + hourMs, hourMs)
+    assert.deepEqual(clock.seen(hourMs + 100), { seenMs: 1_000_000 + hourMs, sinceMs: 100 })
+    const gainMs = look(clock, 1_000_000 + hourMs + 5_000, hourMs + 1_000)
+    assert.equal(clock.isBelieved('scheduler', record, gainMs), false, 'it was stepped by 4 s')
+  })
+
+  test('is not what a forged push says', () => {
+    for (const forgedMs of [0, 1, 1_000_000 - 2_000, 1_000_000 + 20_000, 1e15]) {
+      const clock = new ServerClock()
+      look(clock, 1_000_000, 0)
+      clock.hear(forgedMs, 10_000)
+      assert.deepEqual(clock.seen(10_000), { seenMs: 1_000_000, sinceMs: 10_000 })
+      assert.equal(clock.isBelieved('scheduler', record, look(clock, 1_010_000, 10_000)), true)
+    }
+    const unread = new ServerClock()
+    unread.hear(1_000_000, 0)
+    assert.equal(unread.seen(0), undefined, 'before any reply a push has nothing to fit to')
+  })
+
+  test('bounds when something sent now may be carried out at the latest', () => {
+    const clock = new ServerClock()
+    assert.equal(clock.lastlyAt(0), undefined)
+    look(clock, 1_000_000, 0)
+    assert.equal(clock.lastlyAt(10_000), 1_010_100)
+    assert.equal(clock.lastlyAt(Infinity), undefined)
+  })
+
   test('that was set back gains nothing', () => {
     const clock = new ServerClock()
     look(clock, 1_000_000, 0)

@@ -1,3 +1,4 @@
+import { nextToken } from '../fencing-token.ts'
 import {
   termRecordsMax,
   type AcquireReply,
@@ -7,6 +8,7 @@ import {
   type LeaseHolder,
   type LeaseReading,
   type LeaseRecord,
+  type RaiseTokenReply,
   type ReleaseReply,
   type ReleaseRequest,
   type RenewReply,
@@ -21,6 +23,7 @@ interface Row extends LeaseHolder {
   renewedMs: number
   resignRequest: ResignRequest | undefined
   jobsHash: string | undefined
+  renewsWithinMs: number | undefined
 }
 
 interface Term extends LeaseHolder {
@@ -30,7 +33,13 @@ interface Term extends LeaseHolder {
 }
 
 /** Renews a row from now on, for no less than is left of what was acknowledged before. */
-function extend(row: Row, ttlMs: number, nowMs: number): void {
+function extend(
+  row: Row,
+  { ttlMs, jobsHash, renewsWithinMs }: AcquireRequest | RenewRequest,
+  nowMs: number,
+): void {
+  row.jobsHash = jobsHash
+  row.renewsWithinMs = renewsWithinMs
   // A clock that was set back meanwhile leaves no more than all of it.
   const ageMs = Math.max(0, nowMs - row.renewedMs)
   row.ttlMs = Math.max(ttlMs, row.ttlMs - ageMs)
@@ -61,19 +70,23 @@ export class LeaseTable {
 
   acquire(request: AcquireRequest): AcquireReply {
     const { lease, holder, application, label, jobsHash, ttlMs, observed } = request
+    const { knownToken = 0, renewsWithinMs, grantWithinMs = Infinity } = request
     const nowMs = this.#clock.monotonicMs()
     const row = this.#rows.get(lease)
+    // A call takes no time here: what is late was late as it was sent.
+    const isLate = grantWithinMs < 0
     if (row?.holder === holder) {
+      if (isLate) return { kind: 'over' }
       // The reply to this very acquisition was lost.
-      extend(row, ttlMs, nowMs)
-      row.jobsHash = jobsHash
+      extend(row, request, nowMs)
       return { kind: 'acquired', token: row.token }
     }
     if (row !== undefined && nowMs - row.renewedMs < row.ttlMs) {
       const unchanged = observed?.token === row.token && observed.renewals === row.renewals
       if (!unchanged) return { kind: 'held', record: this.#recordOf(row) }
     }
-    const token = (this.#tokens.get(lease) ?? 0) + 1
+    if (isLate || this.#hasEnded(lease, holder)) return { kind: 'over' }
+    const token = nextToken(lease, [this.tokenOf(lease), knownToken])
     this.#tokens.set(lease, token)
     this.#rows.set(lease, {
       holder,
@@ -85,12 +98,14 @@ export class LeaseTable {
       renewedMs: nowMs,
       resignRequest: undefined,
       jobsHash,
+      renewsWithinMs,
     })
     this.#beginTerm(lease, { holder, token, application, label })
     return { kind: 'acquired', token }
   }
 
-  renew({ lease, holder, token, ttlMs, jobsHash }: RenewRequest): RenewReply {
+  renew(request: RenewRequest): RenewReply {
+    const { lease, holder, token } = request
     const nowMs = this.#clock.monotonicMs()
     const row = this.#rows.get(lease)
     if (row === undefined) return { kind: 'refused', cause: 'missing', by: undefined }
@@ -100,8 +115,7 @@ export class LeaseTable {
     if (nowMs - row.renewedMs >= row.ttlMs) {
       return { kind: 'refused', cause: 'expired', by: undefined }
     }
-    extend(row, ttlMs, nowMs)
-    row.jobsHash = jobsHash
+    extend(row, request, nowMs)
     return { kind: 'renewed', resignRequest: row.resignRequest }
   }
 
@@ -131,9 +145,40 @@ export class LeaseTable {
     }
   }
 
-  /** The last token that was granted for a lease; 0 if none ever was. */
+  /**
+   * The last token that was granted for a lease, by its counter, its record or its history,
+   * whichever is higher; 0 if none ever was.
+   */
   tokenOf(lease: string): number {
-    return this.#tokens.get(lease) ?? 0
+    const counter = this.#tokens.get(lease) ?? 0
+    const ofTerm = this.#terms.get(lease)?.[0]?.token ?? 0
+    return Math.max(counter, this.#rows.get(lease)?.token ?? 0, ofTerm)
+  }
+
+  /** The same, for one who relies on it: a counter that was lost is kept from now on. */
+  restoreCounter(lease: string): number {
+    const token = this.tokenOf(lease)
+    if (token > 0) this.#tokens.set(lease, token)
+    return token
+  }
+
+  raiseToken(lease: string, token: number): RaiseTokenReply {
+    nextToken(lease, [token])
+    const last = this.restoreCounter(lease)
+    if (last >= token) return { kind: 'high-enough', token: last }
+    this.#tokens.set(lease, token)
+    return { kind: 'raised', token }
+  }
+
+  /** What somebody does who sets the counter by hand; `undefined`: who deletes it. */
+  setCounter(lease: string, token: number | undefined): void {
+    if (token === undefined) this.#tokens.delete(lease)
+    else this.#tokens.set(lease, token)
+  }
+
+  /** What somebody does who deletes the history by hand. */
+  deleteHistory(lease: string): void {
+    this.#terms.delete(lease)
   }
 
   /** What an operator does who deletes the record by hand. */
@@ -149,20 +194,14 @@ export class LeaseTable {
 
   #recordOf(row: Row): LeaseRecord {
     const ageMs = this.#clock.monotonicMs() - row.renewedMs
-    const { holder, token, application, label, ttlMs, renewals, resignRequest, jobsHash } = row
-    const remainingMs = Math.max(0, ttlMs - ageMs)
-    return {
-      holder,
-      token,
-      application,
-      label,
-      ttlMs,
-      renewals,
-      ageMs,
-      remainingMs,
-      resignRequest,
-      jobsHash,
-    }
+    const { renewedMs: _, ...shown } = row
+    return { ...shown, ageMs, remainingMs: Math.max(0, row.ttlMs - ageMs) }
+  }
+
+  /** Whether this holder had its term: a late copy of its acquisition is granted no other one. */
+  #hasEnded(lease: string, holder: string): boolean {
+    const term = this.#terms.get(lease)?.find((candidate) => candidate.holder === holder)
+    return term?.endedAtMs !== undefined
   }
 
   #beginTerm(lease: string, holder: LeaseHolder): void {

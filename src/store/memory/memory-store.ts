@@ -7,6 +7,7 @@ import type {
   LeaseReading,
   LeaseStore,
   PushListener,
+  RaiseTokenReply,
   ReleaseReply,
   ReleaseRequest,
   RenewReply,
@@ -27,7 +28,7 @@ export class Memory {
 
   constructor(clock: TableClock) {
     this.table = new LeaseTable(clock)
-    this.ledger = new LedgerTable((lease) => this.table.tokenOf(lease))
+    this.ledger = new LedgerTable((lease) => this.table.restoreCounter(lease))
   }
 
   /** Throws what a call is rejected with, of a client that may have been closed. */
@@ -110,6 +111,12 @@ export class MemoryLeaseStore implements LeaseStore {
   ): Promise<ResignRequestReply> {
     const reply = this.#table(signal).requestResign(lease, request)
     if (reply.kind === 'requested') this.#memory.push(lease)
+    return reply
+  }
+
+  async tryRaiseToken(lease: string, token: number, signal: AbortSignal): Promise<RaiseTokenReply> {
+    const reply = this.#table(signal).raiseToken(lease, token)
+    if (reply.kind === 'raised') this.#memory.push(lease)
     return reply
   }
 

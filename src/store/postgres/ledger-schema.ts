@@ -8,6 +8,7 @@ export const ledgerVersion = 1
 export interface LedgerNames {
   readonly version: string
   readonly token: string
+  readonly lastToken: string
   readonly job: string
   readonly run: string
   readonly skip: string
@@ -26,11 +27,12 @@ export interface LedgerNames {
 
 /** The names within one schema of the database. */
 export function ledgerNames(schema: string): LedgerNames {
-  const { schema: quoted, token } = schemaNames(schema)
+  const { schema: quoted, token, lastToken } = schemaNames(schema)
   const name = (plain: string): string => `${quoted}.${plain}`
   return {
     version: name('tenure_ledger'),
     token,
+    lastToken,
     job: name('tenure_job'),
     run: name('tenure_run'),
     skip: name('tenure_skip'),
@@ -160,13 +162,20 @@ const settings = `  PERFORM set_config('lock_timeout', '${lockTimeoutMs}', true)
 `
 
 /** Locks the counter of the lease, and tells the last token that was granted. */
-function begin({ begin: name, token }: LedgerNames): string {
+function begin({ begin: name, token, lastToken }: LedgerNames): string {
   return `CREATE OR REPLACE FUNCTION ${name}(p_lease text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   v_granted bigint;
 BEGIN
-${settings}  SELECT token INTO v_granted FROM ${token} WHERE lease = p_lease FOR UPDATE;
-  RETURN coalesce(v_granted, 0);
+${settings}  PERFORM FROM ${token} WHERE lease = p_lease FOR UPDATE;
+  IF NOT FOUND AND ${lastToken}(p_lease) > 0 THEN
+    INSERT INTO ${token} (lease, token) VALUES (p_lease, 0) ON CONFLICT DO NOTHING;
+    PERFORM FROM ${token} WHERE lease = p_lease FOR UPDATE;
+  END IF;
+  v_granted := ${lastToken}(p_lease);
+  -- If the counter was lost, the record's token is kept, whatever happens to the record.
+  UPDATE ${token} SET token = v_granted WHERE lease = p_lease AND token < v_granted;
+  RETURN v_granted;
 END
 $$;
 `

@@ -5,6 +5,7 @@ import type pg from 'pg'
 import { createSystemClock, type Clock } from '../../clock.ts'
 import { invariant } from '../../invariant.ts'
 import { redactStoreUrl } from '../../store-url.ts'
+import { nextToken, tokenLimitError } from '../fencing-token.ts'
 import {
   termRecordsMax,
   type AcquireReply,
@@ -16,6 +17,7 @@ import {
   type LeaseStore,
   type PushedRenewal,
   type PushListener,
+  type RaiseTokenReply,
   type ReleaseReply,
   type ReleaseRequest,
   type RenewReply,
@@ -79,18 +81,26 @@ export class PostgresLeaseStore implements LeaseStore {
 
   async tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply> {
     const { lease, holder, application, label, jobsHash, ttlMs, observed } = request
+    const { knownToken = 0, renewsWithinMs, grantWithinMs = Infinity } = request
+    // What cannot be granted is refused here, so that the server is given whole numbers only.
+    nextToken(lease, [knownToken])
+    const grantByMs = this.#serverClock.lastlyAt(this.#clock.monotonicMs() + grantWithinMs)
     const who = [lease, holder, application, label, jobsHash]
     const watched = [observed?.token, observed?.renewals]
-    const values = [...who, ttlMs, ...watched, this.#channelOf(lease)]
+    const bounds = [knownToken, renewsWithinMs, grantByMs]
+    const values = [...who, ttlMs, ...watched, ...bounds, this.#channelOf(lease)]
     const reply = await this.#call(this.#names.tryAcquire, values, signal)
     if (reply.kind === 'acquired') return { kind: 'acquired', token: Number(reply.token) }
+    if (reply.kind === 'over') return { kind: 'over' }
+    if (reply.kind === 'limit') throw tokenLimitError(lease, Number(reply.token))
     invariant(reply.record !== undefined, 'who is refused is told by what record')
     return { kind: 'held', record: this.#recordOf(lease, reply.record, reply) }
   }
 
   async tryRenew(request: RenewRequest, signal: AbortSignal): Promise<RenewReply> {
-    const { lease, holder, token, ttlMs, jobsHash } = request
-    const values = [lease, holder, token, ttlMs, jobsHash, this.#channelOf(lease)]
+    const { lease, holder, token, ttlMs, jobsHash, renewsWithinMs } = request
+    const who = [lease, holder, token]
+    const values = [...who, ttlMs, jobsHash, renewsWithinMs, this.#channelOf(lease)]
     const reply = await this.#call(this.#names.tryRenew, values, signal)
     const record = reply.record && this.#recordOf(lease, reply.record, reply)
     if (reply.kind === 'renewed') return { kind: 'renewed', resignRequest: record?.resignRequest }
@@ -119,12 +129,20 @@ export class PostgresLeaseStore implements LeaseStore {
     await this.#call(this.#names.tryNoteEnd, [lease, holder, token, reason], signal)
   }
 
+  async tryRaiseToken(lease: string, token: number, signal: AbortSignal): Promise<RaiseTokenReply> {
+    nextToken(lease, [token])
+    const values = [lease, token, this.#channelOf(lease)]
+    const reply = await this.#call(this.#names.tryRaiseToken, values, signal)
+    const kind = reply.kind === 'raised' ? 'raised' : 'high-enough'
+    return { kind, token: Number(reply.token) }
+  }
+
   async read(lease: string, signal: AbortSignal): Promise<LeaseReading> {
     const names = this.#names
     const sql = `SELECT json_build_object(
       'now_ms', extract(epoch FROM clock_timestamp()) * 1000,
       'record', (SELECT to_json(r) FROM ${names.lease} r WHERE lease = $1),
-      'token', coalesce((SELECT token FROM ${names.token} WHERE lease = $1), 0),
+      'token', ${names.lastToken}($1),
       'terms', (SELECT coalesce(json_agg(to_json(t)), '[]') FROM (
         SELECT * FROM ${names.term} WHERE lease = $1 ORDER BY token DESC LIMIT ${termRecordsMax}
       ) t))::text AS reply`
@@ -151,13 +169,12 @@ export class PostgresLeaseStore implements LeaseStore {
 
   watch(lease: string, listener: PushListener): () => void {
     return this.#connection.listen(this.#channelOf(lease), {
-      works: () => listener.works(),
+      works: () => listener.works('renewals'),
       failed: (error) => listener.failed(error),
       notified: (payload) => {
         const renewal = renewalOf(payload)
         if (renewal === undefined) return listener.changed()
-        const heardMs = this.#clock.monotonicMs()
-        this.#serverClock.read(renewal.nowMs, heardMs, heardMs)
+        this.#serverClock.hear(renewal.nowMs, this.#clock.monotonicMs())
         listener.renewed(renewal)
       },
     })
@@ -231,6 +248,7 @@ export class PostgresLeaseStore implements LeaseStore {
           ? undefined
           : { token, by: row.resign_by, coolDownMs: row.resign_cool_down_ms ?? 0 },
       jobsHash: row.jobs_hash ?? undefined,
+      renewsWithinMs: row.renews_within_ms ?? undefined,
     }
   }
 }
@@ -249,6 +267,7 @@ interface LeaseRow {
   readonly renewed_ms: number
   readonly resign_by: string | null
   readonly resign_cool_down_ms: number | null
+  readonly renews_within_ms: number | null
   readonly jobs_hash: string | null
 }
 
@@ -294,12 +313,26 @@ function termOf(row: TermRow): TermRecord {
   }
 }
 
-/** What a push says: a renewal, or nothing but that something has changed. */
+/**
+ * What a push says: a renewal, or nothing but that something has changed. Anybody who may connect to
+ * the database can send one, and so may a later Tenure, in a form of its own.
+ */
 function renewalOf(payload: string): (PushedRenewal & { readonly nowMs: number }) | undefined {
-  if (payload === '') return undefined
-  const { token, renewals, ttl_ms, now_ms } = JSON.parse(payload) as Record<string, unknown>
-  const numbers = [token, renewals, ttl_ms, now_ms].map(Number)
-  if (!numbers.every(Number.isFinite)) return undefined
-  const [tokenRead = 0, renewalsRead = 0, ttlMs = 0, nowMs = 0] = numbers
-  return { token: tokenRead, renewals: renewalsRead, ttlMs, nowMs }
+  let pushed: Partial<Record<string, unknown>> | null
+  try {
+    pushed = JSON.parse(payload) as typeof pushed
+  } catch {
+    return undefined
+  }
+  const { token, renewals, ttl_ms: ttlMs, now_ms: nowMs } = pushed ?? {}
+  if (!isCount(token) || !isCount(renewals) || !isTime(ttlMs) || !isTime(nowMs)) return undefined
+  return { token, renewals, ttlMs, nowMs }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0
+}
+
+function isTime(value: unknown): value is number {
+  return Number.isFinite(value) && Number(value) > 0
 }

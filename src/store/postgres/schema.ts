@@ -1,3 +1,4 @@
+import { fencingTokenMax } from '../fencing-token.ts'
 import { termRecordsMax } from '../lease-store.ts'
 
 /** The version of the tables below; those of a later version are left alone. */
@@ -22,11 +23,13 @@ export interface SchemaNames {
   readonly isExpired: string
   readonly kept: string
   readonly begin: string
+  readonly lastToken: string
   readonly tryAcquire: string
   readonly tryRenew: string
   readonly tryRelease: string
   readonly tryRequestResign: string
   readonly tryNoteEnd: string
+  readonly tryRaiseToken: string
 }
 
 /** The names within one schema of the database. */
@@ -42,11 +45,13 @@ export function schemaNames(schema: string): SchemaNames {
     isExpired: name(`tenure_is_expired_${schemaVersion}`),
     kept: name(`tenure_kept_${schemaVersion}`),
     begin: name(`tenure_begin_${schemaVersion}`),
+    lastToken: name(`tenure_last_token_${schemaVersion}`),
     tryAcquire: name(`tenure_try_acquire_${schemaVersion}`),
     tryRenew: name(`tenure_try_renew_${schemaVersion}`),
     tryRelease: name(`tenure_try_release_${schemaVersion}`),
     tryRequestResign: name(`tenure_try_request_resign_${schemaVersion}`),
     tryNoteEnd: name(`tenure_try_note_end_${schemaVersion}`),
+    tryRaiseToken: name(`tenure_try_raise_token_${schemaVersion}`),
   }
 }
 
@@ -54,8 +59,9 @@ export function schemaNames(schema: string): SchemaNames {
  * All tables and functions, created where they are missing; to be run in one transaction, by one
  * client at a time.
  *
- * - `tenure_token`: the counters. Nothing but an acquisition writes here, so that a token rises for
- *   ever, whatever happens to the record. Its row is also what acquisitions of a lease queue at.
+ * - `tenure_token`: the counters. An acquisition raises them, so that a token rises for ever,
+ *   whatever happens to the record; one that was lost or set back is made up for. Its row is also
+ *   what acquisitions of a lease queue at.
  * - `tenure_lease`: one row a held lease; `renewed_ms` is a reading of the server's clock.
  * - `tenure_term`: the history, for people.
  *
@@ -70,9 +76,11 @@ export function schemaSql(schema: string): string {
     `CREATE SCHEMA IF NOT EXISTS ${names.schema};\n`,
     tables(names),
     steps(names),
+    lastToken(names),
     tryAcquire(names),
     tryRenew(names),
     endings(names),
+    tryRaiseToken(names),
     `INSERT INTO ${names.version} (version)
   SELECT ${schemaVersion} WHERE NOT EXISTS (SELECT FROM ${names.version});
 `,
@@ -96,7 +104,8 @@ CREATE TABLE IF NOT EXISTS ${lease} (
   renewed_ms double precision NOT NULL,
   resign_by text,
   resign_cool_down_ms double precision,
-  jobs_hash text
+  jobs_hash text,
+  renews_within_ms double precision
 ) WITH (fillfactor = 50);
 CREATE TABLE IF NOT EXISTS ${term} (
   lease text NOT NULL,
@@ -148,11 +157,27 @@ $$;
 `
 }
 
+/**
+ * The last token that was granted: by the counter, the record or the history, whichever is higher,
+ * because a counter may have been lost or set back. Whoever relies on it has locked the counter.
+ */
+function lastToken({ lastToken: name, token, lease, term }: SchemaNames): string {
+  return `CREATE OR REPLACE FUNCTION ${name}(p_lease text) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT greatest(
+    (SELECT token FROM ${token} WHERE lease = p_lease),
+    (SELECT token FROM ${lease} WHERE lease = p_lease),
+    (SELECT max(token) FROM ${term} WHERE lease = p_lease),
+    0)
+$$;
+`
+}
+
 function tryAcquire(names: SchemaNames): string {
-  const { tryAcquire: name, begin, isExpired, kept, lease, token, term } = names
+  const { tryAcquire: name, begin, isExpired, kept, lease, token } = names
   return `CREATE OR REPLACE FUNCTION ${name}(
   p_lease text, p_holder text, p_application text, p_label text, p_jobs_hash text,
   p_ttl_ms double precision, p_observed_token bigint, p_observed_renewals bigint,
+  p_known_token bigint, p_renews_within_ms double precision, p_grant_by_ms double precision,
   p_channel text, p_seen_ms double precision, p_since_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
@@ -179,37 +204,61 @@ BEGIN
     END IF;
   END LOOP;
 
+  -- Whoever has sent it waits no longer.
+  IF v_now_ms > p_grant_by_ms THEN
+    RETURN jsonb_build_object('kind', 'over', 'now_ms', v_now_ms);
+  END IF;
   -- The reply to this very acquisition was lost.
   IF v_row.holder = p_holder THEN
     UPDATE ${lease} SET renewals = renewals + 1, renewed_ms = v_now_ms, jobs_hash = p_jobs_hash,
+        renews_within_ms = p_renews_within_ms,
         ttl_ms = ${kept}(p_ttl_ms, ttl_ms, renewed_ms, v_now_ms)
       WHERE lease = p_lease;
     RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_row.token);
   END IF;
 
-  UPDATE ${token} SET token = token + 1 WHERE lease = p_lease RETURNING token INTO v_token;
+${newTerm(names)}  RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_token);
+END
+$$;
+`
+}
+
+/** What an acquisition does that is not refused: the next term begins, and its history. */
+function newTerm({ lastToken: last, lease, token, term }: SchemaNames): string {
+  return `  -- A late copy of an acquisition whose term has ended.
+  PERFORM FROM ${term} WHERE lease = p_lease AND holder = p_holder AND ended_at_ms IS NOT NULL;
+  IF FOUND THEN
+    RETURN jsonb_build_object('kind', 'over', 'now_ms', v_now_ms);
+  END IF;
+  v_token := greatest(${last}(p_lease), p_known_token) + 1;
+  IF v_token > ${fencingTokenMax} THEN
+    RETURN jsonb_build_object('kind', 'limit', 'now_ms', v_now_ms, 'token', v_token - 1);
+  END IF;
+  UPDATE ${token} SET token = v_token WHERE lease = p_lease;
   DELETE FROM ${lease} WHERE lease = p_lease;
   INSERT INTO ${lease}
-    (lease, holder, token, application, label, ttl_ms, renewals, renewed_ms, jobs_hash)
-    VALUES (p_lease, p_holder, v_token, p_application, p_label, p_ttl_ms, 0, v_now_ms, p_jobs_hash);
+    (lease, holder, token, application, label, ttl_ms, renewals, renewed_ms, jobs_hash,
+      renews_within_ms)
+    VALUES (p_lease, p_holder, v_token, p_application, p_label, p_ttl_ms, 0, v_now_ms, p_jobs_hash,
+      p_renews_within_ms);
   UPDATE ${term} SET ended_at_ms = v_now_ms, reason = 'crashed'
     WHERE lease = p_lease AND ended_at_ms IS NULL;
   INSERT INTO ${term} (lease, token, holder, application, label, started_at_ms)
     VALUES (p_lease, v_token, p_holder, p_application, p_label, v_now_ms);
-  DELETE FROM ${term} WHERE lease = p_lease AND token <= v_token - ${termRecordsMax};
-  -- Candidates that a release has woken, and that have not looked yet, need not do so any more.
+  -- By their number, and not by their tokens, which may have left some out.
+  DELETE FROM ${term} WHERE lease = p_lease AND token <= (
+    SELECT token FROM ${term} WHERE lease = p_lease
+      ORDER BY token DESC LIMIT 1 OFFSET ${termRecordsMax});
+  -- Candidates that know the record of another term look once.
   PERFORM pg_notify(p_channel, jsonb_build_object('token', v_token,
     'renewals', 0, 'ttl_ms', p_ttl_ms, 'now_ms', v_now_ms)::text);
-  RETURN jsonb_build_object('kind', 'acquired', 'now_ms', v_now_ms, 'token', v_token);
-END
-$$;
 `
 }
 
 function tryRenew({ tryRenew: name, begin, isExpired, kept, lease }: SchemaNames): string {
   return `CREATE OR REPLACE FUNCTION ${name}(
   p_lease text, p_holder text, p_token bigint, p_ttl_ms double precision, p_jobs_hash text,
-  p_channel text, p_seen_ms double precision, p_since_ms double precision
+  p_renews_within_ms double precision, p_channel text, p_seen_ms double precision, p_since_ms double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   v_row ${lease}%ROWTYPE;
@@ -229,7 +278,7 @@ BEGIN
   END IF;
   v_ttl_ms := ${kept}(p_ttl_ms, v_row.ttl_ms, v_row.renewed_ms, v_now_ms);
   UPDATE ${lease} SET ttl_ms = v_ttl_ms, renewals = renewals + 1, renewed_ms = v_now_ms,
-      jobs_hash = p_jobs_hash
+      jobs_hash = p_jobs_hash, renews_within_ms = p_renews_within_ms
     WHERE lease = p_lease;
   -- Candidates that hear of each renewal do not look at the record: a change of its jobs they shall.
   PERFORM pg_notify(p_channel, CASE WHEN v_row.jobs_hash IS DISTINCT FROM p_jobs_hash THEN ''
@@ -281,6 +330,33 @@ BEGIN
   END IF;
   PERFORM pg_notify(p_channel, '');
   RETURN jsonb_build_object('kind', 'requested');
+END
+$$;
+`
+}
+
+function tryRaiseToken({
+  tryRaiseToken: name,
+  begin,
+  lastToken: last,
+  token,
+}: SchemaNames): string {
+  return `CREATE OR REPLACE FUNCTION ${name}(
+  p_lease text, p_token bigint, p_channel text
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  v_last bigint;
+BEGIN
+  PERFORM ${begin}();
+  INSERT INTO ${token} (lease, token) VALUES (p_lease, 0) ON CONFLICT DO NOTHING;
+  PERFORM FROM ${token} WHERE lease = p_lease FOR UPDATE;
+  v_last := ${last}(p_lease);
+  IF v_last >= p_token THEN
+    RETURN jsonb_build_object('kind', 'high-enough', 'token', v_last);
+  END IF;
+  UPDATE ${token} SET token = p_token WHERE lease = p_lease;
+  PERFORM pg_notify(p_channel, '');
+  RETURN jsonb_build_object('kind', 'raised', 'token', p_token);
 END
 $$;
 `

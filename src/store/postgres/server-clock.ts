@@ -1,10 +1,19 @@
 /** How much a server's clock may gain on ours without having been stepped: rates differ by 1 %. */
 const rateMax = 1.01
 
+/** How far a pushed reading may be beside what the last reply and our own clock tell, besides. */
+const pushSlackMs = 500
+
 /** A reading of the server's clock, and how much time has passed for us since, at least. */
 export interface SeenClock {
   readonly seenMs: number
   readonly sinceMs: number
+}
+
+/** What the server's clock showed at an instant of ours. */
+interface Reading {
+  readonly serverMs: number
+  readonly oursMs: number
 }
 
 /** Which renewal of which term a record shows. */
@@ -20,14 +29,35 @@ interface RecordIdentity {
  * after it has been watched. All times in milliseconds; ours are monotonic.
  */
 export class ServerClock {
-  #serverMs: number | undefined
-  #oursMs = 0
+  #last: Reading | undefined
+  /** A later one that a push has told, if it fits to the last one that a reply has told. */
+  #pushed: Reading | undefined
   readonly #disbelieved = new Map<string, RecordIdentity>()
 
   /** What the server is to compare its clock with. */
   seen(nowMs: number): SeenClock | undefined {
-    if (this.#serverMs === undefined) return undefined
-    return { seenMs: this.#serverMs, sinceMs: nowMs - this.#oursMs }
+    const last = this.#pushed ?? this.#last
+    if (last === undefined) return undefined
+    return { seenMs: last.serverMs, sinceMs: nowMs - last.oursMs }
+  }
+
+  /** What the server's clock shows at an instant of ours at the latest, unless it is stepped. */
+  lastlyAt(oursMs: number): number | undefined {
+    const last = this.#pushed ?? this.#last
+    if (last === undefined || oursMs === Infinity) return undefined
+    return last.serverMs + (oursMs - last.oursMs) * rateMax
+  }
+
+  /**
+   * Notes a reading that a push has told. Anybody may have sent that: it counts only if it is about
+   * what the last reply lets expect, and then bounds more closely what follows.
+   */
+  hear(serverMs: number, nowMs: number): void {
+    if (this.#last === undefined) return
+    const passedMs = nowMs - this.#last.oursMs
+    const besideMs = Math.abs(serverMs - this.#last.serverMs - passedMs)
+    if (besideMs > passedMs * (rateMax - 1) + pushSlackMs) return
+    this.#pushed = { serverMs, oursMs: nowMs }
   }
 
   /**
@@ -37,13 +67,10 @@ export class ServerClock {
    *   explains; negative if it has not
    */
   read(serverMs: number, fromMs: number, untilMs: number): number {
-    const gainMs =
-      this.#serverMs === undefined
-        ? 0
-        : serverMs - this.#serverMs - (untilMs - this.#oursMs) * rateMax
-    this.#serverMs = serverMs
-    this.#oursMs = fromMs
-    return gainMs
+    const latestMs = this.lastlyAt(untilMs)
+    this.#last = { serverMs, oursMs: fromMs }
+    this.#pushed = undefined
+    return latestMs === undefined ? 0 : serverMs - latestMs
   }
 
   /**

@@ -6,8 +6,8 @@ import { TenureError } from '../../errors.ts'
 export const schemaVersion = 1
 
 /**
- * - `tenure_token`: the counters. Nothing but an acquisition writes here, so that a token rises
- *   for ever, whatever happens to the record.
+ * - `tenure_token`: the counters. An acquisition raises them, so that a token rises for ever,
+ *   whatever happens to the record; one that was lost or set back is made up for.
  * - `tenure_lease`: one row a held lease. `renewed_ms` is a reading of the clock `clock`, and means
  *   nothing on any other.
  * - `tenure_term`: the history, for people.
@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS tenure_lease (
   renewed_ms REAL NOT NULL,
   resign_by TEXT,
   resign_cool_down_ms REAL,
-  jobs_hash TEXT
+  jobs_hash TEXT,
+  renews_within_ms REAL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tenure_term (
   lease TEXT NOT NULL,
@@ -46,6 +47,20 @@ CREATE TABLE IF NOT EXISTS tenure_term (
 INSERT INTO tenure_schema (version)
   SELECT ${schemaVersion} WHERE NOT EXISTS (SELECT 1 FROM tenure_schema);
 `
+
+/**
+ * The last token that was granted for the lease `?1`: by the counter, the record or the history,
+ * whichever is higher, because a counter may have been lost or set back.
+ */
+export const lastTokenSql = `SELECT max(
+  ifnull((SELECT token FROM tenure_token WHERE lease = ?1), 0),
+  ifnull((SELECT token FROM tenure_lease WHERE lease = ?1), 0),
+  ifnull((SELECT max(token) FROM tenure_term WHERE lease = ?1), 0)
+) AS token`
+
+/** Sets the counter of the lease `?1` to the token `?2`. */
+export const setCounterSql = `INSERT INTO tenure_token (lease, token) VALUES (?1, ?2)
+  ON CONFLICT (lease) DO UPDATE SET token = excluded.token WHERE token <> excluded.token`
 
 /** Some of the tables of a file: whether they are there, and how they are made. */
 export interface Schema {

@@ -50,6 +50,7 @@ import type {
 import { Connection, type Work } from './connection.ts'
 import { jobOf, runOf, skipOf, type Row } from './ledger-rows.ts'
 import { ledgerSchema } from './ledger-schema.ts'
+import { lastTokenSql, setCounterSql } from './schema.ts'
 import {
   forgetSchedules,
   isStored,
@@ -211,9 +212,11 @@ export class SqliteLedgerStore implements LedgerStore {
       return { kind: 'superseded', token: 0 }
     }
     return this.#connection.write((sql) => {
-      const counter = sql('SELECT token FROM tenure_token WHERE lease = ?').get(lease)
-      const granted = Number(counter?.['token'] ?? 0)
-      return granted === token ? work(sql) : { kind: 'superseded', token: granted }
+      const granted = Number(sql(lastTokenSql).get(lease)?.['token'])
+      if (granted !== token) return { kind: 'superseded', token: granted }
+      // Where the counter was lost, the record's token is kept, whatever happens to the record.
+      sql(setCounterSql).run(lease, token)
+      return work(sql)
     }, signal)
   }
 }

@@ -1,6 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite'
 
 import { createSystemClock, type Clock } from '../../clock.ts'
+import { nextToken } from '../fencing-token.ts'
 import {
   termRecordsMax,
   type AcquireReply,
@@ -11,6 +12,7 @@ import {
   type LeaseRecord,
   type LeaseStore,
   type PushListener,
+  type RaiseTokenReply,
   type ReleaseReply,
   type ReleaseRequest,
   type RenewReply,
@@ -21,7 +23,7 @@ import {
 } from '../lease-store.ts'
 import { createBootClock, type BootClock } from './boot-clock.ts'
 import { Connection, type Work } from './connection.ts'
-import { leaseSchema } from './schema.ts'
+import { lastTokenSql, leaseSchema, setCounterSql } from './schema.ts'
 import { WakeFile } from './wake-file.ts'
 
 type Statements = Parameters<Work<unknown>>[0]
@@ -60,10 +62,12 @@ export class SqliteLeaseStore implements LeaseStore {
   }
 
   async tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply> {
+    const { grantWithinMs = Infinity } = request
+    const grantByMs = this.#bootClock.nowMs() + grantWithinMs
     // Most candidates are refused, and a refusal need not wait for the write lock.
     const held = await this.#connection.read((sql) => this.#heldBy(sql, request), signal)
     if (held !== undefined) return { kind: 'held', record: held }
-    return this.#connection.write((sql) => this.#acquire(sql, request), signal)
+    return this.#connection.write((sql) => this.#acquire(sql, request, grantByMs), signal)
   }
 
   async tryRenew(request: RenewRequest, signal: AbortSignal): Promise<RenewReply> {
@@ -104,17 +108,29 @@ export class SqliteLeaseStore implements LeaseStore {
     return { kind: 'requested' }
   }
 
+  async tryRaiseToken(lease: string, token: number, signal: AbortSignal): Promise<RaiseTokenReply> {
+    nextToken(lease, [token])
+    const reply = await this.#connection.write((sql): RaiseTokenReply => {
+      const last = Number(sql(lastTokenSql).get(lease)?.['token'])
+      if (last >= token) return { kind: 'high-enough', token: last }
+      sql(setCounterSql).run(lease, token)
+      return { kind: 'raised', token }
+    }, signal)
+    if (reply.kind === 'raised') this.#wakeFile.touch()
+    return reply
+  }
+
   async read(lease: string, signal: AbortSignal): Promise<LeaseReading> {
     if (this.#connection.isMissing) return { record: undefined, token: 0, terms: [] }
     return this.#connection.read((sql) => {
       const row = sql(selectRow).get(lease)
-      const counter = sql('SELECT token FROM tenure_token WHERE lease = ?').get(lease)
+      const last = sql(lastTokenSql).get(lease)
       const terms = sql(
         'SELECT * FROM tenure_term WHERE lease = ? ORDER BY token DESC LIMIT ?',
       ).all(lease, termRecordsMax)
       return {
         record: row && this.#recordOf(row),
-        token: Number(counter?.['token'] ?? 0),
+        token: Number(last?.['token'] ?? 0),
         terms: terms.map(termOf),
       }
     }, signal)
@@ -142,29 +158,34 @@ export class SqliteLeaseStore implements LeaseStore {
     return unchanged || record.remainingMs === 0 ? undefined : record
   }
 
-  #acquire(sql: Statements, request: AcquireRequest): AcquireReply {
+  #acquire(sql: Statements, request: AcquireRequest, grantByMs: number): AcquireReply {
     const { lease, holder, application, label, ttlMs, jobsHash = null } = request
+    const { knownToken = 0, renewsWithinMs = null } = request
     const held = this.#heldBy(sql, request)
     if (held !== undefined) return { kind: 'held', record: held }
     // The clock is read here, with the write lock held: a reading from before waiting for the
     // lock would be too early, and the lease too short.
     const nowMs = this.#bootClock.nowMs()
+    // Whoever has sent it waits no longer.
+    if (nowMs > grantByMs) return { kind: 'over' }
     const retried = sql(
       `UPDATE tenure_lease SET ttl_ms = max(?, ttl_ms - max(0, ? - renewed_ms)), renewals = renewals + 1,
-          clock = ?, renewed_ms = ?, jobs_hash = ?
+          clock = ?, renewed_ms = ?, jobs_hash = ?, renews_within_ms = ?
         WHERE lease = ? AND holder = ? RETURNING token`,
-    ).get(ttlMs, nowMs, this.#bootClock.id, nowMs, jobsHash, lease, holder)
+    ).get(ttlMs, nowMs, this.#bootClock.id, nowMs, jobsHash, renewsWithinMs, lease, holder)
     if (retried !== undefined) return { kind: 'acquired', token: Number(retried['token']) }
+    const ended = sql(
+      'SELECT 1 FROM tenure_term WHERE lease = ? AND holder = ? AND ended_at_ms IS NOT NULL',
+    ).get(lease, holder)
+    if (ended !== undefined) return { kind: 'over' }
 
-    const counter = sql(
-      `INSERT INTO tenure_token (lease, token) VALUES (?, 1)
-        ON CONFLICT (lease) DO UPDATE SET token = token + 1 RETURNING token`,
-    ).get(lease)
-    const token = Number(counter?.['token'])
+    const last = Number(sql(lastTokenSql).get(lease)?.['token'])
+    const token = nextToken(lease, [last, knownToken])
+    sql(setCounterSql).run(lease, token)
     sql(
-      `INSERT OR REPLACE INTO tenure_lease
-        (lease, holder, token, application, label, ttl_ms, renewals, clock, renewed_ms, jobs_hash)
-        VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO tenure_lease (lease, holder, token, application, label, ttl_ms,
+        renewals, clock, renewed_ms, jobs_hash, renews_within_ms)
+        VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`,
     ).run(
       lease,
       holder,
@@ -175,6 +196,7 @@ export class SqliteLeaseStore implements LeaseStore {
       this.#bootClock.id,
       nowMs,
       jobsHash,
+      renewsWithinMs,
     )
     const wallMs = Math.round(this.#clock.wallMs())
     sql(
@@ -185,12 +207,16 @@ export class SqliteLeaseStore implements LeaseStore {
       `INSERT INTO tenure_term (lease, token, holder, application, label, started_at_ms)
         VALUES (?, ?, ?, ?, ?, ?)`,
     ).run(lease, token, holder, application, label ?? null, wallMs)
-    sql('DELETE FROM tenure_term WHERE lease = ? AND token <= ?').run(lease, token - termRecordsMax)
+    // By their number, and not by their tokens, which may have left some out.
+    sql(
+      `DELETE FROM tenure_term WHERE lease = ?1 AND token <=
+        (SELECT token FROM tenure_term WHERE lease = ?1 ORDER BY token DESC LIMIT 1 OFFSET ?2)`,
+    ).run(lease, termRecordsMax)
     return { kind: 'acquired', token }
   }
 
   #renew(sql: Statements, request: RenewRequest): RenewReply {
-    const { lease, holder, token, ttlMs, jobsHash = null } = request
+    const { lease, holder, token, ttlMs, jobsHash = null, renewsWithinMs = null } = request
     const row = sql(selectRow).get(lease)
     if (row === undefined) return { kind: 'refused', cause: 'missing', by: undefined }
     const record = this.#recordOf(row)
@@ -202,12 +228,14 @@ export class SqliteLeaseStore implements LeaseStore {
       return { kind: 'refused', cause: 'expired', by: undefined }
     }
     sql(
-      `UPDATE tenure_lease SET ttl_ms = ?, renewals = renewals + 1, renewed_ms = ?, jobs_hash = ?
+      `UPDATE tenure_lease SET ttl_ms = ?, renewals = renewals + 1, renewed_ms = ?, jobs_hash = ?,
+          renews_within_ms = ?
         WHERE lease = ? AND holder = ? AND token = ?`,
     ).run(
       Math.max(ttlMs, record.remainingMs),
       this.#bootClock.nowMs(),
       jobsHash,
+      renewsWithinMs,
       lease,
       holder,
       token,
@@ -241,6 +269,7 @@ export class SqliteLeaseStore implements LeaseStore {
           ? undefined
           : { token, by, coolDownMs: Number(row['resign_cool_down_ms']) },
       jobsHash: textOf(row['jobs_hash']),
+      renewsWithinMs: numberOf(row['renews_within_ms']),
     }
   }
 
@@ -269,4 +298,8 @@ function termOf(row: Row): TermRecord {
 
 function textOf(value: SQLOutputValue | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined
+}
+
+function numberOf(value: SQLOutputValue | undefined): number | undefined {
+  return typeof value === 'number' ? value : undefined
 }

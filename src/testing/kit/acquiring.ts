@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 
 import type { LeaseStoreCase } from './harness.ts'
-import { acquire, lead, patience, release, renew, ttlMs } from './steps.ts'
+import { acquire, lead, nextPush, patience, rejectionOf, release, renew, ttlMs } from './steps.ts'
+
+/** The highest token that is ever granted. */
+const tokenMax = 2 ** 52
 
 /** Who is granted the lease, and with which token. */
 export const acquiring: readonly LeaseStoreCase[] = [
@@ -122,6 +125,154 @@ export const acquiring: readonly LeaseStoreCase[] = [
       assert.equal(guarded.value, guardedWrites)
       assert.equal(guardedWrites, 1)
       assert.notEqual(bare.value, bareWrites, 'the control has to lose updates')
+    },
+  },
+]
+
+/** The tokens of a lease whose counter was lost, or set back or ahead; and late copies. */
+export const outrunning: readonly LeaseStoreCase[] = [
+  {
+    name: "a counter that was lost is restored from the record's token, or from the history's",
+    async run({ open, expire, setCounter, deleteHistory }) {
+      const store = await open()
+      for (const holder of ['a', 'b', 'c']) {
+        await lead(store, holder)
+        await expire('scheduler')
+      }
+      await setCounter('scheduler', undefined)
+      await deleteHistory('scheduler')
+      assert.equal((await store.read('scheduler', patience())).token, 3)
+      assert.equal(await lead(store, 'd'), 4)
+      assert.equal(await release(store, 'd', 4), 'released')
+      await setCounter('scheduler', undefined)
+      assert.equal((await store.read('scheduler', patience())).token, 4)
+      assert.equal(await lead(store, 'e'), 5)
+    },
+  },
+  {
+    name: 'a counter that was set back gives no token again',
+    async run({ open, setCounter }) {
+      const store = await open()
+      await lead(store, 'a')
+      await release(store, 'a', 1)
+      await lead(store, 'b')
+      await setCounter('scheduler', 0)
+      assert.equal(await lead(store, 'b'), 2, 'a retry')
+      await release(store, 'b', 2)
+      assert.equal(await lead(store, 'c'), 3)
+    },
+  },
+  {
+    name: 'what is granted is above the token that the caller knows, and so is all that follows',
+    async run({ open, expire }) {
+      const store = await open()
+      assert.equal(await lead(store, 'a', { knownToken: 20_000 }), 20_001)
+      assert.equal(await lead(store, 'a', { knownToken: 20_000 }), 20_001, 'a retry')
+      await expire('scheduler')
+      assert.equal(await lead(await open(), 'b'), 20_002)
+      const { terms } = await store.read('scheduler', patience())
+      assert.deepEqual(
+        terms.map(({ token }) => token),
+        [20_002, 20_001],
+      )
+    },
+  },
+  {
+    name: 'whoever is refused raises nothing, whatever it knows',
+    async run({ open, expire }) {
+      const store = await open()
+      await lead(store, 'a')
+      assert.equal((await acquire(store, 'b', { knownToken: 1_000_000 })).kind, 'held')
+      await expire('scheduler')
+      assert.equal(await lead(store, 'c'), 2)
+    },
+  },
+  {
+    name: 'no token above 2 ** 52 is granted, nor one that is no whole number',
+    async run({ open, setCounter }) {
+      const store = await open()
+      for (const knownToken of [tokenMax, tokenMax + 1, 2 ** 53, Infinity, Number.NaN, 1.5]) {
+        const error = await rejectionOf(acquire(store, 'a', { knownToken }))
+        assert.equal((error as { code?: unknown }).code, 'TENURE_ERR_TOKEN_LIMIT', `${knownToken}`)
+      }
+      assert.equal((await store.read('scheduler', patience())).record, undefined)
+      await lead(store, 'a')
+      await release(store, 'a', 1)
+      await setCounter('scheduler', tokenMax)
+      const error = await rejectionOf(acquire(store, 'b'))
+      assert.equal((error as { code?: unknown }).code, 'TENURE_ERR_TOKEN_LIMIT')
+      await setCounter('scheduler', tokenMax - 1)
+      assert.equal(await lead(store, 'c'), tokenMax)
+    },
+  },
+  {
+    name: 'a counter that is raised by hand supersedes nobody but counts for the next, and is only raised',
+    async run({ open, expire }) {
+      const store = await open()
+      const raise = async (token: number): Promise<object> =>
+        store.tryRaiseToken('scheduler', token, patience())
+      assert.deepEqual(await raise(7), { kind: 'raised', token: 7 }, 'where nothing is yet')
+      const token = await lead(store, 'a')
+      assert.equal(token, 8)
+      const { pushed, end } = await nextPush(await open())
+      assert.deepEqual(await raise(20), { kind: 'raised', token: 20 })
+      await pushed
+      end()
+      assert.equal((await renew(store, 'a', token)).kind, 'renewed')
+      assert.deepEqual(await raise(19), { kind: 'high-enough', token: 20 })
+      assert.equal((await store.read('scheduler', patience())).token, 20)
+      for (const wrong of [tokenMax, 2 ** 53, 1.5, Number.NaN]) {
+        const error = await rejectionOf(raise(wrong))
+        assert.equal((error as { code?: unknown }).code, 'TENURE_ERR_TOKEN_LIMIT')
+      }
+      await expire('scheduler')
+      assert.equal(await lead(store, 'b'), 21)
+    },
+  },
+  {
+    name: 'a holder whose term has ended is granted no other one',
+    async run({ open, expire }) {
+      const store = await open()
+      await lead(store, 'a')
+      await release(store, 'a', 1)
+      assert.deepEqual(await acquire(store, 'a'), { kind: 'over' })
+      assert.equal((await store.read('scheduler', patience())).record, undefined)
+      await lead(store, 'b')
+      await expire('scheduler')
+      await lead(store, 'c')
+      await release(store, 'c', 3)
+      assert.deepEqual(await acquire(store, 'b'), { kind: 'over' })
+    },
+  },
+  {
+    name: 'an acquisition that comes after its time is not granted, nor is its retry',
+    async run({ open }) {
+      const store = await open()
+      // A client that has never heard of the store knows nothing of its clock.
+      await lead(store, 'a', { lease: 'another' })
+      const late = { grantWithinMs: -5_000 }
+      assert.deepEqual(await acquire(store, 'a', late), { kind: 'over' })
+      assert.equal((await store.read('scheduler', patience())).record, undefined)
+      assert.equal(await lead(store, 'a', { grantWithinMs: 60_000 }), 1)
+      assert.deepEqual(await acquire(store, 'a', late), { kind: 'over' })
+      const reply = await acquire(store, 'b', late)
+      assert.equal(reply.kind, 'held')
+    },
+  },
+  {
+    name: 'the history keeps its terms where tokens are left out',
+    async run({ open, setCounter }) {
+      const store = await open()
+      await lead(store, 'a', { lease: 'another' })
+      for (let n = 1; n <= 3; n++) {
+        await setCounter('scheduler', 1_000 * n)
+        await release(store, `holder-${n}`, await lead(store, `holder-${n}`))
+      }
+      const { terms } = await store.read('scheduler', patience())
+      assert.deepEqual(
+        terms.map(({ token }) => token),
+        [3_001, 2_001, 1_001],
+      )
     },
   },
 ]

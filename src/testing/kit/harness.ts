@@ -12,6 +12,10 @@ export interface LeaseStoreHarness {
   readonly expire: (lease: string) => Promise<void>
   /** Deletes the record, as an operator would by hand. */
   readonly deleteRecord: (lease: string) => Promise<void>
+  /** Sets the counter of tokens, as an operator would by hand; `undefined`: deletes it. */
+  readonly setCounter: (lease: string, token: number | undefined) => Promise<void>
+  /** Deletes the history of terms, as an operator would by hand. */
+  readonly deleteHistory: (lease: string) => Promise<void>
   /** Closes all clients and starts the store again. */
   readonly restart: () => Promise<void>
   /** Lets every call of the store, and of its ledger, hang, until the returned function is called. */

@@ -144,6 +144,24 @@ export const renewing: readonly LeaseStoreCase[] = [
     },
   },
   {
+    name: 'the record tells within what time its holder renews again, as that said it last',
+    async run({ open }) {
+      const store = await open()
+      const shown = async (): Promise<number | undefined> =>
+        (await store.read('scheduler', patience())).record?.renewsWithinMs
+      const token = await lead(store, 'a', { renewsWithinMs: 11_000 })
+      assert.equal(await shown(), 11_000)
+      const reply = await acquire(await open(), 'b')
+      assert.equal(reply.kind === 'held' && reply.record.renewsWithinMs, 11_000)
+      await renew(store, 'a', token, { renewsWithinMs: 4_000 })
+      assert.equal(await shown(), 4_000)
+      await lead(store, 'a', { renewsWithinMs: 5_000 })
+      assert.equal(await shown(), 5_000)
+      await renew(store, 'a', token)
+      assert.equal(await shown(), undefined)
+    },
+  },
+  {
     name: 'a resign request reaches the leader, bound to its token',
     async run({ open, expire }) {
       const store = await open()

@@ -83,7 +83,7 @@ export async function nextPush(
   const listener: PushListener = {
     changed: pushed.resolve,
     renewed: () => {},
-    works: works.resolve,
+    works: () => works.resolve(),
     failed: fail,
   }
   const end = store.watch(lease, listener)

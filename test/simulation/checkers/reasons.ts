@@ -187,8 +187,14 @@ class Evidence {
 
   #wasWished({ who, heart, token }: Of<'ended'>, byMs: number): boolean {
     const thread = this.#hindrances.threadOf(who, heart)
+    const led = ofKind(this.#recording.facts, 'led').some(
+      (fact) => fact.who === who && fact.token === token,
+    )
     return this.#recording.facts.some((fact) => {
       if (fact.atMs > byMs) return false
+      // Who has resigned gives back what it acquires, because it asked before, in its cool-down.
+      if (fact.kind === 'resign' && fact.who === who && !led && byMs - fact.atMs < 60_000)
+        return true
       if (fact.kind === 'wish') return fact.token === token
       if (fact.kind !== 'resign' || fact.who !== who) return false
       // Who resigns while its main thread has not heard of its new term ends that one, too.

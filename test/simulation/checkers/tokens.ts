@@ -40,18 +40,22 @@ export function checkRenewals({ facts }: Recording): Violation[] {
   return violations
 }
 
-/** An acquisition keeps its holder over its retries, and no two have the same. */
+/**
+ * An acquisition keeps its holder over its retries, and no two have the same. One that was refused
+ * is tried again, too, while a late copy of it may still be granted.
+ */
 export function checkHolders({ facts }: Recording): Violation[] {
   const violations: Violation[] = []
-  const last = new Map<string, { holder: string; answered: boolean }>()
+  const last = new Map<string, { holder: string; answered: boolean; refused: boolean }>()
   const used = new Set<string>()
-  for (const { atMs, who, heart, verb, holder, how } of ofKind(facts, 'call')) {
+  for (const { atMs, who, heart, verb, holder, how, reply } of ofKind(facts, 'call')) {
     if (verb !== 'acquire') continue
     const key = `${who} ${heart}`
     const before = last.get(key)
-    last.set(key, { holder, answered: how === 'replied' })
-    const isRetry = before?.answered === false
-    const right = isRetry ? before.holder === holder : !used.has(holder)
+    const refused = reply?.startsWith('held') ?? false
+    last.set(key, { holder, answered: how === 'replied', refused })
+    const isRetry = before?.answered === false || (before?.refused && before.holder === holder)
+    const right = isRetry ? before?.holder === holder : !used.has(holder)
     used.add(holder)
     if (right) continue
     const rule = 'a retry has the holder of what it retries, and nothing else has'

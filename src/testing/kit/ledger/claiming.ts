@@ -106,6 +106,30 @@ export const claiming: readonly LedgerCase[] = [
     },
   },
   {
+    name: "a counter that was lost or set back is restored by a call with the record's own token",
+    async run(harness) {
+      const { ledger, token } = await begin(harness)
+      for (const counter of [undefined, token - 1]) {
+        await harness.setCounter(lease, counter)
+        assert.equal(await claimKinds(ledger, token + 1, claim(10)), 'superseded')
+        assert.deepEqual(await claimKinds(ledger, token, claim(10)), ['claimed'])
+      }
+      // From here on, nothing but the counter knows of the token.
+      await harness.deleteRecord(lease)
+      await harness.deleteHistory(lease)
+      assert.equal(await lead(await harness.open(), 'the next', { lease }), token + 1)
+    },
+  },
+  {
+    name: 'a counter that was raised above the term supersedes it',
+    async run(harness) {
+      const { ledger, token } = await begin(harness)
+      await harness.setCounter(lease, token + 7)
+      const reply = await ledger.tryClaim({ lease, token, claims: [claim(10)] }, patience())
+      assert.deepEqual(reply, { kind: 'superseded', token: token + 7 })
+    },
+  },
+  {
     name: 'what a term has claimed is seen by the first call of the next, whatever was under way',
     async run(harness) {
       const { ledger, token } = await begin(harness)
