@@ -94,6 +94,10 @@ export class Heart {
       if (this.#over) return void store.close()
       this.#store = store
       checkTtlOfStore(this.#settings.current.ttlMs, store.ttlMsMin)
+      if (store.checkStart !== undefined && this.#parts.config.isRestart !== true) {
+        await store.checkStart()
+        if (this.#over) return
+      }
       this.#parts.report({ kind: 'ready', ttlMsMin: store.ttlMsMin })
     } catch (error) {
       return this.#die(error)
@@ -107,6 +111,7 @@ export class Heart {
           this.#log('store_push_unavailable', { ...faultOf(error) })
           this.#input(() => this.#elector.setPushWorks(false))
         },
+        noticed: ({ event, message }) => this.#log(event, { message }),
       })
       this.#elector.setEligible(this.#settings.current.eligible)
       if (this.#parts.watchesMainThread) this.#watchMainThread()

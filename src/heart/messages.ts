@@ -15,6 +15,8 @@ export interface HeartConfig {
   readonly jobsHash?: string | undefined
   /** The pipe to the witness, if there is one. */
   readonly witnessFd?: number | undefined
+  /** Whether a heart has run before with these settings: what it began with may have changed since. */
+  readonly isRestart?: boolean
 }
 
 /** What the main thread tells the heart. */

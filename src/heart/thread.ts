@@ -169,7 +169,8 @@ export class HeartThread {
 
   #run(): void {
     const { clock, runHeart } = this.#parts
-    const config = { ...this.#config, witnessFd: this.#witness?.fd }
+    const isRestart = this.#wasReady
+    const config = { ...this.#config, witnessFd: this.#witness?.fd, isRestart }
     const heart: RunningHeart = runHeart(config, clock, (report) => this.#hear(heart, report))
     this.#heart = heart
     this.#hears = true
