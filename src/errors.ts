@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'TENURE_ERR_STORE_URL'
   | 'TENURE_ERR_STORE_MODULE'
   | 'TENURE_ERR_STORE_UNUSABLE'
+  | 'TENURE_ERR_STORE_FILES_CHANGED'
   | 'TENURE_ERR_STORE_UNREACHABLE'
   | 'TENURE_ERR_STORE_CLOSED'
   | 'TENURE_ERR_ATTEMPT_TIMEOUT'
@@ -55,6 +56,8 @@ export const errorCodes: Readonly<Record<ErrorCode, string>> = {
   TENURE_ERR_STORE_MODULE:
     'The module of a store of your own, or the package that a store needs, cannot be loaded.',
   TENURE_ERR_STORE_UNUSABLE: 'The store answered, but cannot be used as it is.',
+  TENURE_ERR_STORE_FILES_CHANGED:
+    'The files of a SQLite store were removed, replaced or unlocked by somebody else.',
   TENURE_ERR_STORE_UNREACHABLE: 'The store did not answer, or the connection to it broke.',
   TENURE_ERR_STORE_CLOSED: 'The store was closed before the call.',
   TENURE_ERR_ATTEMPT_TIMEOUT: 'One attempt on the store took longer than its timeout.',

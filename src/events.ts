@@ -51,6 +51,8 @@ export type LogEventName =
   | 'lease_superseded'
   | 'lease_resign_requested'
   | 'store_push_unavailable'
+  | 'store_files_changed'
+  | 'store_file_linked'
   | 'main_thread_stalled'
   | 'main_thread_revived'
   | 'heart_died'
@@ -179,6 +181,16 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
     level: 'warn',
     fields: ['error', 'message'],
     when: 'No pushes come, for now or at all; candidates look once each heartbeat interval.',
+  },
+  store_files_changed: {
+    level: 'error',
+    fields: ['message'],
+    when: 'Somebody else has removed, replaced or unlocked the files of a SQLite store. A term ends with `stolen`; this instance takes no lease for a ttl.',
+  },
+  store_file_linked: {
+    level: 'warn',
+    fields: ['message'],
+    when: 'The file of a SQLite store has got a second name (a hard link) while it is in use.',
   },
   main_thread_stalled: {
     level: 'error',

@@ -43,6 +43,10 @@ export const promises: readonly Promised[] = [
     shownBy: [{ file: 'processes/slow-store' }, { file: 'processes/broken-store' }],
   },
   {
+    promise: 'What others do to the files of a SQLite store makes no two lead',
+    shownBy: [{ file: 'processes/sqlite-files' }, { file: 'stores/sqlite-files' }],
+  },
+  {
     promise: 'The classic heartbeat: six events, correlation, settings, units of work',
     shownBy: [
       { file: 'processes/slow-store', tests: /heartbeat/ },

@@ -122,6 +122,10 @@ export class Heart {
       checkTtlOfStore(this.#settings.current.ttlMs, store.ttlMsMin)
       await ledger
       if (this.#over) return
+      if (store.checkStart !== undefined && this.#parts.config.isRestart !== true) {
+        await store.checkStart()
+        if (this.#over) return
+      }
       this.#parts.report({ kind: 'ready', ttlMsMin: store.ttlMsMin })
     } catch (error) {
       return this.#die(error)
@@ -135,6 +139,7 @@ export class Heart {
           this.#log('store_push_unavailable', { ...faultOf(error) })
           this.#input(() => this.#elector.setPushes('none'))
         },
+        noticed: ({ event, message }) => this.#log(event, { message }),
       })
       this.#elector.setEligible(this.#settings.current.eligible)
       if (this.#parts.watchesMainThread) this.#watchMainThread()

@@ -17,6 +17,8 @@ export interface HeartConfig {
   readonly knownToken?: number | undefined
   /** The pipe to the witness, if there is one. */
   readonly witnessFd?: number | undefined
+  /** Whether a heart has run before with these settings: what it began with may have changed since. */
+  readonly isRestart?: boolean
 }
 
 /** The variables of a process. */

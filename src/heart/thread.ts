@@ -193,7 +193,8 @@ export class HeartThread {
   #run(): void {
     const { clock, runHeart } = this.#parts
     const knownToken = this.#parts.known?.token
-    const config = { ...this.#config, knownToken, witnessFd: this.#witness?.fd }
+    const isRestart = this.#wasReady
+    const config = { ...this.#config, knownToken, witnessFd: this.#witness?.fd, isRestart }
     let heart: RunningHeart
     try {
       heart = runHeart(config, clock, (report) => this.#hear(heart, report))

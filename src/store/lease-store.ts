@@ -1,3 +1,5 @@
+import type { LogEventName } from '../events.ts'
+
 /**
  * Why a term ended:
  *
@@ -179,6 +181,13 @@ export interface PushedRenewal {
   readonly ttlMs: number
 }
 
+/** Something about a store that people should know of. */
+export interface StoreNotice {
+  /** The line that is logged. */
+  readonly event: Extract<LogEventName, 'store_files_changed' | 'store_file_linked'>
+  readonly message: string
+}
+
 /**
  * What a waiting candidate or a leader wants to hear of its store. What a push says is input from
  * outside: others may be able to send it, too. It may be missing, late, repeated or wrong.
@@ -195,6 +204,8 @@ export interface PushListener {
   works(pushes?: 'changes' | 'renewals'): void
   /** Pushes do not come, for now or at all: whoever waits has to look more often. */
   failed(error: unknown): void
+  /** To be logged; what has to be done about it, the store does. */
+  noticed?(notice: StoreNotice): void
 }
 
 /**
@@ -217,6 +228,11 @@ export interface PushListener {
 export interface LeaseStore {
   /** The shortest ttl that this store can carry. */
   readonly ttlMsMin: number
+  /**
+   * Rejects if the store can never be used as it is, so that `start()` fails; called once by it. A
+   * store that does not answer is no reason: the next attempts will tell.
+   */
+  checkStart?(): Promise<void>
   /**
    * Takes the lease if it is free or expired. The retry by the same holder, whose first reply was
    * lost, yields the same token again; any other acquisition yields a higher one.

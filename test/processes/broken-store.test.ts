@@ -132,7 +132,8 @@ describe(
       withCluster({}, async (cluster) => {
         const [leader] = await cluster.start(1)
         assert.ok(leader)
-        for (const suffix of ['', '-wal', '-shm']) rmSync(`${cluster.path}${suffix}`)
+        for (const suffix of ['', '-wal', '-shm'])
+          rmSync(`${cluster.path}${suffix}`, { force: true })
         const line = await leader.nextLine('scheduler_lock_heartbeat_failed')
         assert.equal(line.fields['reason'], 'stolen')
         await leader.next('acquired', { after: 1 })

@@ -75,7 +75,10 @@ async function createHarness(): Promise<LedgerHarness> {
           return ''
         }
       })
-      return links.filter((link) => link.startsWith(path)).length
+      // SQLite keeps a descriptor of the database itself for its next connection, as long as the
+      // process holds locks on it: closing it would take those away.
+      const count = (start: string) => links.filter((link) => link.startsWith(start)).length
+      return count(`${path}-`) || count(path)
     },
     async close() {
       await closeAll()

@@ -27,6 +27,16 @@ export interface SpawnOptions {
   readonly flags?: readonly string[]
   /** In a process group of its own. */
   readonly detached?: boolean
+  /** A program that becomes the instance, with its arguments. */
+  readonly through?: readonly [program: string, ...args: string[]] | undefined
+}
+
+/** How Node.js is started by another program. */
+function startedBy([program, ...args]: readonly [string, ...string[]]): {
+  execPath: string
+  execArgv: string[]
+} {
+  return { execPath: program, execArgv: [...args, process.execPath] }
 }
 
 /** Root may read and write every file, unless it has given up that very privilege. */
@@ -58,6 +68,7 @@ export class Instance {
       detached: spawn.detached ?? false,
       ...(spawn.flags && { execArgv: [...spawn.flags] }),
       ...(spawn.unprivileged ? withoutPrivileges() : {}),
+      ...(spawn.through && startedBy(spawn.through)),
     })
     this.process.on('message', (message: InstanceMessage) => {
       this.messages.push(message)

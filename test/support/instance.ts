@@ -1,7 +1,7 @@
 // A process that takes part in a lease, commanded over IPC by test/support/cluster.ts.
 import { spawn } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
-import { writeSync } from 'node:fs'
+import { cpSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 
@@ -35,6 +35,8 @@ export type InstanceCommand =
   | { readonly do: 'exhaust pool'; readonly url: string }
   | { readonly do: 'run'; readonly jobId: string; readonly correlationId: string }
   | { readonly do: 'witness' | 'jobs' }
+  /** Copies a file or a folder, as an application does that keeps a backup. */
+  | { readonly do: 'copy'; readonly from: string; readonly to: string }
   | {
       readonly do: 'store'
       readonly id: string
@@ -281,6 +283,8 @@ process.on('message', (command: InstanceCommand) => {
       return say({ said: 'wall clock', wallMs: Date.now() })
     case 'exhaust pool':
       return void exhaustPool(command.url)
+    case 'copy':
+      return cpSync(command.from, command.to, { recursive: true })
     case 'witness':
       return void tenure.status().then(({ witness }) => say({ said: 'witness', ...witness }))
     case 'jobs': {

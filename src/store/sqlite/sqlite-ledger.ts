@@ -48,6 +48,7 @@ import type {
   StoreScheduleRequest,
 } from '../stored-schedule.ts'
 import { Connection, type Work } from './connection.ts'
+import { isChanged } from './database-files.ts'
 import { jobOf, runOf, skipOf, type Row } from './ledger-rows.ts'
 import { ledgerSchema } from './ledger-schema.ts'
 import { lastTokenSql, setCounterSql } from './schema.ts'
@@ -79,9 +80,19 @@ export interface SqliteLedgerOptions {
  */
 export class SqliteLedgerStore implements LedgerStore {
   readonly #connection: Connection
+  /** The last token that wrote here, and the last of those that wrote in files which are gone. */
+  #lastToken = -Infinity
+  #endedToken = -Infinity
 
   constructor({ path, clock = createSystemClock() }: SqliteLedgerOptions) {
-    this.#connection = new Connection(path, clock, ledgerSchema)
+    this.#connection = new Connection({
+      path,
+      clock,
+      schema: ledgerSchema,
+      // The heartbeat does so, which shares this thread and its locks; here each call would cost it.
+      looksAtLocks: false,
+      onChange: () => (this.#endedToken = this.#lastToken),
+    })
   }
 
   async tryRegister(request: RegisterRequest, signal: AbortSignal): Promise<RegisterReply> {
@@ -207,17 +218,24 @@ export class SqliteLedgerStore implements LedgerStore {
     work: Work<Reply>,
   ): Promise<Reply | Superseded> {
     // Where the file is gone, nobody has been granted anything; and it is not created here.
-    if (this.#connection.isMissing) {
+    const gone = { kind: 'superseded', token: 0 } as const
+    if (this.#connection.isGone || token <= this.#endedToken) {
       signal.throwIfAborted()
-      return { kind: 'superseded', token: 0 }
+      return gone
     }
-    return this.#connection.write((sql) => {
-      const granted = Number(sql(lastTokenSql).get(lease)?.['token'])
-      if (granted !== token) return { kind: 'superseded', token: granted }
-      // Where the counter was lost, the record's token is kept, whatever happens to the record.
-      sql(setCounterSql).run(lease, token)
-      return work(sql)
-    }, signal)
+    this.#lastToken = token
+    try {
+      return await this.#connection.write((sql) => {
+        const granted = Number(sql(lastTokenSql).get(lease)?.['token'])
+        if (granted !== token) return { kind: 'superseded', token: granted }
+        // Where the counter was lost, the record's token is kept, whatever happens to the record.
+        sql(setCounterSql).run(lease, token)
+        return work(sql)
+      }, signal)
+    } catch (error) {
+      if (isChanged(error)) return gone
+      throw error
+    }
   }
 }
 

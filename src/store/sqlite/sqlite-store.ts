@@ -1,6 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite'
 
 import { createSystemClock, type Clock } from '../../clock.ts'
+import type { TenureError } from '../../errors.ts'
 import { nextToken } from '../fencing-token.ts'
 import {
   termRecordsMax,
@@ -19,10 +20,13 @@ import {
   type RenewRequest,
   type ResignRequest,
   type ResignRequestReply,
+  type StoreNotice,
   type TermRecord,
 } from '../lease-store.ts'
 import { createBootClock, type BootClock } from './boot-clock.ts'
 import { Connection, type Work } from './connection.ts'
+import { checkOneName, isChanged } from './database-files.ts'
+import { Quarantine } from './quarantine.ts'
 import { lastTokenSql, leaseSchema, setCounterSql } from './schema.ts'
 import { WakeFile } from './wake-file.ts'
 
@@ -51,40 +55,82 @@ export class SqliteLeaseStore implements LeaseStore {
   readonly ttlMsMin = 2_000
   readonly #connection: Connection
   readonly #wakeFile: WakeFile
+  readonly #path: string
   readonly #clock: Clock
   readonly #bootClock: BootClock
+  readonly #quarantine: Quarantine
+  readonly #listeners = new Set<PushListener>()
+  #closed = false
 
   constructor(options: SqliteStoreOptions) {
+    this.#path = options.path
     this.#clock = options.clock ?? createSystemClock()
     this.#bootClock = options.bootClock ?? createBootClock()
-    this.#connection = new Connection(options.path, this.#clock, leaseSchema)
+    this.#quarantine = new Quarantine(options.path, this.#clock)
+    this.#connection = new Connection({
+      path: options.path,
+      clock: this.#clock,
+      schema: leaseSchema,
+      isKept: () => this.#listeners.size > 0,
+      onChange: (error, isHere) => this.#changed(error, isHere),
+      onLinks: (links) => this.#linked(links),
+    })
     this.#wakeFile = new WakeFile(options.path, this.#clock)
+  }
+
+  async checkStart(): Promise<void> {
+    checkOneName(this.#path)
   }
 
   async tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply> {
     const { grantWithinMs = Infinity } = request
     const grantByMs = this.#bootClock.nowMs() + grantWithinMs
+    this.#wakeFile.follow()
+    this.#quarantine.sees(request.ttlMs)
+    if (this.#connection.isGone) this.#quarantine.check()
     // Most candidates are refused, and a refusal need not wait for the write lock.
     const held = await this.#connection.read((sql) => this.#heldBy(sql, request), signal)
-    if (held !== undefined) return { kind: 'held', record: held }
-    return this.#connection.write((sql) => this.#acquire(sql, request, grantByMs), signal)
+    if (held !== undefined) {
+      this.#quarantine.sees(held.ttlMs)
+      return { kind: 'held', record: held }
+    }
+    this.#quarantine.check()
+    const acquire: Work<AcquireReply> = (sql) => this.#acquire(sql, request, grantByMs)
+    const reply = await this.#connection.write(acquire, signal)
+    if (reply.kind === 'acquired') {
+      this.#quarantine.holds(request)
+      // The counter is to outlast a `-wal` that somebody removes; the reply does not wait for it.
+      this.#soon(() => this.#connection.checkpoint())
+    }
+    return reply
   }
 
   async tryRenew(request: RenewRequest, signal: AbortSignal): Promise<RenewReply> {
-    return this.#connection.write((sql) => this.#renew(sql, request), signal)
+    this.#wakeFile.follow()
+    this.#quarantine.sees(request.ttlMs)
+    this.#quarantine.holds(request)
+    const gone = { kind: 'refused', cause: 'missing', by: undefined } as const
+    if (this.#quarantine.hasEnded(request)) return gone
+    try {
+      return await this.#connection.write((sql) => this.#renew(sql, request), signal)
+    } catch (error) {
+      if (isChanged(error)) return gone
+      throw error
+    }
   }
 
   async tryRelease(request: ReleaseRequest, signal: AbortSignal): Promise<ReleaseReply> {
     const { lease, holder, token } = request
-    if (this.#connection.isGone) return { kind: 'not-held' }
-    const released = await this.#connection.write((sql) => {
-      const { changes } = sql(
-        'DELETE FROM tenure_lease WHERE lease = ? AND holder = ? AND token = ?',
-      ).run(lease, holder, token)
-      if (changes === 0) return false
-      this.#noteEnd(sql, lease, request)
-      return true
-    }, signal)
+    const released = await this.#again(() =>
+      this.#connection.write((sql) => {
+        const { changes } = sql(
+          'DELETE FROM tenure_lease WHERE lease = ? AND holder = ? AND token = ?',
+        ).run(lease, holder, token)
+        if (changes === 0) return false
+        this.#noteEnd(sql, lease, request)
+        return true
+      }, signal),
+    )
     if (!released) return { kind: 'not-held' }
     this.#wakeFile.touch()
     return { kind: 'released' }
@@ -95,15 +141,17 @@ export class SqliteLeaseStore implements LeaseStore {
     { token, by, coolDownMs }: ResignRequest,
     signal: AbortSignal,
   ): Promise<ResignRequestReply> {
-    const requested = await this.#connection.write(
-      (sql) =>
-        sql(
-          `UPDATE tenure_lease SET resign_by = ?, resign_cool_down_ms = ?
-            WHERE lease = ? AND token = ?`,
-        ).run(by, coolDownMs, lease, token).changes,
-      signal,
+    const requested = await this.#again(() =>
+      this.#connection.write(
+        (sql) =>
+          sql(
+            `UPDATE tenure_lease SET resign_by = ?, resign_cool_down_ms = ?
+              WHERE lease = ? AND token = ?`,
+          ).run(by, coolDownMs, lease, token).changes,
+        signal,
+      ),
     )
-    if (requested === 0) return { kind: 'not-held' }
+    if (!requested) return { kind: 'not-held' }
     this.#wakeFile.touch()
     return { kind: 'requested' }
   }
@@ -121,30 +169,86 @@ export class SqliteLeaseStore implements LeaseStore {
   }
 
   async read(lease: string, signal: AbortSignal): Promise<LeaseReading> {
-    if (this.#connection.isMissing) return { record: undefined, token: 0, terms: [] }
-    return this.#connection.read((sql) => {
-      const row = sql(selectRow).get(lease)
-      const last = sql(lastTokenSql).get(lease)
-      const terms = sql(
-        'SELECT * FROM tenure_term WHERE lease = ? ORDER BY token DESC LIMIT ?',
-      ).all(lease, termRecordsMax)
-      return {
-        record: row && this.#recordOf(row),
-        token: Number(last?.['token'] ?? 0),
-        terms: terms.map(termOf),
-      }
-    }, signal)
+    const nothing: LeaseReading = { record: undefined, token: 0, terms: [] }
+    if (this.#connection.isMissing) return nothing
+    const read = (): Promise<LeaseReading> =>
+      this.#connection.read((sql) => {
+        const row = sql(selectRow).get(lease)
+        const last = sql(lastTokenSql).get(lease)
+        const terms = sql(
+          'SELECT * FROM tenure_term WHERE lease = ? ORDER BY token DESC LIMIT ?',
+        ).all(lease, termRecordsMax)
+        return {
+          record: row && this.#recordOf(row),
+          token: Number(last?.['token'] ?? 0),
+          terms: terms.map(termOf),
+        }
+      }, signal)
+    return (await this.#again(read)) ?? nothing
   }
 
   async tryNoteEnd(lease: string, ended: EndedTerm, signal: AbortSignal): Promise<void> {
-    await this.#connection.write((sql) => this.#noteEnd(sql, lease, ended), signal)
+    await this.#again(() =>
+      this.#connection.write((sql) => this.#noteEnd(sql, lease, ended), signal),
+    )
   }
 
   watch(_lease: string, listener: PushListener): () => void {
-    return this.#wakeFile.watch(listener)
+    this.#listeners.add(listener)
+    const unwatch = this.#wakeFile.watch(listener)
+    return () => {
+      this.#listeners.delete(listener)
+      unwatch()
+    }
+  }
+
+  /**
+   * Does what depends on no term that was held in other files, and so may be done in those that are
+   * there now. Where there are none, there is nothing to do, and none is made.
+   */
+  async #again<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+    if (this.#connection.isGone) return undefined
+    try {
+      return await work()
+    } catch (error) {
+      if (!isChanged(error)) throw error
+    }
+    return this.#connection.isGone ? undefined : work()
+  }
+
+  /** Somebody else has changed the files: what is held here counts for nobody else. */
+  #changed(error: TenureError, isHere: boolean): void {
+    const { waitMs, isNews } = this.#quarantine.begin()
+    if (isNews) {
+      const message =
+        `${error.message} The term that was held in these files, if any, ends; this instance takes ` +
+        `no lease for ${Math.ceil(waitMs)} ms, so that whoever else had them open has ended.`
+      this.#notice({ event: 'store_files_changed', message })
+    }
+    // The ledger has found out: a leader looks at once.
+    if (!isHere) this.#soon(() => this.#listeners.forEach((listener) => listener.changed()))
+  }
+
+  #linked(links: bigint): void {
+    const message =
+      `The file ${this.#path} has ${links} names (hard links), perhaps by a backup. Nobody may open it ` +
+      'by the other ones: they do not share its locks. An instance that starts while they are there ' +
+      'is refused.'
+    this.#notice({ event: 'store_file_linked', message })
+  }
+
+  #notice(notice: StoreNotice): void {
+    this.#soon(() => this.#listeners.forEach((listener) => listener.noticed?.(notice)))
+  }
+
+  #soon(work: () => void): void {
+    this.#clock.setTimer(0, () => {
+      if (!this.#closed) work()
+    })
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     this.#wakeFile.close()
     this.#connection.close()
   }
