@@ -23,22 +23,22 @@ export class StoreReader {
     this.#connection = new IdleConnection(() => openStore(config), clock)
   }
 
-  async read(timeoutMs: number): Promise<LeaseReading> {
-    const store = await this.#connection.open()
-    return store.read(this.#lease, AbortSignal.timeout(timeoutMs))
+  read(timeoutMs: number): Promise<LeaseReading> {
+    return this.#connection.use((store) => store.read(this.#lease, AbortSignal.timeout(timeoutMs)))
   }
 
-  async requestResign(
+  requestResign(
     request: { by: string; coolDownMs: number },
     timeoutMs: number,
   ): Promise<ResignRequestOutcome> {
-    const store = await this.#connection.open()
-    const signal = AbortSignal.timeout(timeoutMs)
-    const { record } = await store.read(this.#lease, signal)
-    if (record === undefined || record.remainingMs === 0) return { kind: 'no-leader' }
-    const { holder, token } = record
-    const { kind } = await store.tryRequestResign(this.#lease, { token, ...request }, signal)
-    return kind === 'requested' ? { kind, holder, fencingToken: token } : { kind: 'no-leader' }
+    return this.#connection.use(async (store) => {
+      const signal = AbortSignal.timeout(timeoutMs)
+      const { record } = await store.read(this.#lease, signal)
+      if (record === undefined || record.remainingMs === 0) return { kind: 'no-leader' }
+      const { holder, token } = record
+      const { kind } = await store.tryRequestResign(this.#lease, { token, ...request }, signal)
+      return kind === 'requested' ? { kind, holder, fencingToken: token } : { kind: 'no-leader' }
+    })
   }
 
   close(): Promise<void> {
