@@ -9,11 +9,13 @@ const firstRow = [
   'errors.ts',
   'events.ts',
   'invariant.ts',
+  'postgres-url.ts',
   'store-url.ts',
   'store/lease-store.ts',
   'store/ledger-checks.ts',
   'store/ledger-store.ts',
   'store/stored-schedule.ts',
+  'time-limit.ts',
 ]
 
 /** The public surface: what an application may import. */

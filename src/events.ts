@@ -48,6 +48,7 @@ export type LogEventName =
   | 'jobs_differ'
   | 'lease_token_went_back'
   | 'lease_resign_requested'
+  | 'store_parameters_ignored'
   | 'store_push_unavailable'
   | 'main_thread_stalled'
   | 'main_thread_revived'
@@ -162,10 +163,15 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
     fields: ['holder', 'token', 'by'],
     when: 'Somebody asked this leader to resign.',
   },
+  store_parameters_ignored: {
+    level: 'warn',
+    fields: ['parameters', 'message'],
+    when: 'The store URL has parameters that mean nothing to Tenure; told once at each start.',
+  },
   store_push_unavailable: {
     level: 'warn',
     fields: ['error', 'message'],
-    when: 'No pushes come, for now or at all; candidates look once each heartbeat interval.',
+    when: 'No pushes come, for now or at all; candidates look once each heartbeat interval. Once an hour for each cause.',
   },
   main_thread_stalled: {
     level: 'error',

@@ -3,6 +3,7 @@ import { IdleConnection } from './idle-connection.ts'
 import type { ResolvedStore } from './options.ts'
 import type { LeaseReading, LeaseStore } from './store/lease-store.ts'
 import { openStore } from './store/open-store.ts'
+import { timeoutSignal } from './time-limit.ts'
 
 /** What asking the leader to resign came to. */
 export type ResignRequestOutcome =
@@ -16,15 +17,19 @@ export type ResignRequestOutcome =
  */
 export class StoreReader {
   readonly #lease: string
+  readonly #clock: Clock
   readonly #connection: IdleConnection<LeaseStore>
 
   constructor(config: ResolvedStore, lease: string, clock: Clock) {
     this.#lease = lease
+    this.#clock = clock
     this.#connection = new IdleConnection(() => openStore(config), clock)
   }
 
   read(timeoutMs: number): Promise<LeaseReading> {
-    return this.#connection.use((store) => store.read(this.#lease, AbortSignal.timeout(timeoutMs)))
+    return this.#connection.use((store) =>
+      store.read(this.#lease, timeoutSignal(this.#clock, timeoutMs)),
+    )
   }
 
   requestResign(
@@ -32,7 +37,7 @@ export class StoreReader {
     timeoutMs: number,
   ): Promise<ResignRequestOutcome> {
     return this.#connection.use(async (store) => {
-      const signal = AbortSignal.timeout(timeoutMs)
+      const signal = timeoutSignal(this.#clock, timeoutMs)
       const { record } = await store.read(this.#lease, signal)
       if (record === undefined || record.remainingMs === 0) return { kind: 'no-leader' }
       const { holder, token } = record

@@ -12,6 +12,7 @@ import type { StoredJobs } from './schedule/stored-jobs.ts'
 import type { LedgerStore } from './store/ledger-store.ts'
 import { openLedger } from './store/open-ledger.ts'
 import { changesMax, storedTextLengthMax } from './store/stored-schedule.ts'
+import { timeoutSignal } from './time-limit.ts'
 
 /** A job that is kept in the store: plain data, as it was stored. */
 export interface StoredJob {
@@ -143,7 +144,7 @@ export class StoredSchedules {
   }
 
   #signal(): AbortSignal {
-    return AbortSignal.timeout(this.#parts.timeoutMs())
+    return timeoutSignal(this.#parts.clock, this.#parts.timeoutMs())
   }
 }
 

@@ -9,6 +9,7 @@ import { errorOfRecord, recordOfError, type Report } from './heart/messages.ts'
 import { runHeart, type RunHeart } from './heart/running-heart.ts'
 import { HeartThread, type ExitingProcess } from './heart/thread.ts'
 import { HeartbeatJob } from './heartbeat-job.ts'
+import { tellIgnoredParameters } from './ignored-parameters.ts'
 import { countInstance } from './instances.ts'
 import { JobsHash } from './jobs-hash.ts'
 import { Leadership } from './leadership.ts'
@@ -597,6 +598,7 @@ export class Tenure {
     this.#ready = Promise.withResolvers()
     this.#undrained = Promise.withResolvers()
     const uncount = countInstance(this.#fixed, this.#log)
+    tellIgnoredParameters(this.#store, this.#log)
     const config = {
       store: this.#store,
       fixed: this.#fixed,

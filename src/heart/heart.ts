@@ -7,6 +7,7 @@ import type { Attempt, ElectorEvent, Settlement } from '../lease/elector-port.ts
 import { Elector } from '../lease/elector.ts'
 import { checkTtlOfStore, SettingsInForce } from '../options.ts'
 import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../store/lease-store.ts'
+import { limitTime } from '../time-limit.ts'
 import type { Cell } from './cell.ts'
 import { faultOf, linesOf } from './elector-lines.ts'
 import { LedgerDesk } from './ledger-desk.ts'
@@ -14,6 +15,7 @@ import { LineBuffer } from './line-buffer.ts'
 import { JobsComparison, type JobsDifference } from './jobs-comparison.ts'
 import { checkCommand } from './message-checks.ts'
 import { recordOfError, type Command, type HeartConfig, type Report } from './messages.ts'
+import { PushNotice } from './push-notice.ts'
 import { StallGate, stallTickMs } from './stall-gate.ts'
 import type { Surroundings } from './surroundings.ts'
 import { heldLine, WitnessPipe } from './witness-pipe.ts'
@@ -39,6 +41,7 @@ export class Heart {
   readonly #lines: LineBuffer
   readonly #settings: SettingsInForce
   readonly #controllers = new Map<Attempt, AbortController>()
+  readonly #pushNotice: PushNotice
   readonly #witness = new WitnessPipe()
   readonly #ledger: LedgerDesk
   readonly #jobs: JobsComparison
@@ -55,6 +58,9 @@ export class Heart {
   constructor(parts: HeartParts) {
     this.#parts = parts
     this.#lines = new LineBuffer((lines) => parts.report({ kind: 'lines', lines }))
+    this.#pushNotice = new PushNotice(parts.clock, (fields) =>
+      this.#log('store_push_unavailable', fields),
+    )
     this.#witness.open(parts.config.witnessFd)
     const { fixed, options, store, jobsHash } = parts.config
     this.#ledger = new LedgerDesk({
@@ -104,7 +110,7 @@ export class Heart {
         renewed: (renewal) => this.#input(() => this.#elector.pushRenewed(renewal)),
         works: () => this.#input(() => this.#elector.setPushWorks(true)),
         failed: (error) => {
-          this.#log('store_push_unavailable', { ...faultOf(error) })
+          this.#pushNotice.failed(error)
           this.#input(() => this.#elector.setPushWorks(false))
         },
       })
@@ -188,6 +194,7 @@ export class Heart {
     this.#controllers.set(attempt, controller)
     const timeout = timeoutError(attempt)
     const timer = this.#parts.clock.setTimer(attempt.timeoutMs, () => controller.abort(timeout))
+    limitTime(controller.signal, this.#parts.clock, attempt.timeoutMs)
     let settlement: Settlement
     try {
       const reply = await settledOrAborted(this.#invoke(attempt, controller.signal), controller)

@@ -17,13 +17,19 @@ export class Proxy {
   readonly #server: Server
   readonly #target: number
   readonly #sockets = new Set<Socket>()
+  /** Those from which nothing arrives any more. */
+  readonly #mute = new WeakSet<Socket>()
+  #accepted = 0
   #mode: ProxyMode = 'pass'
   #delayMs = 0
 
   private constructor(server: Server, target: number) {
     this.#server = server
     this.#target = target
-    server.on('connection', (client) => this.#join(client))
+    server.on('connection', (client) => {
+      this.#accepted++
+      this.#join(client)
+    })
   }
 
   /** Listens on a free port of the loopback, and leads to another one. */
@@ -37,6 +43,16 @@ export class Proxy {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port
+  }
+
+  /** How many connections there have been. */
+  get accepted(): number {
+    return this.#accepted
+  }
+
+  /** Leaves the connections that there are half open: nothing comes through. New ones work. */
+  mute(): void {
+    for (const socket of this.#sockets) this.#mute.add(socket)
   }
 
   /** What is swallowed or delayed meanwhile stays so: a gap in a stream of bytes ends it. */
@@ -78,7 +94,7 @@ export class Proxy {
       })
     }
     from.on('data', (chunk) => {
-      if (this.#swallows(direction)) return
+      if (this.#swallows(direction) || this.#mute.has(from)) return
       after(() => void (to.destroyed || to.writableEnded || to.write(chunk)))
     })
     from.on('end', () => {

@@ -1,3 +1,5 @@
+import { resolve } from 'node:path'
+
 import { createSystemClock, type Clock } from '../../clock.ts'
 import {
   checkBatch,
@@ -80,7 +82,7 @@ export class SqliteLedgerStore implements LedgerStore {
   readonly #connection: Connection
 
   constructor({ path, clock = createSystemClock() }: SqliteLedgerOptions) {
-    this.#connection = new Connection(path, clock, ledgerSchema)
+    this.#connection = new Connection(resolve(path), clock, ledgerSchema)
   }
 
   async tryRegister(request: RegisterRequest, signal: AbortSignal): Promise<RegisterReply> {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { SQLOutputValue } from 'node:sqlite'
 
 import { createSystemClock, type Clock } from '../../clock.ts'
@@ -55,8 +56,10 @@ export class SqliteLeaseStore implements LeaseStore {
   constructor(options: SqliteStoreOptions) {
     this.#clock = options.clock ?? createSystemClock()
     this.#bootClock = options.bootClock ?? createBootClock()
-    this.#connection = new Connection(options.path, this.#clock, leaseSchema)
-    this.#wakeFile = new WakeFile(options.path, this.#clock)
+    // It is opened later, and the working directory may be another one then.
+    const path = resolve(options.path)
+    this.#connection = new Connection(path, this.#clock, leaseSchema)
+    this.#wakeFile = new WakeFile(path, this.#clock)
   }
 
   async tryAcquire(request: AcquireRequest, signal: AbortSignal): Promise<AcquireReply> {
