@@ -16,7 +16,7 @@ const key = Symbol.for('tenure.time-limit')
  */
 export function limitTime(signal: AbortSignal, clock: Clock, timeoutMs: number): AbortSignal {
   const limit: TimeLimit = { timeoutMs, endsAtMs: clock.monotonicMs() + timeoutMs }
-  return Object.defineProperty(signal, key, { value: limit })
+  return Object.defineProperty(signal, key, { value: limit, configurable: true })
 }
 
 /** The time limit of a signal, where it tells one. */

@@ -245,7 +245,8 @@ describe('a URL of a PostgreSQL server with TLS', { skip: skipTls }, () => {
       [`${url}?sslmode=require&${bound}`]: 'tls',
       [`${url}?${bound}`]: 'tls',
       [server.url('postgres', { user: 'clear' })]: 'tls',
-      [`${server.url('postgres', { user: 'clear' })}?${bound}`]: /SCRAM-SHA-256-PLUS/,
+      // Nobody is given the password who does not bind it, and so nobody finds that it is wrong.
+      [`postgres://clear:wrong@127.0.0.1:${server.port}/postgres?${bound}`]: /SCRAM-SHA-256-PLUS/,
       // Whoever asks for no password binds none.
       [`${certified}?${bound}&sslcert=${clientCertificate}&sslkey=${clientKey}`]:
         /SCRAM-SHA-256-PLUS/,
