@@ -92,7 +92,7 @@ describe('a connection to PostgreSQL', { skip: missing('postgres'), concurrency:
     const before = proxy.accepted
     let failed = 0
     const works = Promise.withResolvers<void>()
-    const listener = { works: works.resolve, failed: () => void failed++ }
+    const listener = { works: () => works.resolve(), failed: () => void failed++ }
     store.watch('scheduler', { ...listener, changed: () => {}, renewed: () => {} })
     await works.promise
     proxy.mute()
