@@ -10,12 +10,14 @@ const firstRow = [
   'errors.ts',
   'events.ts',
   'invariant.ts',
+  'postgres-url.ts',
   'store-url.ts',
   'store/fencing-token.ts',
   'store/lease-store.ts',
   'store/ledger-checks.ts',
   'store/ledger-store.ts',
   'store/stored-schedule.ts',
+  'time-limit.ts',
 ]
 
 /** The public surface: what an application may import. */

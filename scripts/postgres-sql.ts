@@ -16,7 +16,7 @@ export function installSql(): string {
 --   psql --set=ON_ERROR_STOP=1 --set=role=billing --single-transaction --file=postgres.sql DATABASE
 --
 -- where \`billing\` is the role in the store URL. It may be run again, and by several at once. For
--- another schema than ${schemaDefault}, replace ${schema} everywhere, and name it in the store URL: ?schema=NAME
+-- another schema than ${schemaDefault}, replace ${schema} everywhere, and name it in the store URL: ?tenure_schema=NAME
 
 SELECT pg_advisory_xact_lock(hashtext('tenure:${schemaDefault}'));
 

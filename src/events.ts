@@ -50,6 +50,7 @@ export type LogEventName =
   | 'lease_token_went_back'
   | 'lease_superseded'
   | 'lease_resign_requested'
+  | 'store_parameters_ignored'
   | 'store_push_unavailable'
   | 'store_files_changed'
   | 'store_file_linked'
@@ -177,10 +178,15 @@ export const logEvents: Readonly<Record<LogEventName, LogEvent>> = {
     fields: ['holder', 'token', 'by'],
     when: 'Somebody asked this leader to resign.',
   },
+  store_parameters_ignored: {
+    level: 'warn',
+    fields: ['parameters', 'message'],
+    when: 'The store URL has parameters that mean nothing to Tenure; told once at each start.',
+  },
   store_push_unavailable: {
     level: 'warn',
     fields: ['error', 'message'],
-    when: 'No pushes come, for now or at all; candidates look once each heartbeat interval.',
+    when: 'No pushes come, for now or at all; candidates look once each heartbeat interval. Once an hour for each cause.',
   },
   store_files_changed: {
     level: 'error',

@@ -5,6 +5,7 @@ import type { ResolvedStore } from './options.ts'
 import type { LeaseReading, LeaseStore } from './store/lease-store.ts'
 import { fencingTokenMax } from './store/fencing-token.ts'
 import { openStore } from './store/open-store.ts'
+import { timeoutSignal } from './time-limit.ts'
 
 /** What asking the leader to resign came to. */
 export type ResignRequestOutcome =
@@ -27,52 +28,49 @@ export interface RaiseTokenOutcome {
  */
 export class StoreReader {
   readonly #lease: string
+  readonly #clock: Clock
   readonly #connection: IdleConnection<LeaseStore>
 
   constructor(config: ResolvedStore, lease: string, clock: Clock) {
     this.#lease = lease
+    this.#clock = clock
     this.#connection = new IdleConnection(() => openStore(config), clock)
   }
 
-  async read(timeoutMs: number): Promise<LeaseReading> {
-    const store = await this.#connection.open()
-    return store.read(this.#lease, AbortSignal.timeout(timeoutMs))
+  read(timeoutMs: number): Promise<LeaseReading> {
+    return this.#connection.use((store) =>
+      store.read(this.#lease, timeoutSignal(this.#clock, timeoutMs)),
+    )
   }
 
-  async requestResign(
+  requestResign(
     request: { by: string; coolDownMs: number },
     timeoutMs: number,
   ): Promise<ResignRequestOutcome> {
-    const store = await this.#connection.open()
-    const signal = AbortSignal.timeout(timeoutMs)
-    const { record } = await store.read(this.#lease, signal)
-    if (record === undefined || record.remainingMs === 0) return { kind: 'no-leader' }
-    const { holder, token } = record
-    const { kind } = await store.tryRequestResign(this.#lease, { token, ...request }, signal)
-    return kind === 'requested' ? { kind, holder, fencingToken: token } : { kind: 'no-leader' }
+    return this.#connection.use(async (store) => {
+      const signal = timeoutSignal(this.#clock, timeoutMs)
+      const { record } = await store.read(this.#lease, signal)
+      if (record === undefined || record.remainingMs === 0) return { kind: 'no-leader' }
+      const { holder, token } = record
+      const { kind } = await store.tryRequestResign(this.#lease, { token, ...request }, signal)
+      return kind === 'requested' ? { kind, holder, fencingToken: token } : { kind: 'no-leader' }
+    })
   }
 
   /** Raises the counter, and asks a leader with a lower token to resign, for one with a higher. */
-  async raiseToken(
-    options: { to: number; by: string },
-    timeoutMs: number,
-  ): Promise<RaiseTokenOutcome> {
+  async raiseToken(options: { to: number; by: string }, timeoutMs: number): Promise<RaiseTokenOutcome> {
     checkKeys(options, 'options', ['to', 'by'])
     const to = checkCount(options.to, 'to', fencingTokenMax - 1)
     const by = checkName(options.by, 'by', 'TENURE_ERR_OPTION_TYPE')
-    const store = await this.#connection.open()
-    const signal = AbortSignal.timeout(timeoutMs)
-    const { kind, token } = await store.tryRaiseToken(this.#lease, to, signal)
-    const { record } = await store.read(this.#lease, signal)
-    const isLower = record !== undefined && record.token < token
-    const asked =
-      isLower &&
-      (await store.tryRequestResign(
-        this.#lease,
-        { token: record.token, by, coolDownMs: 0 },
-        signal,
-      ))
-    return { kind, token, leaderAsked: asked !== false && asked.kind === 'requested' }
+    return this.#connection.use(async (store) => {
+      const signal = timeoutSignal(this.#clock, timeoutMs)
+      const { kind, token } = await store.tryRaiseToken(this.#lease, to, signal)
+      const { record } = await store.read(this.#lease, signal)
+      if (record === undefined || record.token >= token) return { kind, token, leaderAsked: false }
+      const request = { token: record.token, by, coolDownMs: 0 }
+      const asked = await store.tryRequestResign(this.#lease, request, signal)
+      return { kind, token, leaderAsked: asked.kind === 'requested' }
+    })
   }
 
   close(): Promise<void> {

@@ -2,48 +2,33 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { describeValue, TenureError } from './errors.ts'
+import { parsePostgresUrl, type PostgresUrl } from './postgres-url.ts'
 
 /** Where a store is, once its URL is understood. */
 export type StoreLocation =
   | { readonly scheme: 'sqlite'; readonly path: string }
   | { readonly scheme: 'memory'; readonly name: string }
-  /** The URL without the parameters that are Tenure's own; it may hold a password. */
-  | { readonly scheme: 'postgres'; readonly url: string; readonly schema: string | undefined }
+  | ({ readonly scheme: 'postgres' } & PostgresUrl)
 
 /** The schemes of the stores that exist. */
 export const storeSchemes: readonly StoreLocation['scheme'][] = ['sqlite', 'postgres', 'memory']
-
-/** What a URL of PostgreSQL may say besides; all but the first are read by the client `pg`. */
-const postgresParameters = [
-  'schema',
-  'application_name',
-  'host',
-  'password',
-  'port',
-  'ssl',
-  'sslcert',
-  'sslkey',
-  'sslmode',
-  'sslnegotiation',
-  'sslrootcert',
-  'uselibpqcompat',
-  'user',
-]
 
 /**
  * What a store URL says.
  *
  * - `sqlite:./tenure.db`, `sqlite:/var/lib/app/tenure.db`, `sqlite:///var/lib/app/tenure.db`: a
  *   file, relative to the working directory; special characters percent-encoded.
- * - `postgres://user:password@host:5432/database?schema=tenure&sslmode=verify-full`: a database, as
- *   the client `pg` takes it, and the schema for the tables; `postgresql:` means the same.
+ * - `postgres://user:password@host:5432/database?sslmode=verify-full&tenure_schema=billing`: a
+ *   database, as others write it, and the schema for the tables; `postgresql:` means the same.
  * - `memory:NAME`: the memory of this thread under that name.
  *
  * @throws TenureError `TENURE_ERR_STORE_URL`; `TENURE_ERR_OPTION_UNKNOWN` for a parameter
  */
 export function parseStoreUrl(url: string): StoreLocation {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase()
-  if (scheme === 'postgres' || scheme === 'postgresql') return parsePostgresUrl(url)
+  if (scheme === 'postgres' || scheme === 'postgresql') {
+    return { scheme: 'postgres', ...parsePostgresUrl(url, redactStoreUrl(url)) }
+  }
   if (scheme !== 'sqlite' && scheme !== 'memory') {
     throw new TenureError(
       'TENURE_ERR_STORE_URL',
@@ -60,52 +45,6 @@ export function parseStoreUrl(url: string): StoreLocation {
   }
   if (scheme === 'memory') return { scheme, name: decode(rest, url) }
   return { scheme, path: sqlitePath(rest, url) }
-}
-
-function parsePostgresUrl(text: string): StoreLocation {
-  const url = URL.parse(text)
-  const [, hosts] = /^[^:]+:\/\/(?:[^@/]*@)?([^/?]*)/.exec(text) ?? []
-  const isOneServer = hosts !== undefined && !hosts.includes(',')
-  // What is hidden but for its scheme may have a password in the wrong place: see redactStoreUrl.
-  if (url === null || !isOneServer || url.hash !== '' || /^[^/]*$/.test(redactStoreUrl(text))) {
-    throw new TenureError(
-      'TENURE_ERR_STORE_URL',
-      'Expected a URL of one PostgreSQL server such as ' +
-        "'postgres://user:password@host:5432/database', with special characters of the password " +
-        `percent-encoded; got ${describeValue(redactStoreUrl(text))}.`,
-    )
-  }
-  // The client would find these out each time that it connects, and say it less clearly.
-  for (const part of [url.username, url.password, url.hostname, url.pathname]) decode(part, text)
-  for (const port of [url.port, ...url.searchParams.getAll('port')]) checkPort(port)
-  const unknown = [...url.searchParams.keys()].filter((key) => !postgresParameters.includes(key))
-  if (unknown.length > 0) {
-    throw new TenureError(
-      'TENURE_ERR_OPTION_UNKNOWN',
-      `Expected only the parameters [${postgresParameters.join(', ')}] in a postgres: URL; ` +
-        `got [${unknown.join(', ')}] besides.`,
-    )
-  }
-  const schema = url.searchParams.get('schema') ?? undefined
-  if (schema !== undefined) {
-    // Longer identifiers would be cut off by the server.
-    if (schema === '' || schema.includes('\0') || new TextEncoder().encode(schema).length > 63) {
-      throw new TenureError(
-        'TENURE_ERR_STORE_URL',
-        `Expected \`schema\` in the store URL to be a name of 1 to 63 bytes; got ${describeValue(schema)}.`,
-      )
-    }
-    url.searchParams.delete('schema')
-  }
-  return { scheme: 'postgres', url: url.href, schema }
-}
-
-function checkPort(port: string): void {
-  if (port === '' || (/^\d+$/.test(port) && Number(port) > 0 && Number(port) < 65_536)) return
-  throw new TenureError(
-    'TENURE_ERR_STORE_URL',
-    `Expected the port in the store URL to be from 1 to 65535; got ${describeValue(port)}.`,
-  )
 }
 
 function sqlitePath(rest: string, url: string): string {
@@ -171,7 +110,7 @@ export function redactStoreUrl(url: string): string {
   const isPath = (scheme === 'sqlite' || scheme === 'memory') && !/^\/\/[^/]/.test(place)
   if (isPath) return `${rest}${parameters}`
   const [authority, path] = splitAt(place.replace(/^\/\//, ''), '/')
-  const [userInfo, host] = authority.includes('@') ? splitAt(authority, '@') : ['', authority]
+  const [userInfo, host] = splitAuthority(authority)
   const misplaced = [host, path, query ?? ''].some((part) => part.includes('@'))
   // Where the host was forgotten, the password stands in the place of its port.
   const areHosts = host.split(',').every((part) => hostPattern.test(part))
@@ -179,6 +118,16 @@ export function redactStoreUrl(url: string): string {
     return place === '' ? '***' : `${scheme}:***`
   const user = userInfo === '' ? '' : `${userInfo.split(':')[0]}:***@`
   return `${scheme}://${user}${host}${path === '' ? '' : `/${path}`}${parameters}`
+}
+
+/**
+ * The user with the password, and the host. A user's name may have an @ in it, as Azure's have; it
+ * is part of the name, and not of a password, if no colon is before it and one is after it.
+ */
+function splitAuthority(authority: string): [userInfo: string, host: string] {
+  const [, user, host] = /^([^:@]+@[^:@]+:[^@]*)@([^@]*)$/.exec(authority) ?? []
+  if (user !== undefined && host !== undefined) return [user, host]
+  return authority.includes('@') ? splitAt(authority, '@') : ['', authority]
 }
 
 function splitAt(text: string, separator: string): [before: string, after: string] {

@@ -12,6 +12,7 @@ import type { StoredJobs } from './schedule/stored-jobs.ts'
 import type { LedgerStore } from './store/ledger-store.ts'
 import { openLedger } from './store/open-ledger.ts'
 import { changesMax, storedTextLengthMax } from './store/stored-schedule.ts'
+import { timeoutSignal } from './time-limit.ts'
 
 /** A job that is kept in the store: plain data, as it was stored. */
 export interface StoredJob {
@@ -71,8 +72,9 @@ export class StoredSchedules {
     const { onConflict } = readJobOptions(options, timing)
     const text = textOf(given, options)
     const schedule = { jobId, handler, words, text, storedAtMs: Math.round(nowMs) }
-    const ledger = await this.#open()
-    const { kind } = await ledger.tryStoreSchedule({ lease, schedule, onConflict }, this.#signal())
+    const { kind } = await this.#use((ledger) =>
+      ledger.tryStoreSchedule({ lease, schedule, onConflict }, this.#signal()),
+    )
     if (kind === 'exists' && onConflict === 'error') throw existsError(jobId)
     jobs.look()
   }
@@ -82,29 +84,38 @@ export class StoredSchedules {
     const { lease, isOwn, jobs } = this.#parts
     const jobId = checkName(id, 'id', 'TENURE_ERR_JOB_ID')
     if (isOwn(jobId)) return false
-    const ledger = await this.#connection.open()
-    if (ledger === undefined) return false
-    const { kind } = await ledger.tryRemoveSchedule({ lease, jobId }, this.#signal())
-    if (kind === 'removed') jobs.look()
-    return kind === 'removed'
+    const reply = await this.#connection.use(async (ledger) =>
+      ledger?.tryRemoveSchedule({ lease, jobId }, this.#signal()),
+    )
+    if (reply?.kind !== 'removed') return false
+    jobs.look()
+    return true
   }
 
   /** Has the ledger remember that a job is paused, or not; whether there is such a job. */
   async setPaused(jobId: string, paused: boolean): Promise<boolean> {
     const { lease, clock, isOwn, jobs } = this.#parts
-    const ledger = await this.#connection.open()
-    // Without a ledger a job is paused as one is that does without.
-    if (ledger === undefined) return false
     const wish = { paused, registers: isOwn(jobId), nowMs: Math.round(clock.wallMs()) }
-    const known = await ledger.trySetPaused({ lease, jobIds: [jobId], ...wish }, this.#signal())
+    const known = await this.#connection.use(async (ledger) =>
+      ledger?.trySetPaused({ lease, jobIds: [jobId], ...wish }, this.#signal()),
+    )
+    // Without a ledger a job is paused as one is that does without.
+    if (known === undefined) return false
     jobs.look()
     return known.length > 0
   }
 
   /** All of them, by when they were changed last. */
-  async list(): Promise<StoredJob[]> {
+  list(): Promise<StoredJob[]> {
+    return this.#use((ledger) => this.#listOf(ledger))
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+
+  async #listOf(ledger: LedgerStore): Promise<StoredJob[]> {
     const { lease } = this.#parts
-    const ledger = await this.#open()
     const jobs = new Map<string, StoredJob>()
     let afterRevision = 0
     for (;;) {
@@ -122,21 +133,18 @@ export class StoredSchedules {
     }
   }
 
-  close(): Promise<void> {
-    return this.#connection.close()
-  }
-
-  async #open(): Promise<LedgerStore> {
-    const ledger = await this.#connection.open()
-    if (ledger !== undefined) return ledger
-    throw new TenureError(
-      'TENURE_ERR_STORE_MODULE',
-      'Expected a store that can keep jobs; got a module that exports no `openLedgerStore`.',
-    )
+  #use<Result>(work: (ledger: LedgerStore) => Promise<Result>): Promise<Result> {
+    return this.#connection.use((ledger) => {
+      if (ledger !== undefined) return work(ledger)
+      throw new TenureError(
+        'TENURE_ERR_STORE_MODULE',
+        'Expected a store that can keep jobs; got a module that exports no `openLedgerStore`.',
+      )
+    })
   }
 
   #signal(): AbortSignal {
-    return AbortSignal.timeout(this.#parts.timeoutMs())
+    return timeoutSignal(this.#parts.clock, this.#parts.timeoutMs())
   }
 }
 

@@ -12,6 +12,7 @@ import { runHeart, type RunHeart } from './heart/running-heart.ts'
 import type { ExitingProcess } from './heart/exits.ts'
 import { HeartThread } from './heart/thread.ts'
 import { HeartbeatJob } from './heartbeat-job.ts'
+import { tellIgnoredParameters } from './ignored-parameters.ts'
 import { countInstance } from './instances.ts'
 import { JobsHash } from './jobs-hash.ts'
 import { Leadership } from './leadership.ts'
@@ -625,6 +626,7 @@ export class Tenure {
     const uncount = countInstance(this.#fixed, this.#log)
     if (!this.#warned) warnOfUnknownApplication(this.#fixed, this.#log)
     this.#warned = true
+    tellIgnoredParameters(this.#store, this.#log)
     const config = {
       store: this.#store,
       fixed: this.#fixed,

@@ -3,7 +3,7 @@
 --   psql --set=ON_ERROR_STOP=1 --set=role=billing --single-transaction --file=postgres.sql DATABASE
 --
 -- where `billing` is the role in the store URL. It may be run again, and by several at once. For
--- another schema than tenure, replace "tenure" everywhere, and name it in the store URL: ?schema=NAME
+-- another schema than tenure, replace "tenure" everywhere, and name it in the store URL: ?tenure_schema=NAME
 
 SELECT pg_advisory_xact_lock(hashtext('tenure:tenure'));
 
@@ -55,7 +55,8 @@ CREATE OR REPLACE FUNCTION "tenure".tenure_kept_1(
 $$;
 CREATE OR REPLACE FUNCTION "tenure".tenure_begin_1() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM set_config('lock_timeout', '5000', true);
+  PERFORM set_config('lock_timeout',
+    coalesce(nullif(current_setting('tenure.lock_timeout', true), ''), '5000'), true);
   -- What is acknowledged must survive a crash of the server, whatever the role's setting is.
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'local', true);
@@ -308,7 +309,8 @@ CREATE OR REPLACE FUNCTION "tenure".tenure_ledger_begin_1(p_lease text) RETURNS 
 DECLARE
   v_granted bigint;
 BEGIN
-  PERFORM set_config('lock_timeout', '5000', true);
+  PERFORM set_config('lock_timeout',
+    coalesce(nullif(current_setting('tenure.lock_timeout', true), ''), '5000'), true);
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'local', true);
   END IF;
@@ -590,7 +592,8 @@ CREATE OR REPLACE FUNCTION "tenure".tenure_try_store_schedule_1(
 DECLARE
   v_revision bigint;
 BEGIN
-  PERFORM set_config('lock_timeout', '5000', true);
+  PERFORM set_config('lock_timeout',
+    coalesce(nullif(current_setting('tenure.lock_timeout', true), ''), '5000'), true);
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'local', true);
   END IF;
@@ -616,7 +619,8 @@ CREATE OR REPLACE FUNCTION "tenure".tenure_try_remove_schedule_1(
 DECLARE
   v_revision bigint;
 BEGIN
-  PERFORM set_config('lock_timeout', '5000', true);
+  PERFORM set_config('lock_timeout',
+    coalesce(nullif(current_setting('tenure.lock_timeout', true), ''), '5000'), true);
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'local', true);
   END IF;

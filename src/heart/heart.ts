@@ -8,6 +8,7 @@ import type { Attempt, ElectorEvent, ElectorSettings, Settlement } from '../leas
 import { Elector } from '../lease/elector.ts'
 import { checkTtlOfStore, SettingsInForce } from '../options.ts'
 import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../store/lease-store.ts'
+import { limitTime } from '../time-limit.ts'
 import type { Cell } from './cell.ts'
 import { faultOf, linesOf } from './elector-lines.ts'
 import { LedgerDesk } from './ledger-desk.ts'
@@ -22,6 +23,7 @@ import {
   type Report,
 } from './messages.ts'
 import { OtherApplication } from './other-application.ts'
+import { PushNotice } from './push-notice.ts'
 import { StallGate, stallTickMs } from './stall-gate.ts'
 import type { Surroundings } from './surroundings.ts'
 import { heldLine, WitnessPipe } from './witness-pipe.ts'
@@ -47,6 +49,7 @@ export class Heart {
   readonly #lines: LineBuffer
   readonly #settings: SettingsInForce
   readonly #controllers = new Map<Attempt, AbortController>()
+  readonly #pushNotice: PushNotice
   readonly #witness = new WitnessPipe()
   readonly #ledger: LedgerDesk
   readonly #jobs: JobsComparison
@@ -65,6 +68,9 @@ export class Heart {
   constructor(parts: HeartParts) {
     this.#parts = parts
     this.#lines = new LineBuffer((lines) => parts.report({ kind: 'lines', lines }))
+    this.#pushNotice = new PushNotice(parts.clock, (fields) =>
+      this.#log('store_push_unavailable', fields),
+    )
     this.#witness.open(parts.config.witnessFd)
     const { fixed, options, store, jobsHash } = parts.config
     this.#ledger = new LedgerDesk({
@@ -136,7 +142,7 @@ export class Heart {
         renewed: (renewal) => this.#input(() => this.#elector.pushRenewed(renewal)),
         works: (pushes = 'changes') => this.#input(() => this.#elector.setPushes(pushes)),
         failed: (error) => {
-          this.#log('store_push_unavailable', { ...faultOf(error) })
+          this.#pushNotice.failed(error)
           this.#input(() => this.#elector.setPushes('none'))
         },
         noticed: ({ event, message }) => this.#log(event, { message }),
@@ -232,6 +238,7 @@ export class Heart {
     this.#controllers.set(attempt, controller)
     const timeout = timeoutError(attempt)
     const timer = this.#parts.clock.setTimer(attempt.timeoutMs, () => controller.abort(timeout))
+    limitTime(controller.signal, this.#parts.clock, attempt.timeoutMs)
     let settlement: Settlement
     try {
       const reply = await settledOrAborted(this.#invoke(attempt, controller.signal), controller)

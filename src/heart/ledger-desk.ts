@@ -16,6 +16,7 @@ import type {
   RegisterRequest,
 } from '../store/ledger-store.ts'
 import type { ReadSchedulesReply, ReadSchedulesRequest } from '../store/stored-schedule.ts'
+import { limitTime } from '../time-limit.ts'
 import { recordOfError, type ErrorRecord } from './messages.ts'
 
 /** One attempt at the ledger, as it crosses to the heart's thread. */
@@ -100,6 +101,7 @@ export class LedgerDesk {
     const controller = new AbortController()
     this.#controllers.add(controller)
     const patienceMs = timeoutMs()
+    limitTime(controller.signal, clock, patienceMs)
     const timer = clock.setTimer(patienceMs, () =>
       controller.abort(timeoutError(call.verb, patienceMs)),
     )

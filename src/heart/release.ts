@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { sleep, type Clock } from '../clock.ts'
 import { backoffMs } from '../lease/backoff.ts'
 import type { LeaseReading, LeaseStore } from '../store/lease-store.ts'
+import { limitTime } from '../time-limit.ts'
 import type { Held } from './witness-pipe.ts'
 
 /** The pauses between two looks: short at first, because milliseconds count here. */
@@ -55,7 +56,7 @@ async function attempt(
   const { holder, token } = held
   const controller = new AbortController()
   const timer = clock.setTimer(attemptMsMax(held), () => controller.abort())
-  const { signal } = controller
+  const signal = limitTime(controller.signal, clock, attemptMsMax(held))
   try {
     const known = token ?? tokenOf(holder, await store.read(lease, signal))
     if (known === undefined) return 'not-held'

@@ -17,6 +17,9 @@ export class Proxy {
   readonly #server: Server
   readonly #target: number
   readonly #sockets = new Set<Socket>()
+  /** Those from which nothing arrives any more. */
+  readonly #mute = new WeakSet<Socket>()
+  #accepted = 0
   #mode: ProxyMode = 'pass'
   #delayMs = 0
   /** What a connection has to send to hear nothing from then on, once. */
@@ -25,7 +28,10 @@ export class Proxy {
   private constructor(server: Server, target: number) {
     this.#server = server
     this.#target = target
-    server.on('connection', (client) => this.#join(client))
+    server.on('connection', (client) => {
+      this.#accepted++
+      this.#join(client)
+    })
   }
 
   /** Listens on a free port of the loopback, and leads to another one. */
@@ -39,6 +45,16 @@ export class Proxy {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port
+  }
+
+  /** How many connections there have been. */
+  get accepted(): number {
+    return this.#accepted
+  }
+
+  /** Leaves the connections that there are half open: nothing comes through. New ones work. */
+  mute(): void {
+    for (const socket of this.#sockets) this.#mute.add(socket)
   }
 
   /** What is swallowed or delayed meanwhile stays so: a gap in a stream of bytes ends it. */
@@ -94,7 +110,7 @@ export class Proxy {
       })
     }
     from.on('data', (chunk) => {
-      if (this.#swallows(direction) || muted.has(from)) return
+      if (this.#swallows(direction) || muted.has(from) || this.#mute.has(from)) return
       after(() => void (to.destroyed || to.writableEnded || to.write(chunk)))
     })
     from.on('end', () => {

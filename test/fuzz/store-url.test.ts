@@ -52,6 +52,7 @@ const path = fc.constantFrom(
   '/db',
   '/db?sslmode=disable',
   '/db?schema=x&ssl=true',
+  '/db?tenure_schema=x&options=-c%20a%3Db',
   '/db#x',
 )
 
@@ -118,7 +119,7 @@ describe('a store URL', () => {
       const client = new pg.Client(location.url)
       assert.equal(client.password, secret)
       assert.ok(client.port > 0 && client.port < 65_536, url)
-      assert.equal(new URL(location.url).searchParams.has('schema'), false)
+      assert.equal(new URL(location.url).searchParams.has('tenure_schema'), false)
     })
     fc.assert(property, { numRuns: 3_000 })
   })

@@ -215,6 +215,7 @@ describe('installed into an empty project', { concurrency: 2 }, () => {
 describe('in a CommonJS project in TypeScript, as Nest makes it', { concurrency: 2 }, () => {
   const program = `
 import { createTenure, TenureError, type Duration, type Run, type Tenure } from 'tenure'
+import type { PostgresStoreOptions } from 'tenure/postgres'
 import { tenurePlugin, type TenurePluginOptions } from 'tenure/fastify'
 import { createTestTenure, leaseStoreCases, type TestTenure } from 'tenure/testing'
 
@@ -241,6 +242,9 @@ class Jobs {
   }
 }
 
+// Without the package pg and its types, which only those need who use it.
+const place: Pick<PostgresStoreOptions, 'url' | 'Client'> | undefined = undefined
+void place
 const options: TenurePluginOptions = { routes: ['health'] }
 const tests: () => TestTenure = createTestTenure
 void [options, tests, tenurePlugin, leaseStoreCases, TenureError]

@@ -98,6 +98,32 @@ describe('a PostgreSQL server that has its troubles', { skip, concurrency: 5 }, 
       await assertUndisturbed(cluster)
     }))
 
+  test('connections ended whenever they are idle: no loss, and one line that says so', () =>
+    withServer({ settings: ['idle_session_timeout = 200ms'], ...longSet }, async (cluster) => {
+      const [leader, candidate] = await cluster.start(2)
+      assert.ok(leader && candidate)
+      // Each cut has the candidate look again.
+      const looks = (): number => candidate.lines('lease_held').length
+      await until('it was cut ten times', () => looks() >= 10, 60_000)
+      await assertUndisturbed(cluster)
+      const said = candidate.lines('store_push_unavailable')
+      assert.ok(said.length >= 1 && said.length <= 3, `${said.length} lines`)
+    }))
+
+  test('a URL that Prisma has written: the tables have their own schema, and one line names what is passed over', () =>
+    withServer({}, async (cluster, server) => {
+      const store = `${cluster.store.url}?schema=public&connection_limit=5&pgbouncer=true`
+      const leader = await cluster.add({ store })
+      await leader.next('acquired')
+      await beats(leader)
+      const [line, ...others] = leader.lines('store_parameters_ignored')
+      assert.deepEqual(line?.fields['parameters'], ['schema', 'connection_limit', 'pgbouncer'])
+      assert.match(String(line?.fields['message']), /tenure_schema/)
+      assert.deepEqual(others, [])
+      const tables = `SELECT DISTINCT schemaname FROM pg_tables WHERE tablename LIKE 'tenure%'`
+      assert.deepEqual(await server.sql(tables, 'test_1'), [{ schemaname: 'tenure' }])
+    }))
+
   test("the application's pool exhausted: the heartbeat has a connection of its own", () =>
     withServer({}, async (cluster) => {
       const [leader] = await cluster.start(2)

@@ -144,7 +144,7 @@ describe('a PostgreSQL server', { skip: missing('postgres') }, () => {
   test('tables are created in the schema that the URL names, whatever its name is', async () => {
     const database = await server.createDatabase()
     const schema = `it's "odd" %`
-    const store = await open(`${server.url(database)}?schema=${encodeURIComponent(schema)}`)
+    const store = await open(`${server.url(database)}?tenure_schema=${encodeURIComponent(schema)}`)
     assert.deepEqual(await store.tryAcquire(request, patience()), { kind: 'acquired', token: 1 })
     const rows = await server.sql<{ schemaname: string }>(
       `SELECT schemaname FROM pg_tables WHERE tablename = 'tenure_lease'`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readdirSync, readlinkSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -173,6 +173,24 @@ describe('SQLite', () => {
     const granted = replies.filter((reply) => reply.startsWith('acquired'))
     assert.deepEqual(granted, ['acquired 1'], replies.join('\n'))
     assert.equal(replies.filter((reply) => reply.startsWith('held')).length, 19)
+    await rm(folder, { recursive: true })
+  })
+
+  test('a relative path is where the store was made, whatever the working directory is later', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tenure-relative-'))
+    const before = process.cwd()
+    process.chdir(folder)
+    const store = new SqliteLeaseStore({ path: './tenure.db' })
+    const ledger = new SqliteLedgerStore({ path: './tenure.db' })
+    process.chdir(before)
+    await store.read('scheduler', AbortSignal.timeout(20_000))
+    const request = { lease: 'scheduler', afterJobId: undefined, limit: 1 }
+    assert.deepEqual(await ledger.readJobs(request, AbortSignal.timeout(20_000)), [])
+    const held = { lease: 'scheduler', holder: 'a', ttlMs: 20_000, application: 'test' }
+    const unseen = { label: undefined, observed: undefined }
+    await store.tryAcquire({ ...held, ...unseen }, AbortSignal.timeout(20_000))
+    assert.ok((await readdir(folder)).includes('tenure.db'))
+    await Promise.all([store.close(), ledger.close()])
     await rm(folder, { recursive: true })
   })
 

@@ -193,10 +193,15 @@ export class PostgresServer {
   }
 
   /** Lets a role in from the loopback without a password. */
-  async trust(role: string): Promise<void> {
+  trust(role: string): Promise<void> {
+    return this.rule(`host all ${role} 127.0.0.1/32 trust`)
+  }
+
+  /** Puts lines before those of pg_hba.conf. */
+  async rule(...lines: string[]): Promise<void> {
     const path = join(this.#data, 'pg_hba.conf')
     const rules = readFileSync(path, 'utf8')
-    writeFileSync(path, `host all ${role} 127.0.0.1/32 trust\n${rules}`)
+    writeFileSync(path, `${lines.join('\n')}\n${rules}`)
     await this.sql('SELECT pg_reload_conf()')
   }
 

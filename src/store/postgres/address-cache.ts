@@ -10,8 +10,12 @@ import { Socket, type LookupFunction } from 'node:net'
 export class AddressCache {
   readonly #known = new Map<string, LookupAddress[]>()
 
-  /** A socket that finds its server's address here. */
-  createSocket(): Socket {
+  /**
+   * A socket that finds its server's address here.
+   *
+   * @param address of the server, where it is told: then no name is looked up
+   */
+  createSocket(address?: string): Socket {
     const socket = new Socket()
     const connect = socket.connect.bind(socket)
     const lookup: LookupFunction = (name, options, answer) => {
@@ -35,7 +39,7 @@ export class AddressCache {
     socket.connect = ((...target: [port: number, host: string] | [path: string]) => {
       const [portOrPath, host] = target
       if (host === undefined) return connect(String(portOrPath))
-      return connect({ port: Number(portOrPath), host, lookup })
+      return connect({ port: Number(portOrPath), host: address ?? host, lookup })
     }) as Socket['connect']
     return socket
   }

@@ -1,27 +1,22 @@
-import type { Socket } from 'node:net'
-
-import type pg from 'pg'
-
 import { sleep, type Clock } from '../../clock.ts'
-import { messageOf, TenureError } from '../../errors.ts'
+import { TenureError } from '../../errors.ts'
+import { timeLimitOf } from '../../time-limit.ts'
 import { AddressCache } from './address-cache.ts'
+import type { PostgresClient, PostgresClientConfig } from './client.ts'
+import { Destination } from './destination.ts'
+import { Opening, type Session } from './opening.ts'
 import { describeFault } from './postgres-errors.ts'
 
-/** The oldest server that has all that is used here, as `server_version_num`. */
-const versionMin = 120_000
-/** Until the first probe of an idle connection, so that one whose other end is gone is noticed. */
-const keepAliveMs = 5_000
-/** How long a connection may take that is made only to listen. */
+/** How long a connection that is open may take to listen to one more channel. */
 const listenTimeoutMs = 5_000
 /** How long a connection may take to say goodbye before it is cut. */
 const closeTimeoutMs = 500
-
-/** One connection that works: its client, its socket, and whether a pooler stands in between. */
-interface Session {
-  readonly client: pg.Client
-  readonly socket: Socket
-  isPooled: boolean
-}
+/** How much longer than its client the server goes on: the client is the first to give up. */
+const slackMs = 100
+/** Of an attempt: an opening that gets nowhere afterwards leads nowhere. */
+const earlyShare = 1 / 3
+/** Of how many round trips there has to be time for what is sent. */
+const roundTripsMin = 1.5
 
 /** What a connection tells of the channels that it listens to. */
 export interface ChannelListener {
@@ -32,11 +27,26 @@ export interface ChannelListener {
 
 /** What a connection is made of. */
 export interface ConnectionOptions {
-  readonly createClient: (config: pg.ClientConfig) => pg.Client
+  readonly createClient: (config: PostgresClientConfig) => PostgresClient
+  /** As `parsePostgresUrl` has read it. */
   readonly url: string
   /** The URL as it may be shown. */
   readonly shown: string
   readonly clock: Clock
+}
+
+/**
+ * A unit of work on a connection.
+ *
+ * @param patienceMs after how long the server may give up, because the client has; `undefined`
+ *   where nobody has told
+ */
+type Work<Result> = (client: PostgresClient, patienceMs: number | undefined) => Promise<Result>
+
+/** Whoever hears of a channel, and what it was told last of whether it does. */
+interface Subscription {
+  readonly listener: ChannelListener
+  told?: 'works' | 'lost' | 'pooled'
 }
 
 /**
@@ -47,24 +57,33 @@ export interface ConnectionOptions {
 export class Connection {
   readonly #options: ConnectionOptions
   readonly #addresses = new AddressCache()
-  readonly #channels = new Map<string, Set<ChannelListener>>()
+  readonly #destination: Destination
+  readonly #channels = new Map<string, Set<Subscription>>()
+  #opening: Opening | undefined
   #session: Session | undefined
   /** Ends when the unit of work before this one has ended: they take turns. */
   #turn: Promise<unknown> = Promise.resolve()
+  /** The longest that anybody was willing to wait for a statement. */
+  #patienceMsMax = 0
   #closed = false
 
   constructor(options: ConnectionOptions) {
     this.#options = options
+    this.#destination = new Destination(options.url)
   }
 
   /**
-   * One unit of work. When `signal` is aborted the connection is cut, because only that ends a
-   * statement for us whatever the server does, and the call rejects with the signal's reason.
+   * One unit of work. When `signal` is aborted while it is under way the connection is cut, because
+   * only that ends a statement for us whatever the server does, and the call rejects with the
+   * signal's reason.
    */
-  run<Result>(work: (client: pg.Client) => Promise<Result>, signal: AbortSignal): Promise<Result> {
+  run<Result>(work: Work<Result>, signal: AbortSignal): Promise<Result> {
     const previous = this.#turn
     const unit = (async () => {
-      await endOf(previous, signal)
+      await settledOrAborted(
+        previous.catch(() => {}),
+        signal,
+      )
       return this.#unit(work, signal)
     })()
     this.#turn = unit.catch(() => previous)
@@ -73,24 +92,30 @@ export class Connection {
 
   /** Hears of a channel until the returned function is called; connects if that is necessary. */
   listen(channel: string, listener: ChannelListener): () => void {
-    const listeners = this.#channels.get(channel) ?? new Set()
-    this.#channels.set(channel, listeners.add(listener))
+    const subscription: Subscription = { listener }
+    const subscriptions = this.#channels.get(channel) ?? new Set()
+    this.#channels.set(channel, subscriptions.add(subscription))
     // Opening the connection listens to all channels; one that was open has to be told.
-    const wasOpen = this.#session
-    this.run(async () => {
-      if (wasOpen !== undefined && this.#session === wasOpen) await this.#listenTo([channel])
-    }, AbortSignal.timeout(listenTimeoutMs)).catch((error: unknown) => {
-      if (listeners.has(listener)) listener.failed(error)
-    })
+    const session = this.#session
+    if (session === undefined) this.#open()
+    else {
+      const listenTo = async (): Promise<void> => {
+        if (session === this.#session) await this.#listenTo(session)
+      }
+      this.run(listenTo, AbortSignal.timeout(listenTimeoutMs)).catch((error: unknown) => {
+        if (subscriptions.has(subscription)) tell(subscription, 'lost', error)
+      })
+    }
     return () => {
-      listeners.delete(listener)
-      if (listeners.size === 0) this.#channels.delete(channel)
+      subscriptions.delete(subscription)
+      if (subscriptions.size === 0) this.#channels.delete(channel)
     }
   }
 
   async close(): Promise<void> {
     this.#closed = true
     this.#channels.clear()
+    this.#opening?.cut(closedError())
     const session = this.#session
     this.#session = undefined
     if (session === undefined) return
@@ -105,131 +130,189 @@ export class Connection {
     socket.destroy()
   }
 
-  async #unit<Result>(
-    work: (client: pg.Client) => Promise<Result>,
-    signal: AbortSignal,
-  ): Promise<Result> {
+  async #unit<Result>(work: Work<Result>, signal: AbortSignal): Promise<Result> {
     signal.throwIfAborted()
-    this.#checkOpen()
-    const socket = this.#session?.socket ?? this.#addresses.createSocket()
-    const cut = (): void => void socket.destroy()
+    if (this.#closed) throw closedError()
+    const { timeoutMs = 0 } = timeLimitOf(signal) ?? {}
+    this.#patienceMsMax = Math.max(this.#patienceMsMax, timeoutMs)
+    const session = this.#session ?? (await this.#opened(signal))
+    const cut = (): void => void session.socket.destroy()
     signal.addEventListener('abort', cut, { once: true })
-    socket.ref()
+    session.socket.ref()
     try {
-      if (this.#session === undefined) {
-        const session = await this.#open(socket)
-        this.#checkOpen()
-        this.#session = session
-        await this.#listenTo([...this.#channels.keys()])
-      }
-      return await work(this.#session.client)
+      signal.throwIfAborted()
+      if (timeoutMs > session.statementMsMax) await this.#limitStatements(session)
+      return await work(session.client, this.#patienceMs(signal))
     } catch (error) {
-      this.#discard(error)
-      socket.destroy()
+      this.#discard(session, error)
       signal.throwIfAborted()
       throw describeFault(error, this.#options.shown)
     } finally {
       signal.removeEventListener('abort', cut)
       // An idle connection is no reason for a process to stay.
-      socket.unref()
+      session.socket.unref()
     }
   }
 
-  async #open(socket: Socket): Promise<Session> {
-    const client = this.#createClient(socket)
-    const session = { client, socket, isPooled: false }
-    client.on('error', (error) => this.#lost(session, error))
-    client.on('end', () => this.#lost(session, new Error('The connection has ended.')))
-    client.on('notification', ({ channel, payload }) => {
-      for (const listener of this.#channels.get(channel) ?? []) listener.notified(payload ?? '')
+  /** The connection that is being opened, for as long as this attempt lasts. */
+  async #opened(signal: AbortSignal): Promise<Session> {
+    const opening = this.#open()
+    let { progress } = opening
+    const { timeoutMs } = timeLimitOf(signal) ?? {}
+    const lateMs = (timeoutMs ?? 0) * earlyShare
+    const early = this.#options.clock.setTimer(lateMs, () => {
+      if (timeoutMs !== undefined) ({ progress } = opening)
     })
-    await client.connect()
-    const { rows } = await client.query<{ pid: number; version: number }>(
-      `SELECT pg_backend_pid() AS pid, current_setting('server_version_num')::integer AS version`,
-    )
-    const { pid = 0, version = 0 } = rows[0] ?? {}
-    this.#checkVersion(version)
-    // A pooler makes up the number of the process that it shows its clients.
-    session.isPooled = (client as { processID?: number | null }).processID !== pid
-    return session
-  }
-
-  #createClient(socket: Socket): pg.Client {
+    opening.isNeeded = true
     try {
-      return this.#options.createClient({
-        connectionString: this.#options.url,
-        fallback_application_name: 'tenure',
-        keepAlive: true,
-        keepAliveInitialDelayMillis: keepAliveMs,
-        stream: () => socket,
-      })
-    } catch (cause) {
-      throw new TenureError(
-        'TENURE_ERR_STORE_URL',
-        `Expected that the client can use the store URL ${this.#options.shown}; got ` +
-          `"${messageOf(cause)}".`,
-        { cause },
-      )
+      const session = await settledOrAborted(opening.session, signal)
+      // What is cut off in the middle would have to be opened again, and again be too late.
+      if (!this.#isTimeLeft(session, signal)) await aborted(signal)
+      return session
+    } catch (error) {
+      signal.throwIfAborted()
+      throw describeFault(error, this.#options.shown)
+    } finally {
+      early.cancel()
+      opening.isNeeded = false
+      // It goes on without this attempt, unless it got nowhere for most of it: on a slow link an
+      // answer comes now and then, and from the other end of a broken one none does.
+      if (signal.aborted && opening.progress === progress) this.#giveUp(opening, signal.reason)
     }
   }
 
-  async #listenTo(channels: readonly string[]): Promise<void> {
-    const session = this.#session
-    for (const channel of channels) {
-      if (session?.isPooled === false) await session.client.query(`LISTEN "${channel}"`)
-      for (const listener of this.#channels.get(channel) ?? []) {
-        if (session?.isPooled === false) listener.works()
-        else listener.failed(poolerError(this.#options.shown))
+  /** The next one who needs a connection begins anew. */
+  #giveUp(opening: Opening, reason: unknown): void {
+    if (this.#opening === opening) this.#opening = undefined
+    opening.cut(reason)
+  }
+
+  #open(): Opening {
+    if (this.#opening !== undefined) return this.#opening
+    const { clock, createClient, shown } = this.#options
+    const opening = new Opening({
+      clock,
+      createClient,
+      shown,
+      destination: this.#destination,
+      addresses: this.#addresses,
+      listenTo: (client) => this.#hear(client),
+      prepare: (session) => this.#prepare(session),
+    })
+    this.#opening = opening
+    const over = (): void => {
+      if (this.#opening === opening) this.#opening = undefined
+    }
+    opening.session.then(over, (error: unknown) => {
+      over()
+      this.#tellAll('lost', describeFault(error, shown))
+    })
+    return opening
+  }
+
+  #hear(client: PostgresClient): void {
+    client.on('error', (error) => this.#lost(client, error))
+    client.on('end', () => this.#lost(client, new Error('The connection has ended.')))
+    client.on('notification', ({ channel, payload }) => {
+      for (const { listener } of this.#channels.get(channel) ?? []) listener.notified(payload ?? '')
+    })
+  }
+
+  /** The last step of opening a connection: from here on it is the one that is used. */
+  async #prepare(session: Session): Promise<void> {
+    await this.#limitStatements(session)
+    await this.#listenTo(session)
+    if (this.#closed) throw closedError()
+    session.socket.unref()
+    this.#session = session
+  }
+
+  /**
+   * Tells the server when to end a statement of ours, whatever it waits for: nobody waits for its
+   * reply any longer. Not through a pooler, where the setting would be somebody else's the next time.
+   */
+  async #limitStatements(session: Session): Promise<void> {
+    const limitMs = this.#patienceMsMax
+    if (session.isPooled || limitMs <= session.statementMsMax) return
+    await session.client.query(`SET statement_timeout = ${Math.ceil(limitMs + slackMs)}`)
+    session.statementMsMax = limitMs
+  }
+
+  async #listenTo(session: Session): Promise<void> {
+    // One that is added meanwhile comes last.
+    for (const [channel, subscriptions] of this.#channels) {
+      if (!session.isPooled && !session.channels.has(channel)) {
+        await session.client.query(`LISTEN "${channel}"`)
+        session.channels.add(channel)
+      }
+      for (const subscription of subscriptions) {
+        if (!session.isPooled) tell(subscription, 'works')
+        else tell(subscription, 'pooled', poolerError(this.#options.shown))
       }
     }
   }
 
-  #checkOpen(): void {
-    if (!this.#closed) return
-    throw new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open store; it was closed.')
+  /** How long the server may take for what is sent now. */
+  #patienceMs(signal: AbortSignal): number | undefined {
+    const limit = timeLimitOf(signal)
+    if (limit === undefined) return undefined
+    const leftMs = limit.endsAtMs - this.#options.clock.monotonicMs()
+    return Math.ceil(Math.max(0, leftMs) + slackMs)
   }
 
-  #checkVersion(version: number): void {
-    if (version >= versionMin) return
-    throw new TenureError(
-      'TENURE_ERR_STORE_UNUSABLE',
-      `Expected a PostgreSQL server of version ${versionMin / 10_000} or later at ` +
-        `${this.#options.shown}; got ${Math.floor(version / 10_000)}.`,
-    )
+  #isTimeLeft(session: Session, signal: AbortSignal): boolean {
+    const patienceMs = this.#patienceMs(signal)
+    return patienceMs === undefined || patienceMs - slackMs > session.roundTripMs * roundTripsMin
   }
 
   /** The connection has ended although nobody here wanted it to. */
-  #lost(session: Session, error: unknown): void {
-    if (session === this.#session) this.#discard(error)
-  }
-
-  #discard(error: unknown): void {
+  #lost(client: PostgresClient, error: unknown): void {
     const session = this.#session
-    this.#session = undefined
-    if (session === undefined) return
-    session.socket.destroy()
-    this.#failAll(describeFault(error, this.#options.shown))
+    if (session?.client === client) this.#discard(session, error)
   }
 
-  #failAll(error: unknown): void {
-    for (const listeners of this.#channels.values()) {
-      for (const listener of listeners) listener.failed(error)
+  #discard(session: Session, error: unknown): void {
+    session.socket.destroy()
+    if (session !== this.#session) return
+    this.#session = undefined
+    this.#tellAll('lost', describeFault(error, this.#options.shown))
+  }
+
+  #tellAll(state: 'lost', error: unknown): void {
+    for (const subscriptions of this.#channels.values()) {
+      for (const subscription of subscriptions) tell(subscription, state, error)
     }
   }
 }
 
-/** Resolves when the unit of work before has ended, well or not; rejects with an abort. */
-function endOf(previous: Promise<unknown>, signal: AbortSignal): Promise<void> {
+/** Tells a listener what it does not know yet. */
+function tell(
+  subscription: Subscription,
+  ...[state, error]: [state: 'works'] | [state: 'lost' | 'pooled', error: unknown]
+): void {
+  if (subscription.told === state) return
+  subscription.told = state
+  if (state === 'works') subscription.listener.works()
+  else subscription.listener.failed(error)
+}
+
+/** Settles as `work` does; rejects with an abort. */
+function settledOrAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason)
     const abort = (): void => reject(signal.reason)
     signal.addEventListener('abort', abort, { once: true })
-    const end = (): void => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    }
-    previous.then(end, end)
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
   })
+}
+
+/** Rejects when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return settledOrAborted(new Promise<never>(() => {}), signal)
+}
+
+function closedError(): TenureError {
+  return new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open store; it was closed.')
 }
 
 function poolerError(shown: string): TenureError {

@@ -1,6 +1,6 @@
-import type pg from 'pg'
-
 import { messageOf, TenureError } from '../../errors.ts'
+import type { PostgresClient } from './client.ts'
+import { lockTimeoutMs } from './patience.ts'
 
 /** Some of the tables of a database, with the table that tells their version. */
 export interface Installation {
@@ -17,14 +17,22 @@ export interface Installation {
   readonly shown: string
 }
 
-/** Any number of clients may do this at once: they queue at a lock of the database. */
-export async function install(client: pg.Client, installation: Installation): Promise<void> {
+/**
+ * Any number of clients may do this at once: they queue at a lock of the database.
+ *
+ * @param patienceMs how long the client waits for it
+ */
+export async function install(
+  client: PostgresClient,
+  installation: Installation,
+  patienceMs: number = lockTimeoutMs,
+): Promise<void> {
   const { schema, schemaName, sql, shown } = installation
   await checkVersion(client, installation)
   const key = `hashtext(${literal(`tenure:${schema}`)})`
   try {
     // One message is one transaction, so that a client that is frozen here holds no lock.
-    await client.query(`SELECT set_config('lock_timeout', '5000', true);
+    await client.query(`SELECT set_config('lock_timeout', '${patienceMs}', true);
         SELECT pg_advisory_xact_lock(${key});
         ${sql}`)
   } catch (cause) {
@@ -46,7 +54,7 @@ export async function install(client: pg.Client, installation: Installation): Pr
  * @throws TenureError `TENURE_ERR_STORE_UNUSABLE`
  */
 export async function checkMayInstall(
-  client: pg.Client,
+  client: PostgresClient,
   { schemaName, shown }: Installation,
 ): Promise<void> {
   const { rows } = await client.query<{ may: boolean; readonly: boolean }>(
@@ -71,7 +79,7 @@ export async function checkMayInstall(
 
 /** Tables of a later version are left alone. */
 export async function checkVersion(
-  client: pg.Client,
+  client: PostgresClient,
   { versionTable, version, schemaName }: Installation,
 ): Promise<void> {
   if (!(await exists(client, versionTable))) return
@@ -89,7 +97,7 @@ export async function checkVersion(
 }
 
 /** Whether a table is there, by its quoted name. */
-export async function exists(client: pg.Client, table: string): Promise<boolean> {
+export async function exists(client: PostgresClient, table: string): Promise<boolean> {
   const { rows } = await client.query<{ there: boolean }>(
     'SELECT to_regclass($1) IS NOT NULL AS there',
     [table],

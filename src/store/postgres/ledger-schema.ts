@@ -1,5 +1,6 @@
 import { ledgerBatchMax, prunedRowsMax } from '../ledger-store.ts'
-import { lockTimeoutMs, schemaNames } from './schema.ts'
+import { lockTimeoutSql } from './patience.ts'
+import { schemaNames } from './schema.ts'
 
 /** The version of the ledger's tables; those of a later version are left alone. */
 export const ledgerVersion = 1
@@ -155,7 +156,7 @@ CREATE TABLE IF NOT EXISTS ${revision} (
 }
 
 /** What is acknowledged must survive a crash of the server, whatever the role's setting is. */
-const settings = `  PERFORM set_config('lock_timeout', '${lockTimeoutMs}', true);
+const settings = `  ${lockTimeoutSql}
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'local', true);
   END IF;

@@ -13,6 +13,12 @@ const causesByState: Readonly<Record<string, string>> = {
   '55P03': 'somebody else holds a lock on the tables for long',
 }
 
+/** What is asked for as a connection starts, and refused: it comes from the store URL. */
+const startupPattern = /startup parameter/
+const startupCause =
+  'a pooler in between does not know what `options` in the store URL asks for. Leave it out, set ' +
+  'it for the role or the database, or name the server itself'
+
 /** States that pass by themselves: the server is not there now, or has ended the connection. */
 const passing = /^(08|57P)/
 
@@ -27,8 +33,9 @@ export function describeFault(error: unknown, where: string): unknown {
   const said = `got "${messageOf(error)}"${code === undefined ? '' : ` (${code})`}.`
   // Only what the server itself says has a severity; EPIPE has five letters as well.
   const isState = error instanceof Error && 'severity' in error
-  if (isState && !passing.test(code ?? '')) {
-    const cause = causesByState[code ?? '']
+  const isStartup = isState && startupPattern.test(messageOf(error))
+  if (isState && (isStartup || !passing.test(code ?? ''))) {
+    const cause = isStartup ? startupCause : causesByState[code ?? '']
     return new TenureError(
       'TENURE_ERR_STORE_UNUSABLE',
       `Expected a PostgreSQL database that can be used at ${where}; ${said}` +

@@ -1,7 +1,4 @@
-import type pg from 'pg'
-
 import { createSystemClock } from '../../clock.ts'
-import { redactStoreUrl } from '../../store-url.ts'
 import {
   checkBatch,
   checkChanges,
@@ -42,6 +39,7 @@ import type {
   StoreScheduleReply,
   StoreScheduleRequest,
 } from '../stored-schedule.ts'
+import type { PostgresClient } from './client.ts'
 import { Connection } from './connection.ts'
 import { checkMayInstall, checkVersion, exists, install, type Installation } from './install.ts'
 import {
@@ -55,9 +53,11 @@ import {
   type SkipRow,
 } from './ledger-rows.ts'
 import { ledgerNames, ledgerSql, ledgerVersion, type LedgerNames } from './ledger-schema.ts'
+import { functionCall } from './patience.ts'
+import { placeOf } from './place.ts'
 import { isMissingSchema } from './postgres-errors.ts'
 import type { PostgresStoreOptions } from './postgres-store.ts'
-import { schemaDefault, schemaNames, schemaSql, schemaVersion } from './schema.ts'
+import { schemaNames, schemaSql, schemaVersion } from './schema.ts'
 
 type Value = string | number | boolean | undefined
 
@@ -76,8 +76,8 @@ export class PostgresLedgerStore implements LedgerStore {
   readonly #leases: Installation
 
   constructor(options: PostgresStoreOptions) {
-    const { url, Client, schema = schemaDefault, clock = createSystemClock() } = options
-    const shown = redactStoreUrl(url)
+    const { Client, clock = createSystemClock() } = options
+    const { url, shown, schema } = placeOf(options)
     this.#names = ledgerNames(schema)
     const where = { schema, schemaName: schemaNames(schema).schema, shown }
     this.#installation = {
@@ -276,16 +276,15 @@ export class PostgresLedgerStore implements LedgerStore {
     values: readonly Value[],
     signal: AbortSignal,
   ): Promise<Reply | undefined> {
-    const places = values.map((_, index) => `$${index + 1}`)
-    const sql = `SELECT ${name}(${places.join(', ')})::text AS reply`
-    return this.#connection.run(async (client) => {
+    return this.#connection.run(async (client, patienceMs) => {
+      const { sql, values: given } = functionCall(name, values, patienceMs)
       try {
-        return await ask<Reply>(client, sql, values)
+        return await ask<Reply>(client, sql, given)
       } catch (error) {
         if (!isMissingSchema(error)) throw error
         if (!(await exists(client, this.#names.token))) return undefined
-        await install(client, this.#installation)
-        return ask<Reply>(client, sql, values)
+        await install(client, this.#installation, patienceMs)
+        return ask<Reply>(client, sql, given)
       }
     }, signal)
   }
@@ -298,7 +297,10 @@ export class PostgresLedgerStore implements LedgerStore {
   ): Promise<Reply | undefined> {
     const reply = await this.#call<Reply>(name, values, signal)
     if (reply !== undefined) return reply
-    await this.#connection.run((client) => install(client, this.#leases), signal)
+    await this.#connection.run(
+      (client, patienceMs) => install(client, this.#leases, patienceMs),
+      signal,
+    )
     return this.#call(name, values, signal)
   }
 
@@ -324,7 +326,7 @@ export class PostgresLedgerStore implements LedgerStore {
 type Answered<Lists> = Lists & { readonly kind: 'answered' }
 
 async function ask<Reply>(
-  client: pg.Client,
+  client: PostgresClient,
   sql: string,
   values: readonly Value[],
 ): Promise<Reply> {

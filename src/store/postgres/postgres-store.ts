@@ -1,10 +1,7 @@
 import { createHash } from 'node:crypto'
 
-import type pg from 'pg'
-
 import { createSystemClock, type Clock } from '../../clock.ts'
 import { invariant } from '../../invariant.ts'
-import { redactStoreUrl } from '../../store-url.ts'
 import { nextToken, tokenLimitError } from '../fencing-token.ts'
 import {
   termRecordsMax,
@@ -26,20 +23,23 @@ import {
   type ResignRequestReply,
   type TermRecord,
 } from '../lease-store.ts'
+import type { PostgresClient, PostgresClientClass } from './client.ts'
 import { Connection } from './connection.ts'
 import { checkMayInstall, checkVersion, install, type Installation } from './install.ts'
+import { functionCall } from './patience.ts'
+import { placeOf } from './place.ts'
 import { isMissingSchema } from './postgres-errors.ts'
-import { schemaDefault, schemaNames, schemaSql, schemaVersion, type SchemaNames } from './schema.ts'
+import { schemaNames, schemaSql, schemaVersion, type SchemaNames } from './schema.ts'
 import { ServerClock } from './server-clock.ts'
 
 /** What a PostgreSQL store is made of. */
 export interface PostgresStoreOptions {
-  /** `postgres://user:password@host:port/database`, with the parameters that `pg` knows. */
+  /** `postgres://user:password@host:port/database`, as others write it: see its document. */
   readonly url: string
-  /** The schema of the tables. @default 'tenure' */
+  /** The schema of the tables. @default what the URL says, or 'tenure' */
   readonly schema?: string
   /** The class `Client` of the package `pg`. */
-  readonly Client: new (config: pg.ClientConfig) => pg.Client
+  readonly Client: PostgresClientClass
   /** For tests. @default the clocks of this machine */
   readonly clock?: Clock
 }
@@ -58,10 +58,10 @@ export class PostgresLeaseStore implements LeaseStore {
   readonly #serverClock = new ServerClock()
 
   constructor(options: PostgresStoreOptions) {
-    const { url, Client } = options
-    this.#schema = options.schema ?? schemaDefault
+    const { Client } = options
+    const { url, shown, schema } = placeOf(options)
+    this.#schema = schema
     this.#names = schemaNames(this.#schema)
-    const shown = redactStoreUrl(url)
     this.#installation = {
       schema: this.#schema,
       schemaName: this.#names.schema,
@@ -146,7 +146,7 @@ export class PostgresLeaseStore implements LeaseStore {
       'terms', (SELECT coalesce(json_agg(to_json(t)), '[]') FROM (
         SELECT * FROM ${names.term} WHERE lease = $1 ORDER BY token DESC LIMIT ${termRecordsMax}
       ) t))::text AS reply`
-    const ask = async (client: pg.Client): Promise<LeaseReading> => {
+    const ask = async (client: PostgresClient): Promise<LeaseReading> => {
       const reply = await this.#ask<ReadingReply>(client, sql, [lease])
       return {
         record: reply.record ? this.#recordOf(lease, reply.record, reply) : undefined,
@@ -188,12 +188,12 @@ export class PostgresLeaseStore implements LeaseStore {
   async #call(name: string, values: Values, signal: AbortSignal): Promise<Reply> {
     // These two decide about expiry, and compare the server's clock with what we have seen of it.
     const comparesClocks = name === this.#names.tryAcquire || name === this.#names.tryRenew
-    return this.#connection.run(async (client) => {
+    return this.#connection.run(async (client, patienceMs) => {
       const call = (): Promise<Reply> => {
         const seen = this.#serverClock.seen(this.#clock.monotonicMs())
         const all = comparesClocks ? [...values, seen?.seenMs, seen?.sinceMs] : values
-        const places = all.map((_, index) => `$${index + 1}`)
-        return this.#ask(client, `SELECT ${name}(${places.join(', ')})::text AS reply`, all)
+        const { sql, values: given } = functionCall(name, all, patienceMs)
+        return this.#ask(client, sql, given)
       }
       try {
         return await call()
@@ -202,14 +202,14 @@ export class PostgresLeaseStore implements LeaseStore {
         // Where nothing is, nothing is held.
         if (name === this.#names.tryRelease) return {}
       }
-      await install(client, this.#installation)
+      await install(client, this.#installation, patienceMs)
       return call()
     }, signal)
   }
 
   /** One statement, and what the server's clock says of itself by its reply. */
   async #ask<Answer extends ReadingReply | Reply>(
-    client: pg.Client,
+    client: PostgresClient,
     sql: string,
     values: Values,
   ): Promise<Answer> {

@@ -1,17 +1,12 @@
 import { fencingTokenMax } from '../fencing-token.ts'
 import { termRecordsMax } from '../lease-store.ts'
+import { lockTimeoutSql } from './patience.ts'
 
 /** The version of the tables below; those of a later version are left alone. */
 export const schemaVersion = 1
 
 /** The schema that the tables are in unless the store URL names another. */
 export const schemaDefault = 'tenure'
-
-/**
- * How long a statement of ours waits for a lock of somebody else, in milliseconds. Whoever sent it
- * has given up by then; without a bound the server would keep the waiting statement.
- */
-export const lockTimeoutMs = 5_000
 
 /** The names of what is called, quoted. They carry the version: see {@link schemaSql}. */
 export interface SchemaNames {
@@ -147,7 +142,7 @@ CREATE OR REPLACE FUNCTION ${kept}(
 $$;
 CREATE OR REPLACE FUNCTION ${begin}() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM set_config('lock_timeout', '${lockTimeoutMs}', true);
+  ${lockTimeoutSql}
   -- What is acknowledged must survive a crash of the server, whatever the role's setting is.
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'local', true);

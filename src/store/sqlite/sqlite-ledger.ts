@@ -1,3 +1,5 @@
+import { resolve } from 'node:path'
+
 import { createSystemClock, type Clock } from '../../clock.ts'
 import {
   checkBatch,
@@ -86,7 +88,8 @@ export class SqliteLedgerStore implements LedgerStore {
 
   constructor({ path, clock = createSystemClock() }: SqliteLedgerOptions) {
     this.#connection = new Connection({
-      path,
+      // It is opened later, and the working directory may be another one then.
+      path: resolve(path),
       clock,
       schema: ledgerSchema,
       // The heartbeat does so, which shares this thread and its locks; here each call would cost it.

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { SQLOutputValue } from 'node:sqlite'
 
 import { createSystemClock, type Clock } from '../../clock.ts'
@@ -63,19 +64,20 @@ export class SqliteLeaseStore implements LeaseStore {
   #closed = false
 
   constructor(options: SqliteStoreOptions) {
-    this.#path = options.path
+    // It is opened later, and the working directory may be another one then.
+    this.#path = resolve(options.path)
     this.#clock = options.clock ?? createSystemClock()
     this.#bootClock = options.bootClock ?? createBootClock()
-    this.#quarantine = new Quarantine(options.path, this.#clock)
+    this.#quarantine = new Quarantine(this.#path, this.#clock)
     this.#connection = new Connection({
-      path: options.path,
+      path: this.#path,
       clock: this.#clock,
       schema: leaseSchema,
       isKept: () => this.#listeners.size > 0,
       onChange: (error, isHere) => this.#changed(error, isHere),
       onLinks: (links) => this.#linked(links),
     })
-    this.#wakeFile = new WakeFile(options.path, this.#clock)
+    this.#wakeFile = new WakeFile(this.#path, this.#clock)
   }
 
   async checkStart(): Promise<void> {
