@@ -136,10 +136,11 @@ if (threadId > 0) { setInterval(() => {}, 1000); require('node:net').createServe
   test('what the application has loaded before, by a flag or by NODE_OPTIONS, is not loaded there', async (t) => {
     const { path, threads } = preload(t)
     const options = { store: await storeOf(t, 'SQLite') }
+    const { NODE_OPTIONS: given = '' } = process.env
     for (const how of [
       { flags: ['--require', path] },
       { flags: [`--import=${path}`] },
-      { env: { NODE_OPTIONS: `--max-old-space-size=200 --require "${path}"` } },
+      { env: { NODE_OPTIONS: `${given} --max-old-space-size=200 --require "${path}"` } },
     ]) {
       await runs('leads, and stops', { options, ...how })
     }

@@ -142,7 +142,7 @@ for (const shell of shells) {
       waiting.config('c')
       waiting.tell('held it\n')
       waiting.tell('quit\n')
-      await waiting.ended
+      await until('it has ended', () => !isRunning(waiting.pid))
       assert.equal(written(), '')
     })
 

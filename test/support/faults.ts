@@ -193,7 +193,8 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
     const { flag, how, pipe } = store.options
     const tenure = createTenure(options)
     const starting = tenure.start()
-    if (how !== 'open') await starting.then(() => leads(tenure))
+    if (how === 'open') await until('there is a thread', () => workers[0])
+    else await starting.then(() => leads(tenure))
     writeFileSync(flag, '')
     if (how === 'loop' || how === 'disk') {
       await until('no renewal ends', () => !tenure.isLeader)

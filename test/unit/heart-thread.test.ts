@@ -123,21 +123,28 @@ describe('a heart that begins', () => {
       report: ({ kind }) => void reports.push(kind),
       kill: () => {},
     })
-    const started = heart.start()
-    for (let turn = 0; turn < 5; turn++) await nextTurn()
+    void heart.start()
+    await settle()
     clock.advance(60_000)
-    await started
+    await settle()
     heart.kill()
     clock.advance(60_000)
-    await heart.closed
     return reports
   }
 
-  test('has loaded its ledger, which a deploy may delete later, before it says so', async () => {
-    const opened = Promise.withResolvers<void>()
-    const reports = reported(async () => opened.resolve() as undefined)
-    await opened.promise
-    assert.equal((await reports)[0], 'ready')
+  /** Every turn that waits for nothing but others has come. */
+  async function settle(): Promise<void> {
+    for (let turn = 0; turn < 5; turn++) await nextTurn()
+  }
+
+  test('has loaded its ledger, which a deploy may delete later', async () => {
+    let isOpened = false
+    const reports = await reported(async () => {
+      isOpened = true
+      return undefined
+    })
+    assert.equal(reports[0], 'ready')
+    assert.ok(isOpened)
   })
 
   test('does not wait for a ledger that is never open', async () => {
@@ -196,9 +203,12 @@ describe('a heart that does not stop', () => {
   test('is not waited for if a disk that hangs keeps it from ending', async () => {
     const { clock, heart, told } = stubborn(true)
     const stopped = heart.stop(() => 5_000)
+    let isOver = false
+    void stopped.then(() => (isOver = true))
     clock.advance(5_000)
     clock.advance(1_000)
-    await stopped
+    await nextTurn()
+    assert.ok(isOver)
     assert.deepEqual(told, ['stop', 'killed', 'let go'])
   })
 
