@@ -12,10 +12,12 @@ const toldEvents: ReadonlySet<string> = new Set<LogEventName>(['lease_acquired',
  * and who leads; debug lines are dropped.
  */
 export function createStderrLogger(clock: Clock = createSystemClock()): Logger {
-  const { info, ...logger } = createRunStderrLogger(clock)
+  const logger = createRunStderrLogger(clock)
   return {
     ...logger,
-    info: (fields, message) => (toldEvents.has(message) ? info(fields, message) : undefined),
+    info(fields, message) {
+      if (toldEvents.has(message)) logger.info(fields, message)
+    },
   }
 }
 
@@ -28,12 +30,21 @@ export function createRunStderrLogger(clock: Clock): Logger {
   return { debug: () => {}, info: at(30), warn: at(40), error: at(50) }
 }
 
-/** Nobody may read stderr any more (EPIPE): that must not end the application. */
+/**
+ * Nobody may read stderr any more (EPIPE): that must not end the application. An error of this write
+ * is heard and ignored, as `console` does it, whether it comes at once or later; no other is.
+ */
 function writeToStderr(line: string): void {
-  const ignore = (): void => {}
-  process.stderr.once('error', ignore)
-  process.stderr.write(line, () => process.stderr.off('error', ignore))
+  const { stderr } = process
+  stderr.once('error', ignore)
+  stderr.write(line, (error) => {
+    // The event comes after this.
+    if (error && stderr.listenerCount('error') === 0) stderr.once('error', ignore)
+  })
+  stderr.off('error', ignore)
 }
+
+function ignore(): void {}
 
 function lineOf(line: { level: number; time: number; msg: string }): string {
   try {

@@ -50,8 +50,7 @@ function noTransactionError(): TenureError {
  * by itself, and as a number or a bigint.
  */
 function tokenOf(row: unknown): number {
-  const value: unknown =
-    typeof row === 'object' && row !== null ? Object.values(row as object)[0] : row
+  const value: unknown = typeof row === 'object' && row !== null ? Object.values(row)[0] : row
   const token = typeof value === 'bigint' ? Number(value) : value
   if (typeof token === 'number' && Number.isSafeInteger(token)) return token
   throw new Error(`the row of the fence has no token: ${describeValue(row)}`)

@@ -272,7 +272,7 @@ describe('a SQLite database that gives its rows in another way', () => {
       const failing = (error: unknown): SqliteFenceDatabase => ({
         isTransaction: true,
         prepare: () => {
-          throw wrap(error) as Error
+          throw wrap(error)
         },
       })
       const fence = fenceOf(termsOfLease()(1))

@@ -252,6 +252,8 @@ describe('a PostgreSQL server', { skip: missing('postgres') }, () => {
     // Only a password that is not hashed on that very pool shows it: see docs/stores/postgres.md.
     const program = new URL('../support/saturated-connect.ts', import.meta.url).pathname
     await server.sql('CREATE ROLE trusted LOGIN')
+    // It looks at a store that is not there yet, and so has to be one who could make it.
+    await server.sql('GRANT CREATE ON DATABASE postgres TO trusted')
     await server.trust('trusted')
     const url = `postgres://trusted@localhost:${server.port}/postgres`
     const output = execFileSync(process.execPath, [program, url], { encoding: 'utf8' })

@@ -484,7 +484,7 @@ describe('the log', () => {
     )
   })
 
-  test('without a logger, warnings and errors go to stderr, and the rest nowhere', async (t) => {
+  test('without a logger, warnings, errors, who leads and the lines of jobs go to stderr', async (t) => {
     const write = t.mock.method(process.stderr, 'write', () => true)
     const store = `memory:tenure-${++memories}`
     const tenure = createTenure({ store })
@@ -495,6 +495,7 @@ describe('the log', () => {
       run.log.warn(circle, 'a line with a circle')
       run.log.warn('a line of its message alone')
       run.log.info({}, 'a line that is not urgent')
+      run.log.debug({}, 'a line for nobody')
       throw new Error('on purpose')
     })
     await tenure.runNow('circle')
@@ -504,7 +505,14 @@ describe('the log', () => {
     )
     assert.deepEqual(
       lines.map(({ msg }) => msg),
-      ['a line with a circle', 'a line of its message alone', 'run_failed'],
+      [
+        'lease_acquired',
+        'a line with a circle',
+        'a line of its message alone',
+        'a line that is not urgent',
+        'run_failed',
+        'lease_released',
+      ],
     )
   })
 

@@ -77,7 +77,8 @@ class Winston {
   readonly lines: { level: string; text: string }[] = []
   configure(): void {}
   log(level: string, message: string, meta: Record<string, unknown> = {}): void {
-    const joined = meta['message'] === undefined ? message : `${message} ${String(meta['message'])}`
+    const { message: more } = meta
+    const joined = typeof more === 'string' ? `${message} ${more}` : message
     this.lines.push({ level, text: JSON.stringify({ ...meta, level, message: joined }) })
   }
   readonly debug = (...args: unknown[]): void => this.#at('debug', args)
