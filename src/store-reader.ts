@@ -58,7 +58,10 @@ export class StoreReader {
   }
 
   /** Raises the counter, and asks a leader with a lower token to resign, for one with a higher. */
-  async raiseToken(options: { to: number; by: string }, timeoutMs: number): Promise<RaiseTokenOutcome> {
+  async raiseToken(
+    options: { to: number; by: string },
+    timeoutMs: number,
+  ): Promise<RaiseTokenOutcome> {
     checkKeys(options, 'options', ['to', 'by'])
     const to = checkCount(options.to, 'to', fencingTokenMax - 1)
     const by = checkName(options.by, 'by', 'TENURE_ERR_OPTION_TYPE')

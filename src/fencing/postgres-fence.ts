@@ -34,8 +34,8 @@ $tenure$`
  *   be gone with it.
  * - Whatever is raised aborts the transaction: nothing of it can be committed. Within a savepoint
  *   that is not so: rolling back to it takes the error back, and what the fence holds as well. So a
- *   savepoint is refused. It shows by an id of its own, which it is given with the lock, if it has
- *   not written before; each id that a connection has is locked by it.
+ *   savepoint is refused. It shows by an id of its own, which it has from the first lock or write in
+ *   it, and which the connection holds locked until it is released or rolled back.
  *
  * The lease's name is written as bytes, so that nothing in it can end the text around it.
  */
@@ -46,16 +46,12 @@ DECLARE
   mine CONSTANT bigint := ${fencingToken};
   own_timeout CONSTANT text := current_setting('lock_timeout');
   seen bigint;
-  known xid[] := '{}';
 BEGIN
   IF now() = statement_timestamp() THEN
     RAISE EXCEPTION 'no transaction is open' USING ERRCODE = '${state.noTransaction}';
   END IF;
   IF own_timeout::interval = '0' OR own_timeout::interval > '${lockTimeoutMs} ms' THEN
     PERFORM set_config('lock_timeout', '${lockTimeoutMs}', true);
-  END IF;
-  IF txid_current_if_assigned() IS NOT NULL THEN
-    known := ARRAY(${ownIdsSql});
   END IF;
   FOR turn IN 1..3 LOOP
     UPDATE tenure_fence SET token = mine WHERE lease = of_lease AND token < mine
@@ -70,18 +66,15 @@ BEGIN
   IF seen IS DISTINCT FROM mine THEN
     RAISE EXCEPTION 'fenced' USING ERRCODE = '${state.fenced}', DETAIL = coalesce(seen::text, '?');
   END IF;
-  IF EXISTS (SELECT FROM (${ownIdsSql}) AS own (id)
-      WHERE id::text <> (txid_current() % 4294967296)::text AND id::text <> ALL (known::text[])) THEN
+  IF EXISTS (SELECT FROM pg_locks
+      WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND pid = pg_backend_pid()
+        AND transactionid::text <> (txid_current() % 4294967296)::text) THEN
     RAISE EXCEPTION 'within a savepoint' USING ERRCODE = '${state.savepoint}';
   END IF;
   PERFORM set_config('lock_timeout', own_timeout, true);
 END
 $tenure$`
 }
-
-/** The ids of the transaction that is open here, and of its savepoints. */
-const ownIdsSql = `SELECT transactionid FROM pg_locks
-      WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND pid = pg_backend_pid()`
 
 /** Fences the transaction that is open on a connection to PostgreSQL. */
 export async function fenceOnPostgres(

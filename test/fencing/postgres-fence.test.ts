@@ -164,6 +164,9 @@ describe('the fence on PostgreSQL', { skip: missing('postgres') }, () => {
         await one.query(before)
         await one.query('SAVEPOINT inner_one')
         await assert.rejects(fence(one), expected, turn)
+        await one.query('ROLLBACK TO inner_one')
+        await one.query("INSERT INTO work VALUES ('within')")
+        await assert.rejects(fence(one), expected, turn)
         await one.query('ROLLBACK')
       }
       // Neither one that is over, nor one that comes after, is in the way.

@@ -98,11 +98,8 @@ describe('without a logger', () => {
     child.send('go')
     let said: unknown
     child.on('message', (message) => (said = message))
-    await until(
-      'it says that it has survived',
-      () => said === 'survived' || child.exitCode !== null,
-      60_000,
-    )
-    assert.equal(said, 'survived')
+    await until('its end', () => child.exitCode !== null || child.signalCode !== null, 60_000)
+    // What is wrong with stderr shows a moment later, and would end the process then.
+    assert.deepEqual([said, child.exitCode], ['survived', 0])
   })
 })
