@@ -95,7 +95,8 @@ export class DatabaseFiles {
    */
   findChange(logBytes: () => bigint | undefined): string | undefined {
     for (const { path, stats } of this.#files) {
-      const now = look(path)
+      // A link in the place of the real file leads to one beside which others put a `-wal` of their own.
+      const now = path === this.realPath ? lookAtItself(path) : look(path)
       if (now === undefined) return `${path} is gone`
       if (!isSame(idOf(now), idOf(stats))) return `${path} is another file`
       const isCut =
@@ -312,4 +313,9 @@ function isMountPoint(realPath: string): boolean {
 /** `undefined` where there is no file; throws where that cannot be told. */
 function look(path: string): BigIntStats | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false })
+}
+
+/** The same, of a symbolic link itself. */
+function lookAtItself(path: string): BigIntStats | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false })
 }
