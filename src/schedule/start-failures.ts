@@ -7,7 +7,7 @@ export const startFailuresMax = 3
 export const startCoolDownMs = 60_000
 
 /** What a leader says when it resigns for that. */
-export const cannotStart =
+export const cannotStart: string =
   'Jobs cannot start here: what has to be written before failed each time, though the lease is ' +
   'renewed. This instance resigns, and is no candidate for a while.'
 

@@ -88,7 +88,6 @@ function recorder(methods: Readonly<Record<string, string>>) {
   return { lines, logger }
 }
 
-<<<<<<< HEAD:test/guides/loggers.test.ts
 /** A logger of winston's own, and what it has written. */
 function winstonLogger(): { lines: { level: string; text: string }[]; logger: object } {
   const lines: { level: string; text: string }[] = []
@@ -102,29 +101,6 @@ function winstonLogger(): { lines: { level: string; text: string }[]; logger: ob
   const transports = [new winston.transports.Stream({ stream })]
   const logger = winston.createLogger({ level: 'debug', format: winston.format.json(), transports })
   return { lines, logger }
-=======
-/**
- * What winston 3 does with what it is given (lib/winston/logger.js): the message comes first, and a
- * field called `message` is joined to it. Tried on winston 3.19 itself when it was written.
- */
-class Winston {
-  readonly transports: unknown[] = []
-  readonly exitOnError = true
-  readonly lines: { level: string; text: string }[] = []
-  configure(): void {}
-  log(level: string, message: string, meta: Record<string, unknown> = {}): void {
-    const { message: more } = meta
-    const joined = typeof more === 'string' ? `${message} ${more}` : message
-    this.lines.push({ level, text: JSON.stringify({ ...meta, level, message: joined }) })
-  }
-  readonly debug = (...args: unknown[]): void => this.#at('debug', args)
-  readonly info = (...args: unknown[]): void => this.#at('info', args)
-  readonly warn = (...args: unknown[]): void => this.#at('warn', args)
-  readonly error = (...args: unknown[]): void => this.#at('error', args)
-  #at(level: string, [message, meta]: unknown[]): void {
-    this.log(level, String(message), meta as Record<string, unknown>)
-  }
->>>>>>> w/surface:test/unit/loggers.test.ts
 }
 
 describe('a logger', () => {
