@@ -244,7 +244,9 @@ describe('options of the plugin that are wrong', { concurrency: true }, () => {
 
   test('a secret in a store URL stands in no error', async () => {
     const app = fastify()
-    app.register(tenurePlugin, { store: 'postgres://user:hunter2@db.example/app?passwort=hunter2' })
+    app.register(tenurePlugin, {
+      store: 'postgres://user:hunter2@db.example/app?tenure_passwort=hunter2',
+    })
     await assert.rejects(
       async () => app.ready(),
       (error) => error instanceof TenureError && !error.message.includes('hunter2'),

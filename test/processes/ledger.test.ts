@@ -71,10 +71,16 @@ onEachStore((on) => {
         await until('it is run again', () =>
           second.lines('run_finished').some((line) => isLong(line) && line.fields['attempt'] === 2),
         )
+        const hasRunShort = (leader: Instance): Promise<unknown> =>
+          until('it has run the short one', () =>
+            leader.lines('run_finished').some((line) => !isLong(line)),
+          )
+        await hasRunShort(second)
         second.send({ do: 'resign', coolDown: 60_000 })
 
         const third = await nextLeader(cluster, second)
         await until('it has run the long one', () => third.lines('run_finished').some(isLong))
+        await hasRunShort(third)
         assert.deepEqual(third.lines('run_abandoned'), [])
         third.send({ do: 'stop' })
         await third.next('stopped')
