@@ -1,3 +1,8 @@
+import { connectionMutants } from './connection-mutants.ts'
+import { faultMutants } from './fault-mutants.ts'
+import { fileMutants } from './file-mutants.ts'
+import { pushMutants } from './push-mutants.ts'
+import { surfaceMutants } from './surface-mutants.ts'
 import { jobMutants } from './job-mutants.ts'
 import { leaseMutants } from './lease-mutants.ts'
 import { ledgerMutants } from './ledger-mutants.ts'
@@ -18,4 +23,9 @@ export const allMutants: readonly Mutant[] = [
   ...storeMutants,
   ...ledgerStoreMutants,
   ...witnessMutants,
+  ...connectionMutants,
+  ...faultMutants,
+  ...fileMutants,
+  ...pushMutants,
+  ...surfaceMutants,
 ]

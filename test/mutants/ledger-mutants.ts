@@ -113,8 +113,8 @@ export const ledgerMutants: readonly Mutant[] = [
   {
     what: 'a job that was removed is remembered',
     file: 'src/schedule/scheduler.ts',
-    from: 'if (job.ledger) void this.#books?.register([gone])',
-    to: "if (gone.jobId === '') void this.#books?.register([gone])",
+    from: 'if (job.ledger) detached(this.#books?.register([gone]), this.#tellDefect)',
+    to: "if (gone.jobId === '') detached(this.#books?.register([gone]), this.#tellDefect)",
     suite: 'scheduler-ledger',
   },
   {

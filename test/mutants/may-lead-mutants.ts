@@ -5,8 +5,8 @@ export const mayLeadMutants: readonly Mutant[] = [
   {
     what: 'an instance that is not eligible is a candidate',
     file: 'src/lease/candidacy.ts',
-    from: '!this.responsive || !this.eligible',
-    to: '!this.responsive',
+    from: '    if (!this.eligible) return Infinity\n',
+    to: '',
     suite: 'elector',
   },
   {
@@ -47,9 +47,9 @@ export const mayLeadMutants: readonly Mutant[] = [
   {
     what: 'a leader does not tell of a change of its jobs',
     file: 'src/lease/elector.ts',
-    from: 'request: { lease, holder, token, ttlMs, jobsHash }',
-    to: 'request: { lease, holder, token, ttlMs }',
-    suite: 'elector',
+    from: '        jobsHash,\n        renewsWithinMs',
+    to: '        renewsWithinMs',
+    suite: 'who-may-lead',
   },
   {
     what: 'the hash over the jobs keeps one that was removed',

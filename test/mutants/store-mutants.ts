@@ -72,8 +72,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     what: "a store keeps the hash over its holder's jobs from the acquisition",
     file: 'src/store/memory/lease-table.ts',
-    from: "    extend(row, ttlMs, nowMs)\n    row.jobsHash = jobsHash\n    return { kind: 'renewed'",
-    to: "    extend(row, ttlMs, nowMs)\n    return { kind: 'renewed'",
+    from: '  row.jobsHash = jobsHash\n',
+    to: '',
     suite: 'stores/memory',
     test: hash,
   },
@@ -88,8 +88,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     what: 'a store does not extend the lease when it is renewed',
     file: 'src/store/memory/lease-table.ts',
-    from: "    extend(row, ttlMs, nowMs)\n    row.jobsHash = jobsHash\n    return { kind: 'renewed'",
-    to: "    row.jobsHash = jobsHash\n    return { kind: 'renewed'",
+    from: "    extend(row, request, nowMs)\n    return { kind: 'renewed'",
+    to: "    return { kind: 'renewed'",
     suite: 'stores/memory',
     test: "a renewal extends by the store's clock",
   },

@@ -5,8 +5,8 @@ export const storedMutants: readonly Mutant[] = [
   {
     what: 'a leader begins to look anew at whatever is stored, and never comes to an end',
     file: 'src/schedule/stored-jobs.ts',
-    from: '    if (this.#timer === undefined) return\n    this.#timer.cancel()\n    void this.#follow(this.#readings)',
-    to: '    this.#timer?.cancel()\n    void this.#follow(++this.#readings)',
+    from: '    if (this.#timer === undefined) return\n    this.#timer.cancel()\n    this.#lookNow(this.#readings)',
+    to: '    this.#timer?.cancel()\n    this.#lookNow(++this.#readings)',
     suite: 'stored-jobs',
     test: 'is stored, changed and removed by any instance; the leader follows within a second',
   },

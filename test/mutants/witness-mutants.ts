@@ -21,7 +21,7 @@ export const witnessMutants: readonly Mutant[] = [
   {
     what: 'the witness is not told that a term is over',
     file: 'src/heart/heart.ts',
-    from: '        this.#witness.tell(heldLine(undefined))\n',
+    from: '    this.#witness.tell(heldLine(undefined))\n',
     to: '',
     suite: 'witness',
   },
@@ -67,7 +67,7 @@ export const witnessMutants: readonly Mutant[] = [
     file: 'src/heart/witness.ts',
     from: 'if (this.#child !== undefined || this.#pipe === undefined) return',
     to: 'if (this.#pipe === undefined) return',
-    suite: 'processes/witness',
+    suite: 'processes/witness.campaign',
     test: 'is not the end of the process to the witness, which releases nothing',
   },
   {
@@ -82,7 +82,7 @@ export const witnessMutants: readonly Mutant[] = [
         to: 'const outcome = await attempt(held, parts)',
       },
     ],
-    suite: 'processes/witness',
+    suite: 'processes/witness.campaign',
     test: 'is not the end of the process to the witness, which releases nothing',
   },
   {
@@ -90,7 +90,7 @@ export const witnessMutants: readonly Mutant[] = [
     file: 'src/heart/witness.ts',
     from: 'detached: true,',
     to: 'detached: false,',
-    suite: 'processes/witness',
+    suite: 'processes/witness.campaign',
     test: `${onSqlite} kill -9 of its whole process group: the same, as the witness has one of its own`,
   },
   {
@@ -98,7 +98,7 @@ export const witnessMutants: readonly Mutant[] = [
     file: 'src/heart/witness.ts',
     from: "trap '' HUP INT QUIT TERM USR1 USR2 TSTP\n",
     to: '',
-    suite: 'processes/witness',
+    suite: 'processes/witness.campaign',
     test: `${onSqlite} a witness ignores what is meant for the group: Ctrl-C, systemd, a terminal that closes`,
   },
   {

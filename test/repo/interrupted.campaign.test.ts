@@ -15,8 +15,9 @@ const roundsEach = 10
 /** Long enough for servers, instances and witnesses to be there, and for some to be frozen. */
 const afterMsMax = 8_000
 
-/** Files that start servers, freeze instances, and kill witnesses. */
-const files = ['processes/frozen', 'processes/stall', 'processes/witness.', 'processes/postgres.']
+/** Files of either command that start servers, freeze instances, and kill witnesses. */
+const files = ['processes/frozen', 'processes/postgres.', 'processes/witness-', 'cli/run.']
+const campaigns = ['processes/witness', 'processes/stall', 'processes/busy']
 
 /** How a run is ended: Ctrl-C reaches the whole group; others the command, or npm before it, alone. */
 const ways = {
@@ -44,10 +45,9 @@ async function interrupt(
   byNpm: boolean,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'tenure-interrupted-'))
-  const args = ['--no-checks', ...files]
   const [command, ...rest] = byNpm
-    ? ['npm', 'test', '--', ...args]
-    : [process.execPath, 'test/run.ts', ...args]
+    ? ['npm', 'test', '--', '--no-checks', ...files]
+    : [process.execPath, 'test/run.ts', '--campaigns', '--no-checks', ...campaigns]
   const { NODE_COMPILE_CACHE: _, NODE_V8_COVERAGE: __, ...env } = process.env
   const child = spawn(command ?? '', rest, {
     cwd: root,

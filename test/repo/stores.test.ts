@@ -51,3 +51,9 @@ describe('each store', () => {
     })
   }
 })
+
+test('SQLite gets its parameters by their order: Node.js 22 binds no numbered ones', () => {
+  for (const path of globSync('src/store/sqlite/*.ts', { cwd: root })) {
+    assert.doesNotMatch(read(path), /[ (=]\?\d/, path)
+  }
+})

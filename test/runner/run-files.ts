@@ -1,6 +1,6 @@
 import { runFile, type FileResult } from './run-file.ts'
 
-const filesAtOnce = 3
+const filesAtOnce = 4
 const fileMsMax = 600_000
 
 /**

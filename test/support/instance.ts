@@ -1,7 +1,7 @@
 // A process that takes part in a lease, commanded over IPC by test/support/cluster.ts.
 import { spawn } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
-import { cpSync, writeSync } from 'node:fs'
+import { cpSync, existsSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 
@@ -24,6 +24,8 @@ export type Misbehaviour = 'exit' | 'exit while another runs' | 'throw in an abo
 /** What the test tells the instance to do. */
 export type InstanceCommand =
   | { readonly do: 'block'; readonly how: BlockName; readonly ms: number }
+  /** Blocked until there is a file at this path. */
+  | { readonly do: 'block until'; readonly path: string }
   | { readonly do: 'exit' | 'throw' | 'reject' | 'end naturally' | 'stop' }
   | { readonly do: 'resign'; readonly coolDown: number }
   | { readonly do: 'beat'; readonly correlationId: string }
@@ -188,7 +190,12 @@ function awaitFreeze(): void {
   }
 }
 
-async function block(how: BlockName, ms: number): Promise<void> {
+/** Blocks until there is a file. */
+function untilThere(path: string): void {
+  while (!existsSync(path)) blocks['Atomics.wait'](50)
+}
+
+async function block(blockNow: () => void | Promise<void>): Promise<void> {
   const signal = tenure.term?.signal
   let turns = 0
   const count = (): void => {
@@ -198,7 +205,7 @@ async function block(how: BlockName, ms: number): Promise<void> {
   }
   signal?.addEventListener('abort', () => say({ said: 'aborted', turns }), { once: true })
   const fromMs = Date.now()
-  const done = blocks[how](ms)
+  const done = blockNow()
   const seen = look()
   say({ said: 'blocked', fromMs, untilMs: Date.now() })
   setImmediate(count)
@@ -244,7 +251,9 @@ async function misbehave(how: Misbehaviour, survives: boolean): Promise<void> {
 process.on('message', (command: InstanceCommand) => {
   switch (command.do) {
     case 'block':
-      return void block(command.how, command.ms)
+      return void block(() => blocks[command.how](command.ms))
+    case 'block until':
+      return void block(() => untilThere(command.path))
     case 'exit':
       process.exit(0)
       break

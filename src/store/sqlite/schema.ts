@@ -49,17 +49,18 @@ INSERT INTO tenure_schema (version)
 `
 
 /**
- * The last token that was granted for the lease `?1`: by the counter, the record or the history,
+ * The last token that was granted for the lease that is its parameter: by the counter, the record or the history,
  * whichever is higher, because a counter may have been lost or set back.
  */
-export const lastTokenSql = `SELECT max(
-  ifnull((SELECT token FROM tenure_token WHERE lease = ?1), 0),
-  ifnull((SELECT token FROM tenure_lease WHERE lease = ?1), 0),
-  ifnull((SELECT max(token) FROM tenure_term WHERE lease = ?1), 0)
-) AS token`
+export const lastTokenSql = `WITH wanted (name) AS (SELECT ?)
+SELECT max(
+  ifnull((SELECT token FROM tenure_token WHERE lease = name), 0),
+  ifnull((SELECT token FROM tenure_lease WHERE lease = name), 0),
+  ifnull((SELECT max(token) FROM tenure_term WHERE lease = name), 0)
+) AS token FROM wanted`
 
-/** Sets the counter of the lease `?1` to the token `?2`. */
-export const setCounterSql = `INSERT INTO tenure_token (lease, token) VALUES (?1, ?2)
+/** Sets the counter of a lease, its first parameter, to a token, its second one. */
+export const setCounterSql = `INSERT INTO tenure_token (lease, token) VALUES (?, ?)
   ON CONFLICT (lease) DO UPDATE SET token = excluded.token WHERE token <> excluded.token`
 
 /** Some of the tables of a file: whether they are there, and how they are made. */

@@ -315,9 +315,9 @@ export class SqliteLeaseStore implements LeaseStore {
     ).run(lease, token, holder, application, label ?? null, wallMs)
     // By their number, and not by their tokens, which may have left some out.
     sql(
-      `DELETE FROM tenure_term WHERE lease = ?1 AND token <=
-        (SELECT token FROM tenure_term WHERE lease = ?1 ORDER BY token DESC LIMIT 1 OFFSET ?2)`,
-    ).run(lease, termRecordsMax)
+      `DELETE FROM tenure_term WHERE lease = ? AND token <=
+        (SELECT token FROM tenure_term WHERE lease = ? ORDER BY token DESC LIMIT 1 OFFSET ?)`,
+    ).run(lease, lease, termRecordsMax)
     return { kind: 'acquired', token }
   }
 
