@@ -209,7 +209,6 @@ export const leaseMutants: readonly Mutant[] = [
     from: '    if (isTooLow) {',
     to: '    if (token < 0) {',
     suite: 'elector',
-    seed: 22,
   },
   {
     what: 'a wish to resign of another term is obeyed',
@@ -280,5 +279,12 @@ export const leaseMutants: readonly Mutant[] = [
     from: "    this.send({ kind: 'reconfigure', options })\n    this.#askPatience()\n",
     to: "    this.send({ kind: 'reconfigure', options })\n",
     suite: 'heart-thread',
+  },
+  {
+    what: 'a term that is resigned as it is stopped drains for longer than the stop allows',
+    file: 'src/leadership.ts',
+    from: 'this.#drainMs = Math.min(drainMs, this.#drainMs ?? Infinity)',
+    to: 'this.#drainMs = drainMs',
+    suite: 'leadership',
   },
 ]

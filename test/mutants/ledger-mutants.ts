@@ -131,7 +131,6 @@ export const ledgerMutants: readonly Mutant[] = [
     from: 'unended.add(entry.item.runId)',
     to: "unended.add('')",
     suite: 'bookkeeper',
-    seed: 13,
   },
   {
     what: 'a skip is written after a claim that was given up',
@@ -198,7 +197,7 @@ export const ledgerMutants: readonly Mutant[] = [
     from: 'job.lastTickMs = cursorMs',
     to: 'job.lastTickMs = Math.max(job.lastTickMs, cursorMs)',
     suite: 'scheduler-ledger',
-    seed: 98,
+    seed: 226,
   },
   {
     what: 'what the ledger is asked between two hearts is never answered',
@@ -214,7 +213,7 @@ export const ledgerMutants: readonly Mutant[] = [
     from: 'if (this.#term !== term || !term.leads) throw notLeaderError(id)',
     to: '',
     suite: 'scheduler-ledger',
-    seed: 70000253,
+    seed: 216,
   },
   {
     what: "what is owed waits for another's wall clock, however far ahead that was",
@@ -222,6 +221,6 @@ export const ledgerMutants: readonly Mutant[] = [
     from: 'Math.max(0, Math.min(leftMs, longestMs))',
     to: 'Math.max(0, leftMs)',
     suite: 'scheduler-ledger',
-    seed: 70001016,
+    seed: 290,
   },
 ]

@@ -150,11 +150,13 @@ export function checkAbandoned(recording: Recording): Violation[] {
     }
   }
   const end = { atMs: scenario.endMs, who: 'store' }
+  // While the only one that is left is no candidate, nobody finds it out.
+  const isCooling = cooledMs(facts) > scenario.calmFromMs
   for (const { runId: id, token, outcome, abandonedBy } of ledgerOf(recording)?.runs ?? []) {
     if (marked.get(id) !== abandonedBy || (outcome === 'abandoned') !== marked.has(id)) {
       add('a run is abandoned exactly once', end, `${id} is ${outcome}`)
     }
-    if (outcome !== 'running' || token === granted) continue
+    if (outcome !== 'running' || token === granted || isCooling) continue
     add('a run whose leader was lost is found out', end, `${id} of ${token} is said to go on`)
   }
   return violations
