@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import module from 'node:module'
 import { isAbsolute, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
@@ -118,7 +118,8 @@ function settledValue(flag: string, value: string): string {
   try {
     // A package: its name is enough as long as the process is in that folder.
     if (process.cwd() === folderAtFirst) return value
-    return asGiven(createRequire(`${folderAtFirst}/`).resolve(value))
+    // By its full name: `createRequire` itself is what bundles are told to begin with.
+    return asGiven(module.createRequire(`${folderAtFirst}/`).resolve(value))
   } catch {
     return value
   }

@@ -112,8 +112,8 @@ export const witnessMutants: readonly Mutant[] = [
   {
     what: 'the store and the environment are told by the environment',
     file: 'src/heart/witness.ts',
-    from: "        NODE_OPTIONS: options.join(' '),\n",
-    to: "        ...env,\n        NODE_OPTIONS: options.join(' '),\n",
+    from: '  return Object.fromEntries(\n    [...lists, ...paths]',
+    to: '  if (lists.length > 0) return { ...process.env } as Record<string, string>\n  return Object.fromEntries(\n    [...lists, ...paths]',
     suite: 'processes/witness-manners',
     test: "by the witness 'auto', while it waits and while it releases",
   },
