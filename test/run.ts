@@ -59,7 +59,7 @@ const results = ran.flatMap((file) => file.results)
 const left = await watch.whatIsLeft()
 for (const { pid, command: line } of left) console.log(`✖ left running: ${pid} ${line}`)
 printSkipped(results)
-if (values.coverage && good) good = reportCoverage(root, command) && good
+if (values.coverage && good) good = reportCoverage(root) && good
 good &&= left.length === 0 && results.length > 0
 good &&= results.every(({ outcome }) => outcome !== 'failed')
 printCosts(command, ran, (Date.now() - startedAt) / 1_000, all)
