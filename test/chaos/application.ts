@@ -1,12 +1,13 @@
 // One instance of an application under chaos: `node application.ts CONFIG`, commanded over IPC. It
 // looks at its own leadership every few milliseconds, runs jobs, and writes down all that it sees.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BroadcastChannel } from 'node:worker_threads'
 
 import { createTenure, type Run, type TenureOptions } from '../../src/index.ts'
 import { blocks } from '../support/blocks.ts'
 import { faultOfLine } from '../support/check-line.ts'
 import { nowMs } from '../support/until.ts'
-import { orderName, type ChaosStoreOptions, type PlantedBug } from './chaos-store.ts'
+import { orderChannel, type ChaosStoreOptions, type Order, type PlantedBug } from './chaos-store.ts'
 import { FencedResource } from './fenced-resource.ts'
 import { Recorder, type Standing } from './history.ts'
 
@@ -129,20 +130,26 @@ function job(workMs: () => number, obeys: boolean): (run: Run) => Promise<void> 
   }
 }
 
+// The ledger ends a term that renewals alone would keep, which a planted bug is to show.
+const kept = { ledger: config.bug === undefined }
+
 await tenure.schedule(
   'short',
   { every: 100 },
   job(() => 10 + Math.random() * 70, true),
+  kept,
 )
 await tenure.schedule(
   'long',
   { every: 700 },
   job(() => 500 + Math.random() * 2_000, true),
+  kept,
 )
 await tenure.schedule(
   'stubborn',
   { every: 5_000 },
   job(() => 1_500, false),
+  kept,
 )
 
 // ---- events and commands ----
@@ -191,16 +198,22 @@ function obey(command: ApplicationCommand): void {
     case 'block':
       return block(command.how, command.ms)
     case 'kill heart':
-      process.env[orderName] = 'die'
-      return
+      return order('die')
     case 'stall heart':
-      process.env[orderName] = String(command.ms)
-      return
+      return order(command.ms)
     case 'resign':
       return void settles(tenure.resign({ coolDown: command.coolDown }))
     case 'request resign':
       return void settles(tenure.requestResign({ coolDown: 500 }))
   }
+}
+
+const orders = new BroadcastChannel(orderChannel)
+orders.unref()
+
+/** Orders the heart that there is; none that comes later. */
+function order(given: Order): void {
+  orders.postMessage(given)
 }
 
 let stopped = false

@@ -1,14 +1,16 @@
 // The store that the instances of a run of chaos open: the real one, in a thread that can be told to
 // die or to stand still, and which can be planted with a bug.
+import { BroadcastChannel, isMainThread } from 'node:worker_threads'
+
 import type { LeaseStore } from '../../src/index.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { parseStoreUrl } from '../../src/store-url.ts'
 
-/**
- * A variable of the environment, which all threads of a process share, and no child process has:
- * what the main thread orders, `die` or for how many milliseconds to stand still.
- */
-export const orderName = 'CHAOS_ORDER'
+/** Where the main thread orders its heart to `die`, or for how many milliseconds to stand still. */
+export const orderChannel = 'tenure-chaos-order'
+
+/** To end, or to stand still for so many milliseconds. */
+export type Order = 'die' | number
 
 /** - `renew by name`: whoever holds the lease is renewed, as long as somebody does. */
 export type PlantedBug = 'renew by name'
@@ -20,13 +22,10 @@ export interface ChaosStoreOptions {
 
 export async function openLeaseStore(options: ChaosStoreOptions): Promise<LeaseStore> {
   const store = await openStore(parseStoreUrl(options.url))
-  const obey = setInterval(() => {
-    const order = process.env[orderName]
-    if (order === undefined) return
-    delete process.env[orderName]
-    if (order === 'die') throw new Error('thrown by the store')
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(order))
-  }, 10).unref()
+  // The main thread opens it as well, to read the status, and is not ordered.
+  const orders = isMainThread ? undefined : new BroadcastChannel(orderChannel)
+  orders?.unref()
+  orders?.addEventListener('message', (event) => obey((event as unknown as { data: Order }).data))
   const tryRenew: LeaseStore['tryRenew'] = async (request, signal) => {
     if (options.bug === undefined) return store.tryRenew(request, signal)
     const { record } = await store.read(request.lease, signal)
@@ -44,8 +43,16 @@ export async function openLeaseStore(options: ChaosStoreOptions): Promise<LeaseS
     read: (lease, signal) => store.read(lease, signal),
     watch: (lease, listener) => store.watch(lease, listener),
     close: () => {
-      clearInterval(obey)
+      orders?.close()
       return store.close()
     },
   }
+}
+
+function obey(order: Order): void {
+  if (order !== 'die') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, order)
+  else
+    setImmediate(() => {
+      throw new Error('thrown by the store')
+    })
 }
