@@ -30,7 +30,12 @@ export async function passes(ms: number): Promise<void> {
 /** Waits for one more successful heartbeat of a leader. */
 export async function beats(leader: Instance): Promise<void> {
   const event = 'scheduler_lock_heartbeat_updated'
-  await leader.nextLine(event, { after: leader.lines(event).length })
+  const before = leader.lines(event).length
+  await until('one more heartbeat succeeds', () => {
+    const [lost] = leader.said('lost')
+    if (lost !== undefined) throw new Error(`it has lost its term: ${lost.reason}`)
+    return leader.lines(event).length > before
+  })
 }
 
 /** The first term still goes on, and nobody else has led. */
