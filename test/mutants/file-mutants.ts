@@ -61,8 +61,8 @@ export const fileMutants: readonly Mutant[] = [
   {
     what: 'inodes are not compared',
     file: 'src/store/sqlite/database-files.ts',
-    from: '      if (!isSame(idOf(now), idOf(stats))) return `${path} is another file`\n',
-    to: '',
+    from: 'return a.inode === b.inode && a.device === b.device',
+    to: 'return a.inode === b.inode || a.device === b.device',
     suite: 'processes/sqlite-files',
   },
   {
