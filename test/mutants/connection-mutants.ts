@@ -72,4 +72,19 @@ export const connectionMutants: readonly Mutant[] = [
     to: 'nowMs - saidMs < 0',
     suite: 'push-notice',
   },
+  {
+    what: "whoever looks twice believes a server's clock that was stepped forward",
+    file: 'src/store/postgres/server-clock.ts',
+    from: 'this.#disbelieved.get(lease)?.before ?? this.#pushed ?? this.#last',
+    to: 'this.#pushed ?? this.#last',
+    suite: 'server-clock',
+  },
+  {
+    what: "the server's clock is not compared with what was seen of it",
+    file: 'src/store/postgres/postgres-store.ts',
+    from: '[...values, seen?.seenMs, seen?.sinceMs]',
+    to: '[...values, undefined, undefined]',
+    suite: 'stores/postgres-server',
+    test: 'a clock that was stepped forward is believed about a record neither at the first look nor later',
+  },
 ]

@@ -5,10 +5,14 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
+import pg from 'pg'
+
 import { installSql } from '../../scripts/postgres-sql.ts'
+import { createSystemClock } from '../../src/clock.ts'
 import { parseStoreUrl } from '../../src/store-url.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import type { AcquireRequest, LeaseStore, PushedRenewal } from '../../src/store/lease-store.ts'
+import { PostgresLeaseStore } from '../../src/store/postgres/postgres-store.ts'
 import { startOldPostgres } from '../support/old-postgres.ts'
 import { PostgresServer } from '../support/postgres-server.ts'
 import { missing, pathOf } from '../support/programs.ts'
@@ -52,6 +56,37 @@ describe('a PostgreSQL server', { skip: missing('postgres') }, () => {
   after(async () => {
     await Promise.all(opened.map((store) => store.close()))
     await server.end()
+  })
+
+  test('a clock that was stepped forward is believed about a record neither at the first look nor later', async () => {
+    const database = await server.createDatabase()
+    const url = server.url(database)
+    const holder = await open(url)
+    await holder.tryAcquire(request, patience())
+    // To a candidate whose own clock has lost a minute, the server's has gained one.
+    const clock = createSystemClock()
+    let lostMs = 0
+    const slow = { ...clock, monotonicMs: () => clock.monotonicMs() - lostMs }
+    const candidate = new PostgresLeaseStore({ url, Client: pg.Client, clock: slow })
+    opened.push(candidate)
+    const ask = { ...request, holder: 'b' }
+    assert.equal((await candidate.tryAcquire(ask, patience())).kind, 'held')
+    lostMs = 60_000
+    await server.sql('UPDATE tenure.tenure_lease SET renewed_ms = renewed_ms - 60000', database)
+    for (const look of ['first', 'second', 'third']) {
+      const reply = await candidate.tryAcquire(ask, patience())
+      assert.ok(reply.kind === 'held', `${look} look: ${reply.kind}`)
+      assert.equal(reply.record.remainingMs, undefined)
+    }
+    // What is renewed after the step is believed, and so is its expiry.
+    const { token } = (await holder.read('scheduler', patience())).record ?? {}
+    assert.ok(token !== undefined)
+    await server.sql('UPDATE tenure.tenure_lease SET renewed_ms = renewed_ms + 60000', database)
+    await holder.tryRenew({ ...request, token }, patience())
+    const renewed = await candidate.tryAcquire(ask, patience())
+    assert.ok(renewed.kind === 'held' && renewed.record.remainingMs !== undefined)
+    await server.sql('UPDATE tenure.tenure_lease SET renewed_ms = renewed_ms - 60000', database)
+    assert.equal((await candidate.tryAcquire(ask, patience())).kind, 'acquired')
   })
 
   test('a push tells of each renewal, so that candidates need not look', async () => {

@@ -144,6 +144,32 @@ describe('files of SQLite that somebody changes', () => {
       assert.match(String(notices[0]?.message), /tenure\.db is another file/)
     }))
 
+  for (const suffix of ['', '-wal', '-shm'] as const) {
+    test(`${suffix || 'the database'} in whose place there is a copy of it is another file`, () =>
+      withStores(async ({ path, folder, open }) => {
+        const { store, notices } = open()
+        await store.tryAcquire(acquisition('a'), signal())
+        const copy = join(folder, 'copy')
+        // Copied by another process: to copy it here would give up the locks of this one.
+        execFileSync('cp', [`${path}${suffix}`, copy])
+        renameSync(copy, `${path}${suffix}`)
+        assert.deepEqual(await store.tryRenew(renewal('a', 1), signal()), refused)
+        await until('the leader is told', () => notices.length > 0)
+        assert.match(String(notices[0]?.message), /is another file/)
+      }))
+  }
+
+  test('a database that was moved is another file, also if a link leads to it', () =>
+    withStores(async ({ path, folder, open }) => {
+      const { store, notices } = open()
+      await store.tryAcquire(acquisition('a'), signal())
+      renameSync(path, join(folder, 'tenure.db'))
+      symlinkSync(join(folder, 'tenure.db'), path)
+      assert.deepEqual(await store.tryRenew(renewal('a', 1), signal()), refused)
+      await until('the leader is told', () => notices.length > 0)
+      assert.match(String(notices[0]?.message), /tenure\.db is another file/)
+    }))
+
   test('whoever has seen them takes no lease for the longest ttl that was seen, and 1 %', () =>
     withStores(async ({ path, open }) => {
       const { store: leader } = open()

@@ -39,6 +39,8 @@ export interface Deed {
   readonly mounts?: boolean
   /** Whether the folder is a small file system of its own from the start. */
   readonly onTmpfs?: boolean
+  /** Whether it takes more than one step, and nobody may look between them. */
+  readonly unseen?: boolean
   /** Whether SQLite mends it by itself when the next process opens the database. */
   readonly isMendedByOpening?: boolean
   /** Whether the count of tokens is lost with it for those who have never seen one. */
@@ -253,5 +255,7 @@ export const harmlessDeeds = {
       renameSync(folder, join(aside, 'moved'))
       symlinkSync(join(aside, 'moved'), folder)
     },
+    // For a moment there is nothing at the path, and whoever sees that has to end its term.
+    unseen: true,
   },
 } as const satisfies Record<string, Deed>

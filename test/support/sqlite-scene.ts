@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { threeSeconds, withCluster, type Cluster, type Instance } from './cluster.ts'
+import { processState } from './launcher.ts'
 import { MountNamespace } from './mount-namespace.ts'
 import type { Deed, Scene } from './sqlite-deeds.ts'
 import { until } from './until.ts'
@@ -83,7 +84,8 @@ export function endsNothing(
 ): Promise<void> {
   return onStage(deed, async ({ cluster, scene, candidate }) => {
     const { leader } = scene
-    deed.do(scene)
+    if (deed.unseen) await whileFrozen([leader, candidate], () => deed.do(scene))
+    else deed.do(scene)
     await also(leader)
     await leader.nextLine(renewed, { after: leader.lines(renewed).length + 3 })
     await leadsAlone(cluster, leader)
@@ -95,6 +97,19 @@ export function endsNothing(
     leader.send({ do: 'resign', coolDown: 60_000 })
     assert.equal((await candidate.next('acquired')).token, 2)
   })
+}
+
+/** Does something while none of them runs. */
+async function whileFrozen(instances: readonly Instance[], act: () => void): Promise<void> {
+  for (const { pid } of instances) process.kill(pid, 'SIGSTOP')
+  try {
+    await until('all are frozen', () =>
+      instances.every(({ pid }) => processState(pid)?.state === 'T'),
+    )
+    act()
+  } finally {
+    for (const { pid } of instances) process.kill(pid, 'SIGCONT')
+  }
 }
 
 /** Who holds a term that it has not lost, if anybody has acquired one after the first. */

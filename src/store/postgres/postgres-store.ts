@@ -188,9 +188,10 @@ export class PostgresLeaseStore implements LeaseStore {
   async #call(name: string, values: Values, signal: AbortSignal): Promise<Reply> {
     // These two decide about expiry, and compare the server's clock with what we have seen of it.
     const comparesClocks = name === this.#names.tryAcquire || name === this.#names.tryRenew
+    const [lease] = values
     return this.#connection.run(async (client, patienceMs) => {
       const call = (): Promise<Reply> => {
-        const seen = this.#serverClock.seen(this.#clock.monotonicMs())
+        const seen = this.#serverClock.seen(String(lease), this.#clock.monotonicMs())
         const all = comparesClocks ? [...values, seen?.seenMs, seen?.sinceMs] : values
         const { sql, values: given } = functionCall(name, all, patienceMs)
         return this.#ask(client, sql, given)

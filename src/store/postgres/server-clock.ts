@@ -22,6 +22,11 @@ interface RecordIdentity {
   readonly renewals: number
 }
 
+/** A record that the server's clock was stepped over, and what that clock showed before. */
+interface Disbelieved extends RecordIdentity {
+  readonly before: Reading | undefined
+}
+
 /**
  * What one client knows of its server's clock, which decides about expiry and can be set by anybody
  * who administers the server. A clock that has outrun our own by more than a holder's safety margin
@@ -32,11 +37,17 @@ export class ServerClock {
   #last: Reading | undefined
   /** A later one that a push has told, if it fits to the last one that a reply has told. */
   #pushed: Reading | undefined
-  readonly #disbelieved = new Map<string, RecordIdentity>()
+  /** What was known before the last reply. */
+  #before: Reading | undefined
+  readonly #disbelieved = new Map<string, Disbelieved>()
 
-  /** What the server is to compare its clock with. */
-  seen(nowMs: number): SeenClock | undefined {
-    const last = this.#pushed ?? this.#last
+  /**
+   * What the server is to compare its clock with, about the record of a lease. While a record is
+   * disbelieved that is what was known before the step: the step is not seen again by what came
+   * after it, and whoever looks twice would be granted what its holder still trusts.
+   */
+  seen(lease: string, nowMs: number): SeenClock | undefined {
+    const last = this.#disbelieved.get(lease)?.before ?? this.#pushed ?? this.#last
     if (last === undefined) return undefined
     return { seenMs: last.serverMs, sinceMs: nowMs - last.oursMs }
   }
@@ -68,6 +79,7 @@ export class ServerClock {
    */
   read(serverMs: number, fromMs: number, untilMs: number): number {
     const latestMs = this.lastlyAt(untilMs)
+    this.#before = this.#pushed ?? this.#last
     this.#last = { serverMs, oursMs: fromMs }
     this.#pushed = undefined
     return latestMs === undefined ? 0 : serverMs - latestMs
@@ -80,11 +92,13 @@ export class ServerClock {
    */
   isBelieved(lease: string, record: RecordIdentity & { ttlMs: number }, gainMs: number): boolean {
     const { token, renewals, ttlMs } = record
-    if (gainMs > ttlMs * 0.01 + 500) this.#disbelieved.set(lease, { token, renewals })
     const disbelieved = this.#disbelieved.get(lease)
-    if (disbelieved === undefined) return true
-    if (disbelieved.token === token && disbelieved.renewals === renewals) return false
-    this.#disbelieved.delete(lease)
-    return true
+    if (disbelieved?.token === token && disbelieved.renewals === renewals) return false
+    if (gainMs <= ttlMs * 0.01 + 500) {
+      this.#disbelieved.delete(lease)
+      return true
+    }
+    this.#disbelieved.set(lease, { token, renewals, before: this.#before })
+    return false
   }
 }
