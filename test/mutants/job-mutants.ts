@@ -8,7 +8,7 @@ export const jobMutants: readonly Mutant[] = [
     from: 'if (!term?.leads) return',
     to: 'if (term === undefined) return',
     suite: 'scheduler',
-    seed: 5,
+    seed: 2,
   },
   {
     what: 'runs of a job overlap',

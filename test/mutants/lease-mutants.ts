@@ -64,7 +64,7 @@ export const leaseMutants: readonly Mutant[] = [
     from: 'this.nextRenewalMs = since.monotonicMs + times.heartbeatMs',
     to: 'this.nextRenewalMs = this.lastSentMs + times.heartbeatMs + 500',
     suite: 'elector',
-    seed: 12,
+    seed: 10,
   },
   {
     what: 'an attempt may last beyond the hard fence',
@@ -79,7 +79,7 @@ export const leaseMutants: readonly Mutant[] = [
     from: 'holding.failures++\n',
     to: 'holding.failures++\n    holding.since = attempt.sentAt\n',
     suite: 'elector',
-    seed: 10,
+    seed: 13,
   },
   {
     what: 'an acquisition whose outcome is unknown is taken for a success',
@@ -89,7 +89,7 @@ export const leaseMutants: readonly Mutant[] = [
       "    this.#port.report({ kind: 'acquire-failed', holder, failure, error, retryMs })\n" +
       '    if (this.#tokens.max < 1) return this.#acquired(attempt, 1)\n',
     suite: 'elector',
-    seed: 1,
+    seed: 4,
   },
   {
     what: 'a late success undoes the soft stop',
@@ -97,7 +97,7 @@ export const leaseMutants: readonly Mutant[] = [
     from: '} else if (late || !inTime) {',
     to: '} else if (late && !inTime && false) {',
     suite: 'elector',
-    seed: 31,
+    seed: 103,
   },
   {
     what: 'a success after the hard fence brings trust back',
@@ -161,7 +161,7 @@ export const leaseMutants: readonly Mutant[] = [
     from: 'if (this.#seen?.token === token && this.#seen.renewals === renewals) return',
     to: 'if (this.#seen?.token === token) return',
     suite: 'elector',
-    seed: 10,
+    seed: 2,
   },
   {
     what: 'the lease is released though its work has not ended',
@@ -257,7 +257,7 @@ export const leaseMutants: readonly Mutant[] = [
     from: 'Math.min(nowMs - this.#tickedAtMs, 2 * tickMs)',
     to: 'nowMs - this.#tickedAtMs',
     suite: 'heart-parts',
-    seed: 15,
+    seed: 62,
   },
   {
     what: "a server's clock that was stepped forward is believed",

@@ -23,7 +23,7 @@ export const ledgerMutants: readonly Mutant[] = [
     from: "if (outcome === undefined) return 'term-ended'",
     to: 'if (outcome === undefined) return undefined',
     suite: 'scheduler-ledger',
-    seed: 34,
+    seed: 120,
   },
   {
     what: 'what is claimed runs though its job was removed meanwhile',
@@ -31,7 +31,7 @@ export const ledgerMutants: readonly Mutant[] = [
     from: 'const why = this.#whyNot(job, now, term) ?? reason',
     to: 'const why = reason',
     suite: 'scheduler-ledger',
-    seed: 8,
+    seed: 29,
   },
   {
     what: 'a run that is lost with its leader is run again without end',
@@ -84,7 +84,7 @@ export const ledgerMutants: readonly Mutant[] = [
     from: 'this.#enqueue(job, goOn(job, entry, clock))',
     to: 'goOn(job, entry, clock)\n      this.#enqueue(job)',
     suite: 'scheduler-ledger',
-    seed: 8,
+    seed: 13,
   },
   {
     what: 'a new leader counts an interval from when it scheduled the job',
@@ -100,7 +100,7 @@ export const ledgerMutants: readonly Mutant[] = [
     from: 'job.aheadMs = Math.round(Math.max(wallMs, cursorMs) - clock.monotonicMs())',
     to: 'job.aheadMs = Math.round(wallMs - clock.monotonicMs())',
     suite: 'scheduler-ledger',
-    seed: 24,
+    seed: 13,
   },
   {
     what: 'what is read of a clock between two looks at it is taken for one instant',
@@ -146,7 +146,7 @@ export const ledgerMutants: readonly Mutant[] = [
     from: 'while (!this.#superseded && !this.#absent && isWanted()) {',
     to: 'for (let tries = 0; tries < 1 && !this.#superseded && isWanted(); tries++) {',
     suite: 'bookkeeper',
-    seed: 11,
+    seed: 18,
   },
   {
     what: 'what is too late is made up for',
@@ -205,7 +205,7 @@ export const ledgerMutants: readonly Mutant[] = [
     from: "if (this.#send({ kind: 'ledger', id, call })) return",
     to: "if (this.#send({ kind: 'ledger', id, call }) || id > 0) return",
     suite: 'ledger-client',
-    seed: 315,
+    seed: 93,
   },
   {
     what: 'a run by hand starts without a claim once its term is over',

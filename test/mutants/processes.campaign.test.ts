@@ -3,4 +3,8 @@ import { allMutants } from './all-mutants.ts'
 import { isQuick } from './mutant.ts'
 import { testMutants } from './test-mutants.ts'
 
-testMutants(allMutants.filter((mutant) => !isQuick(mutant)))
+// They wait for the most part: more of them at a time.
+testMutants(
+  allMutants.filter((mutant) => !isQuick(mutant)),
+  4,
+)

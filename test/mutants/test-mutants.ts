@@ -4,9 +4,9 @@ import { describe, test } from 'node:test'
 import type { Mutant } from './mutant.ts'
 import { assertCaught, hasTest, runSuite, testsOf, type Outcome } from './run-suite.ts'
 
-/** Runs each suite unchanged, and once on each mutant that it has to catch. */
-export function testMutants(mutants: readonly Mutant[]): void {
-  describe('of the broken variants', { concurrency: 2 }, () => {
+/** Runs each suite unchanged, and once on each mutant that it has to catch, so many at a time. */
+export function testMutants(mutants: readonly Mutant[], concurrency = 2): void {
+  describe('of the broken variants', { concurrency }, () => {
     for (const [suite, ofSuite] of Map.groupBy(mutants, (mutant) => mutant.suite)) {
       const names = ofSuite.map(testsOf)
       const tests = names.every(({ length }) => length > 0) ? names.flat() : []

@@ -40,14 +40,14 @@ const more: readonly SimulatedMutant[] = [
     file: 'src/heart/cell.ts',
     from: 'return Math.max(0, this.#hardFenceAfterMs - elapsedMs(this.#since, this.#clock))',
     to: 'return Math.max(1, this.#hardFenceAfterMs - elapsedMs(this.#since, this.#clock))',
-    seed: 4,
+    seed: 5,
   },
   {
     what: 'what is released is trusted until the store has answered',
     file: 'src/lease/elector.ts',
     from: "    this.#state = 'releasing'\n    this.#port.trust.close()\n",
     to: "    this.#state = 'releasing'\n",
-    seed: 1,
+    seed: 10,
   },
   {
     what: 'a candidate that is refused asks again at once',
@@ -86,7 +86,7 @@ const more: readonly SimulatedMutant[] = [
     file: 'src/lease/term.ts',
     from: 'since.uptimeMs % 1_000 === 0',
     to: 'clock.uptimeMs() % 1_000 === 0',
-    seed: 14,
+    seed: 36,
   },
   {
     what: 'what drains is not stopped before its trust has run out',
@@ -107,7 +107,7 @@ const more: readonly SimulatedMutant[] = [
     file: 'src/tenure.ts',
     from: 'onPulse: () => this.#leadership.look(),',
     to: 'onPulse: () => {},',
-    seed: 20,
+    seed: 55,
   },
   {
     what: 'a stop does not cut short the drain of a term that was resigned before',
