@@ -1,6 +1,7 @@
 import { Console } from 'node:console'
 
 import { createSystemClock, type Clock } from './clock.ts'
+import { messageOf, stackOf } from './errors.ts'
 import type { LogEventName, Logger } from './events.ts'
 
 /**
@@ -56,6 +57,6 @@ function fitForTerminals(json: string): string {
 }
 
 function plain(_key: string, value: unknown): unknown {
-  if (value instanceof Error) return { message: value.message, stack: value.stack }
+  if (value instanceof Error) return { message: messageOf(value), stack: stackOf(value) }
   return typeof value === 'bigint' ? String(value) : value
 }
