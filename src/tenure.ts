@@ -635,7 +635,7 @@ export class Tenure {
     }
     const heart = new HeartThread(config, {
       ...this.#parts,
-      stallLimitMs: () => this.settings.stallLimitMs,
+      settings: () => this.settings,
       known: this.#known,
       report: (report) => this.#hear(report),
       // Timers of a machine that was suspended are late by that: its first pulse notices.

@@ -62,6 +62,10 @@ export class Heart {
   #stalled = false
   #storeFails = false
   #holder: string | undefined
+  /** The term that was released last with no answer: the store may still keep its lease. */
+  #unreleased: string | undefined
+  /** Whether the witness has something to release. */
+  #mayHold = false
   #over = false
   readonly #closed = Promise.withResolvers<void>()
 
@@ -290,12 +294,14 @@ export class Heart {
    */
   #tellWitness({ request }: AcquireAttempt, token: number | undefined): void {
     const { holder, ttlMs } = request
+    this.#mayHold = true
     this.#witness.tell(heldLine({ holder, token, ttlMs }))
   }
 
   /** An exit need not wait, and the witness has nothing to release. */
   #holdsNothing(): void {
     this.#parts.cell.holding = false
+    this.#mayHold = false
     this.#witness.tell(heldLine(undefined))
   }
 
@@ -367,6 +373,7 @@ export class Heart {
   #reportEvent(event: ElectorEvent): void {
     const { cell, clock, report } = this.#parts
     if (event.kind === 'acquired') this.#holder = event.holder
+    if (event.kind === 'release-failed') this.#unreleased = event.holder
     const lines = linesOf(event, { holder: this.#holder })
     if (event.kind === 'held') lines.push(...this.#otherApplication.held(event.record))
     if (event.kind === 'acquired') lines.push(...this.#otherApplication.acquired())
@@ -374,7 +381,7 @@ export class Heart {
     const atMs = clock.wallMs()
     switch (event.kind) {
       case 'held':
-        if (!event.unsettled) this.#holdsNothing()
+        if (!event.unsettled && event.record.holder !== this.#unreleased) this.#holdsNothing()
         return this.#jobs.held(event.record)
       case 'acquired':
         this.#jobs.leads()
@@ -400,14 +407,16 @@ export class Heart {
       case 'ending':
         return report({ kind: 'ending', token: event.token, reason: event.reason })
       case 'ended': {
-        this.#holdsNothing()
-        const { token, reason, released } = event
+        const { token, holder, reason, released } = event
+        // An exit need not wait for what has failed; the witness tries again when the process has gone.
+        if (released || holder !== this.#unreleased) this.#holdsNothing()
+        else cell.holding = false
         return report({ kind: 'ended', token, reason, released })
       }
       case 'stopped':
         this.#close()
         cell.exited()
-        return report({ kind: 'stopped' })
+        return report({ kind: 'stopped', mayHold: this.#mayHold })
       default:
     }
   }

@@ -28,7 +28,7 @@ export interface HeartThreadParts {
   readonly process: ExitingProcess
   readonly runHeart: RunHeart
   readonly clock: Clock
-  readonly stallLimitMs: () => number
+  readonly settings: () => { readonly stallLimitMs: number; readonly ttlMs: number }
   /** The highest fencing token that the store has told, over all hearts of this process. */
   readonly known?: { token?: number }
   readonly report: (report: Report) => void
@@ -59,6 +59,8 @@ export class HeartThread {
   #patienceMsMax = 0
   #guarded: GuardedGroup | undefined
   #wasReady = false
+  /** Whether the store may keep a lease of this process: the witness is there to release it. */
+  #mayHold = false
   #restarts = 0
   #restartTimer: Timer | undefined
   #killTimer: Timer | undefined
@@ -160,7 +162,7 @@ export class HeartThread {
       await Promise.race([heart.over, ended.promise])
       this.#killTimer?.cancel()
     }
-    await this.#witness?.stop()
+    await this.#witness?.stop(this.#mayHold ? this.#parts.settings().ttlMs : 0)
     this.#pulseTimer?.cancel()
     const { process, clock } = this.#parts
     exitsOf(process, clock).remove(this.#onExit)
@@ -225,6 +227,7 @@ export class HeartThread {
   #heard(report: Report): void {
     if (report.kind === 'ready') {
       this.#wasReady = true
+      this.#mayHold = true
       this.#restarts = 0
     }
     if (report.kind === 'token-known') {
@@ -232,6 +235,7 @@ export class HeartThread {
       return
     }
     if (report.kind === 'witness-let-go') return this.#witness?.letGo()
+    if (report.kind === 'stopped') this.#mayHold = report.mayHold
     if (report.kind === 'died' || report.kind === 'stopped') {
       this.#hears = false
       this.#witness?.letGo()
@@ -251,7 +255,7 @@ export class HeartThread {
   }
 
   #pulse(): void {
-    const pulseMs = stallTickMs(this.#parts.stallLimitMs())
+    const pulseMs = stallTickMs(this.#parts.settings().stallLimitMs)
     this.#pulseTimer = this.#parts.clock.setTimer(pulseMs, () => this.#pulse())
     this.#heart?.cell.beat()
     this.#tellEnvironment()

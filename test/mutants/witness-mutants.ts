@@ -26,6 +26,22 @@ export const witnessMutants: readonly Mutant[] = [
     suite: 'witness',
   },
   {
+    what: 'the witness is told that nothing is held though a release has failed',
+    file: 'src/heart/heart.ts',
+    from: 'if (released || holder !== this.#unreleased) this.#holdsNothing()',
+    to: 'if (true) this.#holdsNothing()',
+    suite: 'witness',
+    test: 'when a release has failed',
+  },
+  {
+    what: 'stop() ends the witness though a release has failed',
+    file: 'src/heart/thread.ts',
+    from: 'this.#mayHold ? this.#parts.settings().ttlMs : 0',
+    to: '0',
+    suite: 'processes/left-behind',
+    test: 'is made by the witness once the process has ended',
+  },
+  {
     what: 'a heart that has let go of the pipe still writes to its number',
     file: 'src/heart/heart.ts',
     from: '          this.#witness.open(command.fd)\n',

@@ -46,7 +46,7 @@ function stubborn(endures = false): {
       }
     },
     clock,
-    stallLimitMs: () => 60_000,
+    settings: () => ({ stallLimitMs: 60_000, ttlMs: 20_000 }),
     report() {},
     onPulse() {},
     restarting() {},
@@ -85,7 +85,7 @@ describe('a heart that cannot be started', () => {
         return { cell: new Cell(clock), over, send() {}, keepAlive() {}, kill() {} }
       },
       clock,
-      stallLimitMs: () => 60_000,
+      settings: () => ({ stallLimitMs: 60_000, ttlMs: 20_000 }),
       report: (report) => void heard.push(report),
       onPulse() {},
       restarting() {},
