@@ -136,6 +136,14 @@ export const pushMutants: readonly Mutant[] = [
     suite: 'left-behind',
   },
   {
+    what: 'a counter that no number of JavaScript can hold is told as it is',
+    file: 'src/store/sqlite/schema.ts',
+    from: 'SELECT min(${fencingTokenMax}, max(',
+    to: 'SELECT max(0, max(',
+    suite: 'stores/sqlite',
+    test: 'no token above 2 ** 52 is granted',
+  },
+  {
     what: 'tokens have no limit',
     file: 'src/store/fencing-token.ts',
     from: 'if (Number.isSafeInteger(last) && last < fencingTokenMax)',

@@ -154,15 +154,16 @@ $$;
 
 /**
  * The last token that was granted: by the counter, the record or the history, whichever is higher,
- * because a counter may have been lost or set back. Whoever relies on it has locked the counter.
+ * because a counter may have been lost or set back. Of one that is above all that are granted, and may
+ * be too large to count on, only that is told. Whoever relies on it has locked the counter.
  */
 function lastToken({ lastToken: name, token, lease, term }: SchemaNames): string {
   return `CREATE OR REPLACE FUNCTION ${name}(p_lease text) RETURNS bigint LANGUAGE sql STABLE AS $$
-  SELECT greatest(
+  SELECT least(${fencingTokenMax}, greatest(
     (SELECT token FROM ${token} WHERE lease = p_lease),
     (SELECT token FROM ${lease} WHERE lease = p_lease),
     (SELECT max(token) FROM ${term} WHERE lease = p_lease),
-    0)
+    0))
 $$;
 `
 }
