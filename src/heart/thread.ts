@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import { shielded, type TellDefect } from '../defects.ts'
-import { codeOf } from '../errors.ts'
+import { codeOf, TenureError } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ReconfigurableOptions } from '../options.ts'
 import type { Cell } from './cell.ts'
@@ -242,6 +242,7 @@ export class HeartThread {
     }
     // What does not work at the start is a mistake; what worked once may work again.
     if (report.kind === 'died' && this.#wasReady) this.#died(report.error)
+    else if (report.kind === 'stopped' && !this.#stopping) this.#died(recordOfError(unwantedStop()))
     else this.#parts.report(report)
   }
 
@@ -283,6 +284,14 @@ export class HeartThread {
     heart.send({ kind: 'exit', reason: code === 0 ? 'stopped' : 'crashed' })
     return heart.cell
   }
+}
+
+/** Of a heart that was told of an exit which was none: others emit the event of the process as well. */
+function unwantedStop(): TenureError {
+  return new TenureError(
+    'TENURE_ERR_HEART_DIED',
+    'The heart has stopped, and the process lives on.',
+  )
 }
 
 function isSame(one: Environment, other: Environment): boolean {

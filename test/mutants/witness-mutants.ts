@@ -34,6 +34,14 @@ export const witnessMutants: readonly Mutant[] = [
     test: 'when a release has failed',
   },
   {
+    what: 'a heart that has stopped by an exit event that was none stays so',
+    file: 'src/heart/thread.ts',
+    from: "report.kind === 'stopped' && !this.#stopping",
+    to: 'false',
+    suite: 'heart-thread',
+    test: 'is started again, until it is stopped',
+  },
+  {
     what: 'stop() ends the witness though a release has failed',
     file: 'src/heart/thread.ts',
     from: 'this.#mayHold ? this.#parts.settings().ttlMs : 0',

@@ -138,7 +138,8 @@ CREATE OR REPLACE FUNCTION ${kept}(
   asked_ms double precision, ttl_ms double precision, renewed_ms double precision,
   now_ms double precision
 ) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
-  SELECT greatest(asked_ms, ttl_ms - greatest(0, now_ms - renewed_ms))
+  -- What is no number, or has no end, was never acknowledged to anybody.
+  SELECT greatest(asked_ms, CASE WHEN ttl_ms < 'Infinity' THEN ttl_ms - greatest(0, now_ms - renewed_ms) END)
 $$;
 CREATE OR REPLACE FUNCTION ${begin}() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
