@@ -7,11 +7,11 @@ import type { SimulatedMutant } from '../mutants/mutant.ts'
 const more: readonly SimulatedMutant[] = [
   {
     what: 'a renewal that nobody answered counts as a success',
-    file: 'src/lease/elector.ts',
-    from: 'holding.failures++\n',
+    file: 'src/lease/holding.ts',
+    from: 'this.#failures++\n',
     to:
-      'holding.failures++\n    holding.renewed(attempt.sentAt, attempt.times)\n' +
-      '    this.#port.trust.extend(holding.since, holding.times)\n',
+      'this.#failures++\n    this.#renewed(attempt.sentAt, attempt.times)\n' +
+      '    this.#port.trust.extend(this.#since, this.#times)\n',
     seed: 1,
   },
   {
@@ -44,7 +44,7 @@ const more: readonly SimulatedMutant[] = [
   },
   {
     what: 'what is released is trusted until the store has answered',
-    file: 'src/lease/elector.ts',
+    file: 'src/lease/holding.ts',
     from: "    this.#state = 'releasing'\n    this.#port.trust.close()\n",
     to: "    this.#state = 'releasing'\n",
     seed: 10,
@@ -67,11 +67,11 @@ const more: readonly SimulatedMutant[] = [
   },
   {
     what: 'longer times that come while a renewal is under way put off the next one',
-    file: 'src/lease/elector.ts',
-    from: 'holding.renewed(attempt.sentAt, attempt.times)',
+    file: 'src/lease/holding.ts',
+    from: 'this.#renewed(attempt.sentAt, attempt.times)',
     to:
       'const { heartbeatMs } = this.#port.settings()\n' +
-      '    holding.renewed(attempt.sentAt, { ...attempt.times, heartbeatMs })',
+      '    this.#renewed(attempt.sentAt, { ...attempt.times, heartbeatMs })',
     seed: 350,
   },
   {
