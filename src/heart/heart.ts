@@ -1,30 +1,28 @@
 import type { Timer } from '../clock.ts'
 import { newCorrelationId, withCorrelationId } from '../correlation.ts'
 import { detached } from '../defects.ts'
-import { formatDuration } from '../duration.ts'
-import { TenureError } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { Attempt, ElectorEvent, ElectorSettings, Settlement } from '../lease/elector-port.ts'
 import { Elector } from '../lease/elector.ts'
 import { checkTtlOfStore, SettingsInForce } from '../options.ts'
-import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../store/lease-store.ts'
-import { limitTime } from '../time-limit.ts'
+import type { AcquireReply, LeaseStore } from '../store/lease-store.ts'
 import type { Cell } from './cell.ts'
-import { faultOf, linesOf } from './elector-lines.ts'
+import { faultOf, linesOf, reportOf } from './elector-lines.ts'
 import { LedgerDesk } from './ledger-desk.ts'
 import { LineBuffer } from './line-buffer.ts'
+import { MainThreadWatch, type MainThreadWatchDeps } from './main-thread-watch.ts'
 import { JobsComparison, type JobsDifference } from './jobs-comparison.ts'
 import { checkCommand } from './message-checks.ts'
 import {
   recordOfError,
+  setEnvironment,
   type Command,
-  type Environment,
   type HeartConfig,
   type Report,
 } from './messages.ts'
 import { OtherApplication } from './other-application.ts'
 import { PushNotice } from './push-notice.ts'
-import { StallGate, stallTickMs } from './stall-gate.ts'
+import { StoreCalls } from './store-calls.ts'
 import type { Surroundings } from './surroundings.ts'
 import { heldLine, WitnessPipe } from './witness-pipe.ts'
 
@@ -48,18 +46,17 @@ export class Heart {
   readonly #elector: Elector
   readonly #lines: LineBuffer
   readonly #settings: SettingsInForce
-  readonly #controllers = new Map<Attempt, AbortController>()
+  readonly #calls: StoreCalls
   readonly #pushNotice: PushNotice
   readonly #witness = new WitnessPipe()
   readonly #ledger: LedgerDesk
   readonly #jobs: JobsComparison
+  readonly #mainThread: MainThreadWatch | undefined
   readonly #otherApplication: OtherApplication
   #store: LeaseStore | undefined
   #unwatch: (() => void) | undefined
   #wakeTimer: Timer | undefined
-  #gateTimer: Timer | undefined
   #lookTimer: Timer | undefined
-  #stalled = false
   #storeFails = false
   #holder: string | undefined
   #over = false
@@ -95,6 +92,7 @@ export class Heart {
       clock: parts.clock,
       application: fixed.application,
     })
+    this.#calls = new StoreCalls(parts.clock, () => this.#store)
     this.#elector = new Elector({
       clock: parts.clock,
       trust: parts.cell,
@@ -104,10 +102,20 @@ export class Heart {
       newCorrelationId,
       random: parts.random,
       attempt: (attempt) => this.#attempt(attempt),
-      abandon: (attempt) => this.#controllers.get(attempt)?.abort(abandonedError()),
+      abandon: (attempt) => this.#calls.abandon(attempt),
       report: (event) => this.#reportEvent(event),
       learned: (token) => parts.report({ kind: 'token-known', token }),
     })
+    const watch: MainThreadWatchDeps = {
+      clock: parts.clock,
+      cell: parts.cell,
+      settings: () => this.#settings.current,
+      elector: this.#elector,
+      input: (give) => this.#input(give),
+      log: (event, fields) => this.#log(event, fields),
+      kill: parts.kill,
+    }
+    if (parts.watchesMainThread) this.#mainThread = new MainThreadWatch(watch)
   }
 
   /** Resolves when the heart is over, and its store is closed or has had its time for that. */
@@ -148,7 +156,7 @@ export class Heart {
         noticed: ({ event, message }) => this.#log(event, { message }),
       })
       this.#elector.setEligible(this.#settings.current.eligible)
-      if (this.#parts.watchesMainThread) this.#watchMainThread()
+      this.#mainThread?.start()
       this.#elector.start()
     })
   }
@@ -193,7 +201,7 @@ export class Heart {
         case 'lines-logged':
           return this.#lines.logged()
         case 'environment':
-          return replaceAll(this.#parts.environment, command.variables)
+          return setEnvironment(this.#parts.environment, command.variables)
       }
     })
   }
@@ -223,55 +231,26 @@ export class Heart {
   }
 
   #attempt(attempt: Attempt): void {
-    const call = (): void => detached(this.#call(attempt), (error) => this.#die(error))
-    if (attempt.verb === 'renew') withCorrelationId(attempt.correlationId, call)
-    else call()
-  }
-
-  /** One firing: a unit of work on the store that ends within its timeout, or is cancelled. */
-  async #call(attempt: Attempt): Promise<void> {
     if (attempt.verb === 'acquire') {
       this.#parts.cell.holding = true
       this.#tellWitness(attempt, undefined)
     }
-    const controller = new AbortController()
-    this.#controllers.set(attempt, controller)
-    const timeout = timeoutError(attempt)
-    const timer = this.#parts.clock.setTimer(attempt.timeoutMs, () => controller.abort(timeout))
-    limitTime(controller.signal, this.#parts.clock, attempt.timeoutMs)
-    let settlement: Settlement
-    try {
-      const reply = await settledOrAborted(this.#invoke(attempt, controller.signal), controller)
-      settlement = { kind: 'replied', reply }
-    } catch (error) {
-      settlement = { kind: 'failed', failure: error === timeout ? 'timeout' : 'error', error }
-    }
-    timer.cancel()
-    this.#controllers.delete(attempt)
+    const call = (): void =>
+      detached(
+        this.#calls.call(attempt, (settlement) => this.#settled(attempt, settlement)),
+        (error) => this.#die(error),
+      )
+    if (attempt.verb === 'renew') withCorrelationId(attempt.correlationId, call)
+    else call()
+  }
+
+  #settled(attempt: Attempt, settlement: Settlement): void {
     this.#judgeStore(settlement)
     if (attempt.verb === 'acquire' && settlement.kind === 'replied') {
       const reply = settlement.reply as AcquireReply
       if (reply.kind === 'acquired') this.#tellWitness(attempt, reply.token)
     }
     this.#input(() => this.#elector.settled(attempt, settlement))
-  }
-
-  async #invoke(
-    attempt: Attempt,
-    signal: AbortSignal,
-  ): Promise<AcquireReply | RenewReply | ReleaseReply | void> {
-    const store = this.#store
-    if (store === undefined) throw closedError()
-    switch (attempt.verb) {
-      case 'acquire':
-        return store.tryAcquire(attempt.request, signal)
-      case 'renew':
-        return store.tryRenew(attempt.request, signal)
-      case 'release':
-        return store.tryRelease(attempt.request, signal)
-      case 'note':
-        return store.tryNoteEnd(attempt.request.lease, attempt.request.ended, signal)
-    }
   }
 
   /** Tells when the store has stopped to answer, and when it answers again. */
@@ -297,44 +276,6 @@ export class Heart {
   #holdsNothing(): void {
     this.#parts.cell.holding = false
     this.#witness.tell(heldLine(undefined))
-  }
-
-  // ---- the main thread's life ----
-
-  #watchMainThread(): void {
-    const { cell, clock } = this.#parts
-    const gate = new StallGate(cell.pulse, clock.monotonicMs())
-    const tick = (): void => {
-      const { stallLimitMs } = this.#settings.current
-      const tickMs = stallTickMs(stallLimitMs)
-      this.#input(() => this.#judge(gate.tick(cell.pulse, clock.monotonicMs(), tickMs), tickMs))
-      if (!this.#over) this.#gateTimer = clock.setTimer(tickMs, tick)
-    }
-    tick()
-  }
-
-  #judge(stalledMs: number, tickMs: number): void {
-    const { stallLimitMs, heartbeatMs, onStall, eligible } = this.#settings.current
-    // A candidate whose main thread misses a heartbeat interval would not serve well as leader.
-    this.#elector.setResponsive(stalledMs < Math.max(heartbeatMs, 4 * tickMs))
-    // The environment may have changed, which an instance that never asks for the lease would miss.
-    this.#elector.setEligible(eligible)
-    if (stalledMs < stallLimitMs) {
-      if (this.#stalled && stalledMs === 0) {
-        this.#stalled = false
-        const message = 'The main thread runs again; this instance is a candidate.'
-        this.#log('main_thread_revived', { message })
-      }
-      return
-    }
-    if (this.#stalled) return
-    this.#stalled = true
-    const message =
-      'The main thread is blocked: the lease is not renewed any more, so that another instance ' +
-      'can take over when it has expired.'
-    this.#log('main_thread_stalled', { stalledMs, stallLimitMs, message })
-    this.#elector.stall()
-    if (onStall === 'kill') this.#parts.kill(message)
   }
 
   // ---- the leader's jobs ----
@@ -378,38 +319,21 @@ export class Heart {
         return this.#jobs.held(event.record)
       case 'acquired':
         this.#jobs.leads()
-        return report({ kind: 'acquired', token: event.token, holder: event.holder })
-      case 'renewed': {
-        const { correlationId, token, latencyMs } = event
+        break
+      case 'renewed':
         this.#witness.flush()
-        return report({
-          kind: 'heartbeat',
-          outcome: 'renewed',
-          correlationId,
-          token,
-          atMs,
-          latencyMs,
-        })
-      }
-      case 'renew-refused':
-      case 'renew-failed': {
-        const { correlationId, token } = event
-        const outcome = event.kind === 'renew-refused' ? 'refused' : event.failure
-        return report({ kind: 'heartbeat', outcome, correlationId, token, atMs, latencyMs: 0 })
-      }
-      case 'ending':
-        return report({ kind: 'ending', token: event.token, reason: event.reason })
-      case 'ended': {
+        break
+      case 'ended':
         this.#holdsNothing()
-        const { token, reason, released } = event
-        return report({ kind: 'ended', token, reason, released })
-      }
+        break
       case 'stopped':
         this.#close()
         cell.exited()
-        return report({ kind: 'stopped' })
+        break
       default:
     }
+    const told = reportOf(event, atMs)
+    if (told !== undefined) report(told)
   }
 
   #log(event: LogEventName, fields: Readonly<Record<string, unknown>>): void {
@@ -429,9 +353,9 @@ export class Heart {
     this.#over = true
     this.#witness.open(undefined)
     this.#wakeTimer?.cancel()
-    this.#gateTimer?.cancel()
+    this.#mainThread?.stop()
     this.#lookTimer?.cancel()
-    for (const controller of this.#controllers.values()) controller.abort(abandonedError())
+    this.#calls.abandonAll()
     void this.#closeStores().then(() => this.#closed.resolve())
   }
 
@@ -459,39 +383,4 @@ async function closeQuietly(store: LeaseStore | undefined): Promise<void> {
   }
 }
 
-/** Gives an environment these variables, and no others. */
-function replaceAll(environment: Record<string, string | undefined>, by: Environment): void {
-  for (const name of Object.keys(environment)) if (!(name in by)) delete environment[name]
-  for (const [name, value] of Object.entries(by)) {
-    if (environment[name] !== value) environment[name] = value
-  }
-}
-
 type AcquireAttempt = Extract<Attempt, { verb: 'acquire' }>
-
-/** Settles as the call does, but no later than the abort, also where a store ignores its signal. */
-function settledOrAborted<Result>(
-  call: Promise<Result>,
-  { signal }: AbortController,
-): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    call.then(resolve, reject)
-  })
-}
-
-function timeoutError(attempt: Attempt): TenureError {
-  return new TenureError(
-    'TENURE_ERR_ATTEMPT_TIMEOUT',
-    `Expected the attempt to ${attempt.verb} to end within ${formatDuration(attempt.timeoutMs)}; ` +
-      'it did not, and was cancelled. The store may be slow or unreachable.',
-  )
-}
-
-function abandonedError(): TenureError {
-  return new TenureError('TENURE_ERR_STORE_CLOSED', 'The attempt was abandoned.')
-}
-
-function closedError(): TenureError {
-  return new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open store; it was closed.')
-}
