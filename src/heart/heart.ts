@@ -27,7 +27,7 @@ import type { Surroundings } from './surroundings.ts'
 import { heldLine, WitnessPipe } from './witness-pipe.ts'
 
 /** What a heart is made of. */
-export interface HeartParts extends Surroundings {
+export interface HeartDeps extends Surroundings {
   readonly config: HeartConfig
   readonly cell: Cell
   /** Whether the heart runs beside the main thread, and so can see it stall. */
@@ -42,7 +42,7 @@ export interface HeartParts extends Surroundings {
  * class runs in the worker thread and, with `host: 'main'`, in the main thread.
  */
 export class Heart {
-  readonly #parts: HeartParts
+  readonly #deps: HeartDeps
   readonly #elector: Elector
   readonly #lines: LineBuffer
   readonly #settings: SettingsInForce
@@ -62,26 +62,26 @@ export class Heart {
   #over = false
   readonly #closed = Promise.withResolvers<void>()
 
-  constructor(parts: HeartParts) {
-    this.#parts = parts
-    this.#lines = new LineBuffer((lines) => parts.report({ kind: 'lines', lines }))
-    this.#pushNotice = new PushNotice(parts.clock, (fields) =>
+  constructor(deps: HeartDeps) {
+    this.#deps = deps
+    this.#lines = new LineBuffer((lines) => deps.report({ kind: 'lines', lines }))
+    this.#pushNotice = new PushNotice(deps.clock, (fields) =>
       this.#log('store_push_unavailable', fields),
     )
-    this.#witness.open(parts.config.witnessFd)
-    const { fixed, options, store, jobsHash } = parts.config
+    this.#witness.open(deps.config.witnessFd)
+    const { fixed, options, store, jobsHash } = deps.config
     this.#ledger = new LedgerDesk({
-      open: () => parts.openLedger(store),
-      clock: parts.clock,
+      open: () => deps.openLedger(store),
+      clock: deps.clock,
       timeoutMs: () => this.#settings.current.attemptTimeoutMs,
       superseded: (token, by) => this.#input(() => this.#elector.superseded(token, by)),
-      answer: (id, answer) => parts.report({ kind: 'ledger', id, answer }),
+      answer: (id, answer) => deps.report({ kind: 'ledger', id, answer }),
     })
-    this.#settings = new SettingsInForce(fixed, options, parts.environment, (error) =>
+    this.#settings = new SettingsInForce(fixed, options, deps.environment, (error) =>
       this.#log('settings_invalid', { ...faultOf(error) }),
     )
     const comparison = {
-      clock: parts.clock,
+      clock: deps.clock,
       application: fixed.application ?? '',
       heartbeatMs: () => this.#settings.current.heartbeatMs,
       lookAgain: (afterMs: number) => this.#lookAgain(afterMs),
@@ -89,33 +89,33 @@ export class Heart {
     }
     this.#jobs = new JobsComparison(comparison, jobsHash)
     this.#otherApplication = new OtherApplication({
-      clock: parts.clock,
+      clock: deps.clock,
       application: fixed.application,
     })
-    this.#calls = new StoreCalls(parts.clock, () => this.#store)
+    this.#calls = new StoreCalls(deps.clock, () => this.#store)
     this.#elector = new Elector({
-      clock: parts.clock,
-      trust: parts.cell,
-      knownToken: parts.config.knownToken,
+      clock: deps.clock,
+      trust: deps.cell,
+      knownToken: deps.config.knownToken,
       settings: () => this.#electorSettings(),
-      newHolder: parts.newHolder,
+      newHolder: deps.newHolder,
       newCorrelationId,
-      random: parts.random,
+      random: deps.random,
       attempt: (attempt) => this.#attempt(attempt),
       abandon: (attempt) => this.#calls.abandon(attempt),
       report: (event) => this.#reportEvent(event),
-      learned: (token) => parts.report({ kind: 'token-known', token }),
+      learned: (token) => deps.report({ kind: 'token-known', token }),
     })
     const watch: MainThreadWatchDeps = {
-      clock: parts.clock,
-      cell: parts.cell,
+      clock: deps.clock,
+      cell: deps.cell,
       settings: () => this.#settings.current,
       elector: this.#elector,
       input: (give) => this.#input(give),
       log: (event, fields) => this.#log(event, fields),
-      kill: parts.kill,
+      kill: deps.kill,
     }
-    if (parts.watchesMainThread) this.#mainThread = new MainThreadWatch(watch)
+    if (deps.watchesMainThread) this.#mainThread = new MainThreadWatch(watch)
   }
 
   /** Resolves when the heart is over, and its store is closed or has had its time for that. */
@@ -130,22 +130,22 @@ export class Heart {
   async start(): Promise<void> {
     try {
       const ledger = this.#openLedger()
-      const store = await this.#parts.openStore(this.#parts.config.store)
+      const store = await this.#deps.openStore(this.#deps.config.store)
       if (this.#over) return void closeQuietly(store)
       this.#store = store
       checkTtlOfStore(this.#settings.current.ttlMs, store.ttlMsMin)
       await ledger
       if (this.#over) return
-      if (store.checkStart !== undefined && this.#parts.config.isRestart !== true) {
+      if (store.checkStart !== undefined && this.#deps.config.isRestart !== true) {
         await store.checkStart()
         if (this.#over) return
       }
-      this.#parts.report({ kind: 'ready', ttlMsMin: store.ttlMsMin })
+      this.#deps.report({ kind: 'ready', ttlMsMin: store.ttlMsMin })
     } catch (error) {
       return this.#die(error)
     }
     this.#input(() => {
-      this.#unwatch = this.#store?.watch(this.#parts.config.fixed.lease, {
+      this.#unwatch = this.#store?.watch(this.#deps.config.fixed.lease, {
         changed: () => this.#input(() => this.#elector.push()),
         renewed: (renewal) => this.#input(() => this.#elector.pushRenewed(renewal)),
         works: (pushes = 'changes') => this.#input(() => this.#elector.setPushes(pushes)),
@@ -165,7 +165,7 @@ export class Heart {
   async #openLedger(): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>()
     const { attemptTimeoutMs } = this.#settings.current
-    const timer = this.#parts.clock.setTimer(attemptTimeoutMs, resolve)
+    const timer = this.#deps.clock.setTimer(attemptTimeoutMs, resolve)
     await Promise.race([this.#ledger.open(), late])
     timer.cancel()
   }
@@ -194,14 +194,14 @@ export class Heart {
           return this.#elector.exit(command.reason)
         case 'witness':
           this.#witness.open(command.fd)
-          if (command.fd === undefined) this.#parts.report({ kind: 'witness-let-go' })
+          if (command.fd === undefined) this.#deps.report({ kind: 'witness-let-go' })
           return
         case 'ledger':
           return this.#ledger.call(command.id, command.call)
         case 'lines-logged':
           return this.#lines.logged()
         case 'environment':
-          return setEnvironment(this.#parts.environment, command.variables)
+          return setEnvironment(this.#deps.environment, command.variables)
       }
     })
   }
@@ -224,15 +224,15 @@ export class Heart {
     this.#wakeTimer?.cancel()
     const wakeMs = this.#elector.nextWakeMs
     if (this.#over || wakeMs === undefined) return
-    const delayMs = wakeMs - this.#parts.clock.monotonicMs()
-    this.#wakeTimer = this.#parts.clock.setTimer(delayMs, () =>
+    const delayMs = wakeMs - this.#deps.clock.monotonicMs()
+    this.#wakeTimer = this.#deps.clock.setTimer(delayMs, () =>
       this.#input(() => this.#elector.wake()),
     )
   }
 
   #attempt(attempt: Attempt): void {
     if (attempt.verb === 'acquire') {
-      this.#parts.cell.holding = true
+      this.#deps.cell.holding = true
       this.#tellWitness(attempt, undefined)
     }
     const call = (): void =>
@@ -259,7 +259,7 @@ export class Heart {
     if (this.#over || failed === this.#storeFails) return
     this.#storeFails = failed
     const fault = failed ? faultOf(settlement.error) : undefined
-    this.#parts.report({ kind: 'store', atMs: this.#parts.clock.wallMs(), fault })
+    this.#deps.report({ kind: 'store', atMs: this.#deps.clock.wallMs(), fault })
   }
 
   /**
@@ -274,7 +274,7 @@ export class Heart {
 
   /** An exit need not wait, and the witness has nothing to release. */
   #holdsNothing(): void {
-    this.#parts.cell.holding = false
+    this.#deps.cell.holding = false
     this.#witness.tell(heldLine(undefined))
   }
 
@@ -283,7 +283,7 @@ export class Heart {
   /** Asks for the lease again, whose record shows the leader's jobs, until that was answered. */
   #lookAgain(afterMs: number): void {
     this.#lookTimer?.cancel()
-    this.#lookTimer = this.#parts.clock.setTimer(afterMs, () => {
+    this.#lookTimer = this.#deps.clock.setTimer(afterMs, () => {
       if (this.#over || !this.#jobs.suspects) return
       this.#input(() => this.#elector.push())
       this.#lookAgain(afterMs)
@@ -295,7 +295,7 @@ export class Heart {
       'The leader has other jobs, or other schedules: which are run depends on who leads. That is so ' +
       'while a new version is rolled out; else look for what differs between the instances.'
     this.#log('jobs_differ', { ...difference, message })
-    this.#parts.report({ kind: 'jobs-differ', ...difference })
+    this.#deps.report({ kind: 'jobs-differ', ...difference })
   }
 
   // ---- settings, logs, the end ----
@@ -306,7 +306,7 @@ export class Heart {
   }
 
   #reportEvent(event: ElectorEvent): void {
-    const { cell, clock, report } = this.#parts
+    const { cell, clock, report } = this.#deps
     if (event.kind === 'acquired') this.#holder = event.holder
     const lines = linesOf(event, { holder: this.#holder })
     if (event.kind === 'held') lines.push(...this.#otherApplication.held(event.record))
@@ -337,15 +337,15 @@ export class Heart {
   }
 
   #log(event: LogEventName, fields: Readonly<Record<string, unknown>>): void {
-    const timeMs = this.#parts.clock.wallMs()
-    this.#lines.add({ event, timeMs, fields: { lease: this.#parts.config.fixed.lease, ...fields } })
+    const timeMs = this.#deps.clock.wallMs()
+    this.#lines.add({ event, timeMs, fields: { lease: this.#deps.config.fixed.lease, ...fields } })
   }
 
   #die(error: unknown): void {
     if (this.#over) return
-    this.#parts.cell.close()
+    this.#deps.cell.close()
     this.#close()
-    this.#parts.report({ kind: 'died', error: recordOfError(error) })
+    this.#deps.report({ kind: 'died', error: recordOfError(error) })
   }
 
   #close(): void {
@@ -363,7 +363,7 @@ export class Heart {
   async #closeStores(): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>()
     const { attemptTimeoutMs } = this.#settings.current
-    const timer = this.#parts.clock.setTimer(attemptTimeoutMs, resolve)
+    const timer = this.#deps.clock.setTimer(attemptTimeoutMs, resolve)
     try {
       this.#unwatch?.()
     } catch {

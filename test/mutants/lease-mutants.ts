@@ -275,10 +275,10 @@ export const leaseMutants: readonly Mutant[] = [
   },
   {
     what: 'a stop allows for the times at its begin only',
-    file: 'src/heart/thread.ts',
-    from: "    this.send({ kind: 'reconfigure', options })\n    this.#askPatience()\n",
+    file: 'src/heart/supervisor.ts',
+    from: "    this.send({ kind: 'reconfigure', options })\n    this.#askDeadline()\n",
     to: "    this.send({ kind: 'reconfigure', options })\n",
-    suite: 'heart-thread',
+    suite: 'supervisor',
   },
   {
     what: 'a term that is resigned as it is stopped drains for longer than the stop allows',

@@ -33,7 +33,7 @@ export const mayLeadMutants: readonly Mutant[] = [
   {
     what: 'other jobs are told of while they are being scheduled',
     file: 'src/heart/jobs-comparison.ts',
-    from: '!isFresh || nowMs - this.#suspected.sinceMs < patienceMs',
+    from: '!isFresh || nowMs - this.#suspected.sinceMs < waitMs',
     to: '!isFresh',
     suite: 'jobs-comparison',
   },
