@@ -1,6 +1,6 @@
 import type { Timer } from '../clock.ts'
 import { newCorrelationId, withCorrelationId } from '../correlation.ts'
-import { detached } from '../defects.ts'
+import { detached } from '../invariant.ts'
 import type { LogEventName } from '../events.ts'
 import type { Attempt, ElectorEvent, ElectorSettings, Settlement } from '../lease/elector-port.ts'
 import { Elector } from '../lease/elector.ts'

@@ -1,9 +1,8 @@
-import type { Clock } from '../clock.ts'
+import { limitTime, type Clock } from '../clock.ts'
 import { formatDuration } from '../duration.ts'
 import { TenureError } from '../errors.ts'
 import type { Attempt, Settlement } from '../lease/elector-port.ts'
 import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../store/lease-store.ts'
-import { limitTime } from '../time-limit.ts'
 
 /** The calls of the store that an elector's attempts are. */
 export class StoreCalls {
