@@ -158,7 +158,7 @@ export const notShown: Readonly<Record<string, string>> = {
   'an attempt may last beyond the hard fence': 'the elector gives it up there all the same',
   'a soft stop that the main thread has seen is ignored':
     'it takes two threads that look within microseconds, and here one thing happens at a time',
-  'a wish to resign of another term is obeyed': 'the table of leases hands out no such wish',
+  'a request to resign of another term is obeyed': 'the table of leases hands out no such request',
   'a renewal is made by name only':
     'no holder has two terms; one without any check is in the table',
   'a clock that is set back runs a tick twice':
