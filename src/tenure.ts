@@ -37,15 +37,10 @@ import { StartStop } from './start-stop.ts'
 import { Patience } from './patience.ts'
 import type { HeartbeatRegistration } from './register-heartbeat.ts'
 import { Bookkeeper } from './schedule/bookkeeper.ts'
-import {
-  checkHandler,
-  type Handler,
-  type JobOptions,
-  type JobRecord,
-  type NextTicks,
-  type RunRecord,
-  type Schedule,
-} from './schedule/job.ts'
+import type { JobRecord, NextTicks } from './schedule/job.ts'
+import type { JobOptions } from './schedule/job-options.ts'
+import { checkHandler, type Handler, type RunRecord } from './schedule/run.ts'
+import type { Schedule } from './schedule/schedule.ts'
 import type { RunningTerm } from './schedule/runner.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { cannotStart, startCoolDownMs, StartFailures } from './schedule/start-failures.ts'

@@ -1,6 +1,7 @@
 import type { RunClaim, RunEnd, RunEndOutcome } from '../store/ledger-store.ts'
 import { crashAttemptsMax } from './job-options.ts'
-import type { Job, RunRecord, SkipRecord } from './job.ts'
+import type { Job } from './job.ts'
+import type { RunRecord, SkipRecord } from './run.ts'
 import type { HowRun } from './runner.ts'
 
 /** The claim of a run that is about to start. */

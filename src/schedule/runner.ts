@@ -6,7 +6,8 @@ import { describeValue, messageOf, TenureError } from '../errors.ts'
 import type { LogEventName, RunLogger } from '../events.ts'
 import type { Fence } from '../fencing/fence-client.ts'
 import type { LedgerRun } from '../store/ledger-store.ts'
-import type { Handler, Job, Run, RunOutcome, RunProgress, RunRecord } from './job.ts'
+import type { Job } from './job.ts'
+import type { Handler, Run, RunOutcome, RunProgress, RunRecord } from './run.ts'
 import type { Work } from './work.ts'
 
 /** What is told of a run, while it goes on and after. */

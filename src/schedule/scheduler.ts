@@ -13,25 +13,20 @@ import { readJobOptions } from './job-options.ts'
 import {
   afterTick,
   clocksOf,
+  decideDue,
   goOn,
   isExhausted,
   isFixedDelay,
   jobOf,
   registrationOf,
-} from './job-standing.ts'
-import {
-  checkHandler,
-  readSchedule,
   type Job,
   type JobRecord,
   type NextTicks,
-  type RunRecord,
-  type SkipRecord,
   type StoredJobSettings,
 } from './job.ts'
+import { checkHandler, type RunRecord, type SkipRecord } from './run.ts'
+import { delayOf, nextTick, readSchedule, ticksFrom, toWallMs, type Clocks } from './schedule.ts'
 import { Runner, type RunnerParts, type RunningTerm } from './runner.ts'
-import { decideDue } from './overdue.ts'
-import { delayOf, nextTick, ticksFrom, toWallMs, type Clocks } from './timing.ts'
 
 /** A job of Tenure's own that runs elsewhere, and is shown and fired like any other. */
 export interface SystemJob {

@@ -1,4 +1,4 @@
-import type { SkipRecord } from './job.ts'
+import type { SkipRecord } from './run.ts'
 import type { RunnerParts } from './runner.ts'
 
 /** How many skips are remembered. */

@@ -11,7 +11,9 @@ import {
 } from '../store/stored-schedule.ts'
 import type { NoLedger } from './bookkeeper.ts'
 import { readJobOptions } from './job-options.ts'
-import { readSchedule, type Handler, type StoredJobSettings } from './job.ts'
+import type { StoredJobSettings } from './job.ts'
+import type { Handler } from './run.ts'
+import { readSchedule } from './schedule.ts'
 import type { Scheduler } from './scheduler.ts'
 
 /**

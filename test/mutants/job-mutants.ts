@@ -41,21 +41,21 @@ export const jobMutants: readonly Mutant[] = [
   },
   {
     what: 'work that was told to stop is tried again',
-    file: 'src/schedule/retry.ts',
+    file: 'src/schedule/job-options.ts',
     from: "outcome !== 'failed' ||",
     to: "outcome === 'succeeded' ||",
     suite: 'job-options',
   },
   {
     what: 'a tick is tried again without end',
-    file: 'src/schedule/retry.ts',
+    file: 'src/schedule/job-options.ts',
     from: ' || attempt >= attempts) return undefined',
     to: ' || attempts === 1) return undefined',
     suite: 'job-options',
   },
   {
     what: 'the delay before a retry has no bound',
-    file: 'src/schedule/retry.ts',
+    file: 'src/schedule/job-options.ts',
     from: 'Math.min(backoffMs * 2 ** (attempt - 1), backoffMaxMs)',
     to: 'Math.max(backoffMs * 2 ** (attempt - 1), backoffMaxMs * 0)',
     suite: 'job-options',
@@ -104,7 +104,7 @@ export const jobMutants: readonly Mutant[] = [
   },
   {
     what: 'jitter passes the next tick',
-    file: 'src/schedule/timing.ts',
+    file: 'src/schedule/schedule.ts',
     from: 'Math.min(jitterMs, (nextMs ?? Infinity) - tickMs)',
     to: 'Math.max(jitterMs, (nextMs ?? 0) - tickMs)',
     suite: 'job-options',
@@ -125,7 +125,7 @@ export const jobMutants: readonly Mutant[] = [
   },
   {
     what: 'a clock that is set back runs a tick twice',
-    file: 'src/schedule/timing.ts',
+    file: 'src/schedule/schedule.ts',
     from: 'Math.max(clock.wallMs(), lastTickMs)',
     to: 'clock.wallMs()',
     suite: 'scheduler-clock',
@@ -185,7 +185,7 @@ export const jobMutants: readonly Mutant[] = [
   },
   {
     what: 'a tick comes after `endAt`',
-    file: 'src/schedule/timing.ts',
+    file: 'src/schedule/schedule.ts',
     from: "if (toWallMs('monotonic', tickMs, clock) > endAtMs) return undefined",
     to: '',
     suite: 'job-options',

@@ -88,7 +88,7 @@ export const ledgerMutants: readonly Mutant[] = [
   },
   {
     what: 'a new leader counts an interval from when it scheduled the job',
-    file: 'src/schedule/job-standing.ts',
+    file: 'src/schedule/job.ts',
     from: 'const rateFromMs = startAtMs === undefined ? anchorMs : startAtMs - everyMs',
     to: 'const rateFromMs =\n        startAtMs === undefined && anchorMs > 0 ? job.scheduledAtMs : (startAtMs ?? 0) - everyMs',
     suite: 'scheduler-ledger',
@@ -96,7 +96,7 @@ export const ledgerMutants: readonly Mutant[] = [
   },
   {
     what: 'a wall clock that was set back stands an interval still',
-    file: 'src/schedule/job-standing.ts',
+    file: 'src/schedule/job.ts',
     from: 'job.aheadMs = Math.round(Math.max(wallMs, cursorMs) - clock.monotonicMs())',
     to: 'job.aheadMs = Math.round(wallMs - clock.monotonicMs())',
     suite: 'scheduler-ledger',
@@ -104,7 +104,7 @@ export const ledgerMutants: readonly Mutant[] = [
   },
   {
     what: 'what is read of a clock between two looks at it is taken for one instant',
-    file: 'src/schedule/job-standing.ts',
+    file: 'src/schedule/job.ts',
     from: 'return { monotonicMs: () => monotonicMs, wallMs: () => wallMs }',
     to: 'return { monotonicMs: () => clock.monotonicMs(), wallMs: () => clock.wallMs() + (wallMs - wallMs) }',
     suite: 'scheduler-ledger',
@@ -150,14 +150,14 @@ export const ledgerMutants: readonly Mutant[] = [
   },
   {
     what: 'what is too late is made up for',
-    file: 'src/schedule/overdue.ts',
+    file: 'src/schedule/job.ts',
     from: '- tickMs > patienceMs',
     to: '- tickMs > Infinity',
     suite: 'overdue',
   },
   {
     what: 'of what was missed no more than the latest is accounted for',
-    file: 'src/schedule/overdue.ts',
+    file: 'src/schedule/job.ts',
     from: 'const skipped = missed > 0 ?',
     to: 'const skipped = missed > Infinity ?',
     suite: 'overdue',
@@ -165,14 +165,14 @@ export const ledgerMutants: readonly Mutant[] = [
   },
   {
     what: 'a job goes on after as many runs as it may have',
-    file: 'src/schedule/job-standing.ts',
+    file: 'src/schedule/job.ts',
     from: 'return maxRuns !== undefined && runs >= maxRuns',
     to: 'return maxRuns !== undefined && runs > maxRuns',
     suite: 'scheduler-ledger',
   },
   {
     what: 'each term counts the runs of a job anew',
-    file: 'src/schedule/job-standing.ts',
+    file: 'src/schedule/job.ts',
     from: '  job.runs = runs\n',
     to: '',
     suite: 'scheduler-ledger',
@@ -193,7 +193,7 @@ export const ledgerMutants: readonly Mutant[] = [
   },
   {
     what: 'an instance that leads again takes what it saw for what was claimed',
-    file: 'src/schedule/job-standing.ts',
+    file: 'src/schedule/job.ts',
     from: 'job.lastTickMs = cursorMs',
     to: 'job.lastTickMs = Math.max(job.lastTickMs, cursorMs)',
     suite: 'scheduler-ledger',

@@ -80,7 +80,7 @@ export const storedMutants: readonly Mutant[] = [
   },
   {
     what: 'an interval is counted anew by each leader',
-    file: 'src/schedule/job-standing.ts',
+    file: 'src/schedule/job.ts',
     from: 'stored ? clock.wallMs() - scheduledAtMs : 0',
     to: '0',
     suite: 'paused-jobs',

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
 import { DueQueue, type Due } from '../../src/schedule/due-queue.ts'
-import { nextOfInterval } from '../../src/schedule/interval.ts'
+import { nextOfInterval } from '../../src/schedule/schedule.ts'
 
 describe('a queue of what is due', () => {
   test('gives out its members in order, whatever was added and taken out', () => {
