@@ -36,7 +36,7 @@ import {
 import { StartStop } from './start-stop.ts'
 import { Patience } from './patience.ts'
 import type { HeartbeatRegistration } from './register-heartbeat.ts'
-import { Bookkeeper } from './schedule/bookkeeper.ts'
+import { LedgerWriter } from './schedule/ledger-writer.ts'
 import type { JobRecord, NextTicks } from './schedule/job.ts'
 import type { JobOptions } from './schedule/job-options.ts'
 import { checkHandler, type Handler, type RunRecord } from './schedule/run.ts'
@@ -161,7 +161,7 @@ export class Tenure {
       log: (event, fields) => log.write(event, fields),
       loggerWith: (fields) => log.loggerWith(fields),
       onRun: (event, run) => this.#emitter.emit(event, { run }),
-      openBooks: (term) => this.#openBooks(term),
+      ledgerOf: (term) => this.#ledgerOf(term),
       onJob: (...change) => this.#tellJobs(...change),
       keep: this.#fixed.keep,
       followedRevision: () => this.#storedJobs.revision,
@@ -677,11 +677,11 @@ export class Tenure {
     })
   }
 
-  /** Opens the books of a term; what they cannot write at once is told. */
-  #openBooks(term: RunningTerm): Bookkeeper | undefined {
+  /** Writes the ledger in a term; what cannot be written at once is told. */
+  #ledgerOf(term: RunningTerm): LedgerWriter | undefined {
     const port = this.#ledger
     if (port === undefined) return undefined
-    return new Bookkeeper({
+    return new LedgerWriter({
       port,
       clock: this.#clock,
       lease: this.#fixed.lease,

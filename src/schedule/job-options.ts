@@ -92,7 +92,7 @@ export interface JobOptions<Data> {
 export const timeoutGraceMsDefault = 10_000
 
 /** The most runs of a job at once. */
-export const placesMax = 1_000
+export const slotsMax = 1_000
 
 /** The most runs that a job may have in all. */
 export const maxRunsMax = 1_000_000_000
@@ -115,8 +115,8 @@ export interface JobSettings {
   /** Whether its ticks and runs stand in the ledger. */
   readonly ledger: boolean
   readonly overdue: Overdue
-  /** How late a tick may be and still be run; Infinity where there is no bound. */
-  readonly graceMs: number
+  /** How late a tick may be and still be run; `undefined` if there is no bound. */
+  readonly graceMs: number | undefined
   /** Whether a run whose leader was lost is run again. */
   readonly reruns: boolean
   /** How many ticks may be started in all; `undefined` where there is no bound. */
@@ -125,8 +125,8 @@ export interface JobSettings {
   readonly timeoutMs: number | undefined
   readonly timeoutGraceMs: number
   /** How many ticks may be worked on at once. */
-  readonly places: number
-  /** A tick that finds no place waits for one. */
+  readonly slots: number
+  /** A tick that finds no free slot waits for one. */
   readonly queues: boolean
   readonly retry: Retry
 }
@@ -201,7 +201,7 @@ function readLasting({
   if (maxRuns !== undefined && ledger === false) {
     throw relationError('`ledger: true` beside `maxRuns`, which are counted there; got false')
   }
-  const graceMs = durationOr(graceMsDefault[policy], grace, 'grace')
+  const graceMs = grace === undefined ? graceMsDefault[policy] : parseDuration(grace, 'grace')
   return {
     ledger: ledger ?? true,
     overdue: policy,
@@ -211,15 +211,15 @@ function readLasting({
   }
 }
 
-const graceMsDefault: Readonly<Record<Overdue, number>> = {
-  'run-once': Infinity,
+const graceMsDefault: Readonly<Record<Overdue, number | undefined>> = {
+  'run-once': undefined,
   'run-all': runAllGraceMsDefault,
   skip: skipGraceMsDefault,
 }
 
-function readOverlap(overlap: unknown): { places: number; queues: boolean } {
+function readOverlap(overlap: unknown): { slots: number; queues: boolean } {
   if (overlap === undefined || typeof overlap === 'string') {
-    return { places: 1, queues: checkChoice(overlap, 'overlap', ['skip', 'queue']) === 'queue' }
+    return { slots: 1, queues: checkChoice(overlap, 'overlap', ['skip', 'queue']) === 'queue' }
   }
   if (typeof overlap !== 'object' || overlap === null || !('allow' in overlap)) {
     throw new TenureError(
@@ -229,7 +229,7 @@ function readOverlap(overlap: unknown): { places: number; queues: boolean } {
     )
   }
   checkKeys(overlap, 'overlap', ['allow'])
-  return { places: checkCount(overlap.allow, 'overlap.allow', placesMax), queues: false }
+  return { slots: checkCount(overlap.allow, 'overlap.allow', slotsMax), queues: false }
 }
 
 function readRetry(retry: unknown): Retry {
@@ -249,7 +249,7 @@ function readRetry(retry: unknown): Retry {
 }
 
 /** What means nothing beside the schedule is refused, and not ignored. */
-function checkFit({ jitterMs, places, queues, overdue }: JobSettings, timing: Timing): void {
+function checkFit({ jitterMs, slots, queues, overdue }: JobSettings, timing: Timing): void {
   if (queues && overdue === 'run-all') {
     throw relationError(
       "`overlap` to be left out, 'skip' or { allow } beside `overdue: 'run-all'`, whose ticks all " +
@@ -263,7 +263,7 @@ function checkFit({ jitterMs, places, queues, overdue }: JobSettings, timing: Ti
         `${formatDuration(jitterMs)} and ${formatDuration(timing.everyMs)}`,
     )
   }
-  if (timing.afterFinish && (queues || places > 1)) {
+  if (timing.afterFinish && (queues || slots > 1)) {
     throw relationError(
       "`overlap` to be left out, or 'skip', beside `mode: 'after-finish'`, whose ticks never come " +
         'while a run goes on',
@@ -286,4 +286,12 @@ export function retryDelayMs(
 ): number | undefined {
   if (outcome !== 'failed' || trigger !== 'tick' || attempt >= attempts) return undefined
   return Math.min(backoffMs * 2 ** (attempt - 1), backoffMaxMs)
+}
+
+/** Whether a run is run again if its leader is lost before its end. */
+export function isRerun(
+  { reruns, retry }: JobSettings,
+  { trigger, attempt }: Pick<RunRecord, 'trigger' | 'attempt'>,
+): boolean {
+  return reruns && trigger === 'tick' && attempt < Math.max(retry.attempts, crashAttemptsMax)
 }

@@ -1,6 +1,15 @@
+import { newCorrelationId } from '../correlation.ts'
 import { describeValue, TenureError } from '../errors.ts'
 import type { RunLogger } from '../events.ts'
 import type { Fence } from '../fencing/fence-client.ts'
+import type {
+  LedgerRun,
+  RunClaim,
+  RunEnd,
+  RunEndOutcome,
+  RunKey,
+  TickSkip,
+} from '../store/ledger-store.ts'
 
 /** One execution of a job, as its handler sees it. */
 export interface Run<Data = unknown> {
@@ -120,4 +129,96 @@ export function checkHandler(handler: unknown): Handler {
     'TENURE_ERR_OPTION_TYPE',
     `Expected \`handler\` to be a function; got ${describeValue(handler)}.`,
   )
+}
+
+/** One attempt at a tick, or a run by hand, before its handler is called. */
+export interface Attempt extends Pick<
+  RunRecord,
+  'id' | 'jobId' | 'trigger' | 'scheduledForMs' | 'attempt' | 'correlationId'
+> {
+  /** The run whose next attempt this is; `undefined` for the first one. */
+  readonly follows: string | undefined
+}
+
+/** The first attempt at a tick that is due, or a run by hand. */
+export function firstAttempt(
+  jobId: string,
+  trigger: RunRecord['trigger'],
+  scheduledForMs: number,
+  correlationId: string,
+): Attempt {
+  const id = newCorrelationId()
+  return { id, jobId, trigger, scheduledForMs, attempt: 1, correlationId, follows: undefined }
+}
+
+/** The attempt after one that has failed, or whose leader was lost. */
+export function nextAttempt(last: Omit<Attempt, 'follows'>): Attempt {
+  const { id: follows, jobId, trigger, scheduledForMs, attempt, correlationId } = last
+  const id = newCorrelationId()
+  return { id, jobId, trigger, scheduledForMs, attempt: attempt + 1, correlationId, follows }
+}
+
+/** Ticks that are skipped, by the wall clock: one, or all from one to another. */
+export type SkippedTicks = Pick<SkipRecord, 'scheduledForMs' | 'untilMs' | 'count'>
+
+/** The one tick of an attempt, as one that is skipped. */
+export function skippedTickOf({ scheduledForMs }: Attempt): SkippedTicks {
+  return { scheduledForMs, untilMs: scheduledForMs, count: 1 }
+}
+
+// ---- as the ledger has them ----
+
+/** The claim of a run that is about to start. */
+export function claimOf(attempt: Attempt, rerun: boolean, nowMs: number): RunClaim {
+  const { correlationId, follows } = attempt
+  const startedAtMs = Math.round(nowMs)
+  return { ...keyOf(attempt), correlationId, startedAtMs, rerun, follows }
+}
+
+/** The end of a run, whose tick is tried again after a delay, if there is one. */
+export function endOf(run: RunRecord, delayMs: number | undefined, nowMs: number): RunEnd {
+  const finishedAtMs = Math.round(run.finishedAtMs ?? nowMs)
+  const retryAtMs = delayMs === undefined ? undefined : Math.round(finishedAtMs + delayMs)
+  const outcome = run.outcome as RunEndOutcome
+  return { ...keyOf(run), outcome, error: run.error, retryAtMs, finishedAtMs }
+}
+
+/** The end of a run that was claimed and may not start any more. */
+export function endOfUnbegun(attempt: Attempt, why: SkipRecord['reason'], nowMs: number): RunEnd {
+  const error = `It did not begin: ${why}.`
+  const finishedAtMs = Math.round(nowMs)
+  return { ...keyOf(attempt), outcome: 'aborted', error, retryAtMs: undefined, finishedAtMs }
+}
+
+/** A run of the ledger whose leader was lost: this instance did not see how it ended. */
+export function abandonedRunOf(run: LedgerRun): RunRecord {
+  return {
+    ...attemptOf(run),
+    startedAtMs: run.startedAtMs,
+    finishedAtMs: run.finishedAtMs,
+    outcome: 'abandoned',
+    error: 'The leader was lost before the run had ended.',
+    progress: undefined,
+    fencingToken: run.token,
+  }
+}
+
+/** What identifies a run of the ledger. */
+export function attemptOf(run: LedgerRun): Omit<Attempt, 'follows'> {
+  const { runId: id, jobId, trigger, tickMs: scheduledForMs, attempt, correlationId } = run
+  return { id, jobId, trigger, scheduledForMs, attempt, correlationId }
+}
+
+/** Ticks of a job that were skipped, for good. */
+export function tickSkipOf(
+  jobId: string,
+  { scheduledForMs: tickMs, untilMs: untilTickMs, count }: SkippedTicks,
+  reason: TickSkip['reason'],
+): TickSkip {
+  return { jobId, tickMs, untilTickMs, count, reason }
+}
+
+function keyOf(run: Omit<Attempt, 'correlationId' | 'follows'>): RunKey & Pick<RunEnd, 'trigger'> {
+  const { id: runId, jobId, scheduledForMs: tickMs, attempt, trigger } = run
+  return { jobId, tickMs, attempt, runId, trigger }
 }

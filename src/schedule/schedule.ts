@@ -71,11 +71,20 @@ export type Timing =
 /** The shortest interval of a job. */
 export const everyMsMin = 10
 
+/** What a schedule says, once it is read. */
+export interface ReadSchedule {
+  readonly timing: Timing
+  /** The schedule in words. */
+  readonly description: string
+}
+
+/** Whether two schedules are the same: those with the same words are. */
+export function isSameSchedule(one: ReadSchedule, other: ReadSchedule | undefined): boolean {
+  return one.description === other?.description
+}
+
 /** Reads a schedule. @throws TenureError `TENURE_ERR_SCHEDULE`, `TENURE_ERR_DURATION` */
-export function readSchedule(
-  schedule: unknown,
-  nowMs: number,
-): { timing: Timing; description: string } {
+export function readSchedule(schedule: unknown, nowMs: number): ReadSchedule {
   const keys = Object.entries(schedule ?? {}).flatMap(([key, value]) =>
     value === undefined ? [] : [key],
   )
@@ -127,7 +136,7 @@ function readInterval(
   every: unknown,
   mode: unknown,
   { startAtMs, endAtMs, words }: Bounds,
-): { timing: Timing; description: string } {
+): ReadSchedule {
   const everyMs = parseDuration(every, 'every')
   if (everyMs < everyMsMin) {
     throw new TenureError(
@@ -204,8 +213,8 @@ export interface CountedFrom {
   readonly timing: Timing
   /** From where `every` is counted, monotonic; `undefined` until `startAt` has passed. */
   readonly anchorMs: number | undefined
-  /** The last tick by the wall clock: however that is set, it is not due again. */
-  readonly lastTickMs: number
+  /** The last tick by the wall clock, if there was one: however that is set, it is not due again. */
+  readonly lastTickMs: number | undefined
 }
 
 /** A tick to come: on which clock it is due, and from where its interval is counted. */
@@ -221,7 +230,7 @@ export function nextTick(
   clock: Clocks,
 ): NextTick | undefined {
   // However the wall clock is set, no tick is due again.
-  const wallMs = Math.max(clock.wallMs(), lastTickMs)
+  const wallMs = lastTickMs === undefined ? clock.wallMs() : Math.max(clock.wallMs(), lastTickMs)
   switch (timing.kind) {
     case 'every':
       return nextOfEvery(timing, anchorMs, clock)
@@ -259,7 +268,9 @@ const missedTicksMax = 1_000
 
 /** The latest tick of a job that is due, how many before it were missed, and the last of those. */
 export function latestTick(
-  { timing, on, tickMs: firstMs }: Pick<CountedFrom & NextTick, 'timing' | 'on' | 'tickMs'>,
+  timing: Timing,
+  on: TickClock,
+  firstMs: number,
   clock: Clocks,
 ): { tickMs: number; missed: number; beforeMs: number } {
   if (timing.kind === 'at') return { tickMs: firstMs, missed: 0, beforeMs: firstMs }

@@ -9,7 +9,7 @@ import {
   type ScheduleChange,
   type StoredSchedule,
 } from '../store/stored-schedule.ts'
-import type { NoLedger } from './bookkeeper.ts'
+import type { NoLedger } from './ledger-writer.ts'
 import { readJobOptions } from './job-options.ts'
 import type { StoredJobSettings } from './job.ts'
 import type { Handler } from './run.ts'

@@ -12,7 +12,7 @@ export const storedMutants: readonly Mutant[] = [
   },
   {
     what: 'a job that was paused is run by the next leader',
-    file: 'src/schedule/scheduler.ts',
+    file: 'src/schedule/term-scheduler.ts',
     from: 'job.paused = entry.paused',
     to: '',
     suite: 'paused-jobs',
@@ -94,9 +94,9 @@ export const storedMutants: readonly Mutant[] = [
   },
   {
     what: 'what is owed of a stored job is dropped, because nobody knows it yet',
-    file: 'src/schedule/scheduler.ts',
-    from: 'this.#owed = this.#owed.filter((run) => !isKnown(run))',
-    to: 'this.#owed = []',
+    file: 'src/schedule/term-scheduler.ts',
+    from: 'this.#pendingRetries = this.#pendingRetries.filter((run) => !isKnown(run))',
+    to: 'this.#pendingRetries = []',
     suite: 'stored-jobs',
     test: 'is tried again by the next leader where it has failed',
   },
