@@ -47,7 +47,7 @@ export function parseCron(expression: unknown, timeZone: unknown): CronTimes {
 }
 
 /** What the ticks of an expression depend on. */
-interface CronParts {
+interface TicksDeps {
   /** Whether it names hours of the day, or is due in each hour. */
   readonly namesHours: boolean
   /** The first time after a local time: both are written as if the zone were UTC. */
@@ -67,7 +67,7 @@ const stretchesMax = 8
  * the gap, and one that occurs twice at the first occurrence. One that is due in each hour goes on
  * by elapsed time instead: whenever the local clock shows such a time.
  */
-function nextOf({ namesHours, nextLocalMs, zone }: CronParts, afterMs: number): number | undefined {
+function nextOf({ namesHours, nextLocalMs, zone }: TicksDeps, afterMs: number): number | undefined {
   let fromMs = afterMs
   let offsetMs = zone.offsetMs(afterMs)
   let localMs = nextLocalMs(namesHours ? reachedLocalMs(zone, afterMs) : afterMs + offsetMs)

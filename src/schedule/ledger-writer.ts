@@ -201,7 +201,7 @@ export class LedgerWriter {
     const left: Entry[] = []
     for (const entry of this.#entries) {
       const { jobId } = entry.item
-      // An end that is written after the claim of the next attempt would have that owed for ever.
+      // An end that is written after the claim of the next attempt would have that made for ever.
       if (entry.kind === 'claim' && unended.has(entry.item.follows)) blocked.add(jobId)
       const isFree = kind === 'end' || !blocked.has(jobId)
       if (entry.kind === kind && isFree && taken.length < ledgerBatchMax) {

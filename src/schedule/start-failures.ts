@@ -19,8 +19,8 @@ export interface StartTrial {
   failed(error: unknown): void
 }
 
-/** What the judge of failures is made of. */
-export interface StartFailuresParts {
+/** What the judge of failures depends on. */
+export interface StartFailuresDeps {
   /** Gives the term of this token up, after so many failures. */
   readonly resign: (token: number, failures: number) => void
 }
@@ -36,12 +36,12 @@ export interface StartFailuresParts {
  * there is nobody who could do better, and work that needs no ledger has a leader.
  */
 export class StartFailures {
-  readonly #parts: StartFailuresParts
+  readonly #deps: StartFailuresDeps
   #renewals = 0
   #resignedToken: number | undefined
 
-  constructor(parts: StartFailuresParts) {
-    this.#parts = parts
+  constructor(deps: StartFailuresDeps) {
+    this.#deps = deps
   }
 
   /** The lease was renewed. */
@@ -70,6 +70,6 @@ export class StartFailures {
     const last = this.#resignedToken
     if (token === last || (last !== undefined && token === last + 1)) return
     this.#resignedToken = token
-    this.#parts.resign(token, failures)
+    this.#deps.resign(token, failures)
   }
 }

@@ -5,8 +5,8 @@ export const storedMutants: readonly Mutant[] = [
   {
     what: 'a leader begins to look anew at whatever is stored, and never comes to an end',
     file: 'src/schedule/stored-jobs.ts',
-    from: '    if (this.#timer === undefined) return\n    this.#timer.cancel()\n    this.#lookNow(this.#readings)',
-    to: '    this.#timer?.cancel()\n    this.#lookNow(++this.#readings)',
+    from: 'this.#following?.look()',
+    to: 'this.begin()',
     suite: 'stored-jobs',
     test: 'is stored, changed and removed by any instance; the leader follows within a second',
   },
@@ -57,15 +57,17 @@ export const storedMutants: readonly Mutant[] = [
   {
     what: 'in its next term an instance reads only what has changed since the last one',
     file: 'src/schedule/stored-jobs.ts',
-    from: '    this.#revision = 0\n    if (this',
-    to: '    if (this',
+    from: '  #revision = 0\n',
+    to:
+      '  static kept = 0\n  get #revision() {\n    return Following.kept\n  }\n' +
+      '  set #revision(to) {\n    Following.kept = to\n  }\n',
     suite: 'stored-jobs',
     test: 'is run by an instance that leads again',
   },
   {
     what: 'a handler that is given late is not called until the next term',
     file: 'src/schedule/stored-jobs.ts',
-    from: 'if (this.#leads) this.begin()',
+    from: 'if (this.#following !== undefined) this.begin()',
     to: '',
     suite: 'stored-jobs',
     test: 'is tried again by the next leader where it has failed',
@@ -89,7 +91,7 @@ export const storedMutants: readonly Mutant[] = [
     what: 'what fell due before anybody led is forgotten',
     file: 'src/schedule/stored-jobs.ts',
     from: 'scheduledAtMs: storedAtMs }',
-    to: 'scheduledAtMs: this.#parts.clock.wallMs() }',
+    to: 'scheduledAtMs: this.#deps.clock.wallMs() }',
     suite: 'paused-jobs',
   },
   {
@@ -103,8 +105,8 @@ export const storedMutants: readonly Mutant[] = [
   {
     what: 'a stored job takes the place of one of the application',
     file: 'src/schedule/stored-jobs.ts',
-    from: 'if (this.#parts.scheduler.isOwn(jobId)) {',
-    to: 'if (handler === undefined && this.#parts.scheduler.isOwn(jobId)) {',
+    from: 'if (this.#deps.scheduler.isOwn(jobId)) {',
+    to: 'if (handler === undefined && this.#deps.scheduler.isOwn(jobId)) {',
     suite: 'stored-jobs',
     test: 'runs a job of its own in the stead of one with the same id, and says so',
   },
