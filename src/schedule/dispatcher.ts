@@ -41,7 +41,7 @@ interface Waiting {
   readonly retries: Set<PendingRetry>
   /** The tick that waits for a free slot: at most one does. */
   queued: Attempt | undefined
-  /** Ticks after that one that are skipped: the ledger is told of a job's ticks in their order. */
+  /** Ticks after that one that are skipped: the ledger records a job's ticks in their order. */
   readonly skipped: SkippedTicks[]
 }
 

@@ -5,7 +5,7 @@ import type { RunRecord } from './run.ts'
 import type { Timing } from './schedule.ts'
 
 /**
- * What happens to a tick while the last run goes on: it is skipped; it waits for the end of the
+ * What happens to a tick while the last run is in progress: it is skipped; it waits for the end of the
  * run, as at most one does, the latest; or up to so many run at once.
  */
 export type Overlap = 'skip' | 'queue' | { readonly allow: number }
@@ -70,11 +70,11 @@ export interface JobOptions<Data> {
   /** After this, the signal of a run is aborted. @default none */
   readonly timeout?: Duration | undefined
   /**
-   * A run that goes on for so long after its `timeout` is called lost. It still counts as running,
-   * because it is. @default '10s'
+   * A run that is still in progress so long after its `timeout` is called lost. It counts as running
+   * all the same, because it is. @default '10s'
    */
   readonly timeoutGrace?: Duration | undefined
-  /** What happens to a tick while the last run goes on. @default 'skip' */
+  /** What happens to a tick while the last run is in progress. @default 'skip' */
   readonly overlap?: Overlap | undefined
   /**
    * A tick whose run failed is tried again, if need be by the next leader. A run that was aborted,
@@ -100,10 +100,10 @@ export const maxRunsMax = 1_000_000_000
 /** The most attempts of a tick. */
 export const attemptsMax = 100
 
-/** How late a tick may be where what is late is skipped: less is the lateness of any timer. */
+/** How late a tick may be if what is late is skipped: less is the lateness of any timer. */
 export const skipGraceMsDefault = 1_000
 
-/** How late a tick may be where all are run that were missed: so many can they be at most. */
+/** How late a tick may be if all that were missed are run: this bounds how many they are. */
 export const runAllGraceMsDefault = 3_600_000
 
 /** How often a run is begun that is lost with its leader each time, unless `retry` allows more. */
@@ -112,14 +112,14 @@ export const crashAttemptsMax = 3
 /** The options of a job, all there, in milliseconds. */
 export interface JobSettings {
   readonly data: unknown
-  /** Whether its ticks and runs stand in the ledger. */
+  /** Whether its ticks and runs are recorded in the ledger. */
   readonly ledger: boolean
   readonly overdue: Overdue
   /** How late a tick may be and still be run; `undefined` if there is no bound. */
   readonly graceMs: number | undefined
   /** Whether a run whose leader was lost is run again. */
   readonly reruns: boolean
-  /** How many ticks may be started in all; `undefined` where there is no bound. */
+  /** How many ticks may be started in all; `undefined` if there is no bound. */
   readonly maxRuns: number | undefined
   readonly jitterMs: number
   readonly timeoutMs: number | undefined

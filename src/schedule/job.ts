@@ -55,7 +55,7 @@ export interface ScheduledJob extends JobSettings, ReadSchedule {
   readonly handler: Handler
   /** Whether it is kept in the store, and not in the application's code. */
   readonly stored: boolean
-  /** When it was scheduled, by the wall clock: no tick before is due, if nobody knows the job yet. */
+  /** When it was scheduled, by the wall clock: no tick before is due, unless the ledger knows the job. */
   readonly scheduledAtMs: number
 }
 
@@ -74,7 +74,7 @@ export interface PlannedTick extends Due {
  * What a job waits for; drawn in README.md.
  *
  * - `standby`: this instance does not lead
- * - `registering`: the ledger has not answered yet from where its ticks go on
+ * - `registering`: the ledger has not answered yet from where its ticks continue
  * - `waiting`: its next tick is in the queue
  * - `held`: its next tick is known, and not in the queue: the job is paused, or has no free slot
  * - `idle`: it has no next tick: none is left, or it is counted from the end of the run in progress
@@ -157,7 +157,7 @@ export function afterTick(on: TickClock, tickMs: number, clock: Clocks): Clocks 
   return clockAt(on, tickMs + 0.5, clock)
 }
 
-/** How a job is registered in the ledger, if nobody knows it yet. */
+/** How a job is registered in the ledger, which may know it already. */
 export function registrationOf(job: Job, clock: Clock): JobRegistration {
   const { id: jobId, description: schedule, timing, anchorMs, scheduledAtMs: cursorMs } = job
   const isInterval = timing.kind === 'every' && anchorMs !== undefined

@@ -25,7 +25,7 @@ import {
 } from '../store/ledger-store.ts'
 import type { StartTrial } from './start-failures.ts'
 
-/** There is no ledger to write to: a store of somebody's own has none, or the heart has ended. */
+/** There is no ledger to write to: a store of one's own may have none, or the heart has ended. */
 export interface NoLedger {
   readonly kind: 'absent'
 }
@@ -150,7 +150,7 @@ export class LedgerWriter {
     return new Promise((settle) => this.#add({ kind: 'claim', item, settle }))
   }
 
-  /** Records the end of a run; resolves when it is written, or nobody wants to know any more. */
+  /** Records the end of a run; resolves when it is written, or does not matter any more. */
   recordEnd(item: RunEnd): Promise<void> {
     return new Promise((settle) => this.#add({ kind: 'end', item, settle }))
   }
@@ -238,7 +238,7 @@ export class LedgerWriter {
       skips: skips.map(({ item }) => item),
     }
     const isWanted = (): boolean => ends.length > 0 || (skips.length > 0 && leads())
-    // Where a claim may have been given up, a later tick of its job must not be written.
+    // If a claim may have been given up, a later tick of its job must not be written.
     const record = (author: LedgerAuthor): Promise<RecordReply | NoLedger> =>
       port.record({ ...author, ...written, skips: leads() ? written.skips : [] })
     await this.#insist(record, isWanted)

@@ -18,7 +18,7 @@ export interface Run<Data = unknown> {
   readonly data: Data
   /** The tick; of a run started by `runNow`, when that was called. */
   readonly scheduledFor: Date
-  /** 1, or more where an earlier run of this tick failed: see `retry`. */
+  /** 1, or more if an earlier run of this tick failed: see `retry`. */
   readonly attempt: number
   /** The token of the term in which the run was started: hand it to what the run writes to. */
   readonly fencingToken: number
@@ -28,7 +28,7 @@ export interface Run<Data = unknown> {
   /** Logs with the job's id, the run's id, its token and its correlation id. */
   readonly log: RunLogger
   /**
-   * Tells how far the run is, from 0 to 1, and in words if need be: `jobs()` and the status page
+   * Says how far the run is, from 0 to 1, and in words if need be: `jobs()` and the status page
    * show it. After the end of the run it changes nothing.
    *
    * @throws TenureError `TENURE_ERR_OPTION_TYPE`
@@ -42,9 +42,9 @@ export interface Run<Data = unknown> {
 export type Handler<Data = unknown> = (run: Run<Data>) => unknown
 
 /**
- * How a run ended, or that it goes on.
+ * How a run ended, or that it is in progress.
  *
- * - `running`: it goes on
+ * - `running`: it is in progress
  * - `succeeded`: its handler returned, or what it returned was fulfilled
  * - `failed`: its handler threw, or what it returned was rejected
  * - `timed-out`: its `timeout` passed, and it ended within `timeoutGrace`, either way
@@ -61,7 +61,7 @@ export type RunOutcome =
   | 'aborted'
   | 'abandoned'
 
-/** How far a run is, as it has told itself. */
+/** How far a run is, as it has said itself. */
 export interface RunProgress {
   /** From 0 to 1. */
   readonly fraction: number
@@ -74,15 +74,15 @@ export interface RunRecord {
   readonly jobId: string
   readonly trigger: 'tick' | 'manual'
   readonly scheduledForMs: number
-  /** 1, or more where earlier runs of this tick failed. */
+  /** 1, or more if earlier runs of this tick failed. */
   readonly attempt: number
   readonly startedAtMs: number
-  /** `undefined` while it goes on. */
+  /** `undefined` while it is in progress. */
   readonly finishedAtMs: number | undefined
   readonly outcome: RunOutcome
   /** Why it failed. */
   readonly error: string | undefined
-  /** What it told last by `run.progress`. */
+  /** What it said last by `run.progress`. */
   readonly progress: RunProgress | undefined
   readonly fencingToken: number
   readonly correlationId: string
@@ -117,7 +117,7 @@ export interface SkipRecord {
   /** The last of them; the same as the first if there is one only. */
   readonly untilMs: number
   readonly count: number
-  /** 1, or more where it is the retry of a tick that is not made. */
+  /** 1, or more if it is the retry of a tick that is not made. */
   readonly attempt: number
   readonly skippedAtMs: number
 }

@@ -18,7 +18,7 @@ import {
 } from './run.ts'
 import type { Work } from './work.ts'
 
-/** What is told of a run, while it is in progress and after. */
+/** The events of a run. */
 export type RunEventName = 'run:started' | 'run:lost' | 'run:finished' | 'run:abandoned'
 
 /** What a runner, and the scheduler around it, depends on. */
@@ -54,7 +54,7 @@ interface RunInProgress {
   record: RunRecord
   timer: Timer | undefined
   timedOut: boolean
-  readonly told: PromiseWithResolvers<RunRecord>
+  readonly reported: PromiseWithResolvers<RunRecord>
   readonly onEnd: (run: RunRecord) => void
 }
 
@@ -114,14 +114,14 @@ export class Runner {
       progress: (fraction, note) => this.#progress(running, readProgress(fraction, note)),
     }
     const settled = withCorrelationId(correlationId, () => settle(job.handler, run))
-    // Over when its end is told: what that makes necessary is added before the work looks done.
+    // Over when its end is reported: what that makes necessary is added before the work looks done.
     const over = settled.then((end) => this.#end(running, end))
     term.work.add({ name: job.id, abort: (reason) => controller.abort(reason) }, over)
     this.#setTimeout(running)
-    return running.told.promise
+    return running.reported.promise
   }
 
-  /** Tells of a run whose leader was lost: this instance did not see how it ended. */
+  /** Reports a run whose leader was lost: this instance did not see how it ended. */
   abandoned(run: LedgerRun): void {
     const { log, onRun } = this.#deps
     const record = abandonedRunOf(run)
@@ -164,7 +164,7 @@ export class Runner {
       record,
       timer: undefined,
       timedOut: false,
-      told: Promise.withResolvers(),
+      reported: Promise.withResolvers(),
       onEnd,
     }
   }
@@ -191,7 +191,7 @@ export class Runner {
     else log('run_finished', end)
     onRun('run:finished', finished)
     running.onEnd(finished)
-    running.told.resolve(finished)
+    running.reported.resolve(finished)
   }
 
   #setTimeout(running: RunInProgress): void {
@@ -214,7 +214,7 @@ export class Runner {
     })
   }
 
-  /** A run ignores its signal. It still is in progress, and counts as such; but it is told. */
+  /** A run ignores its signal. It is still in progress, and counts as such; but it is reported. */
   #lose(running: RunInProgress): void {
     const { log, onRun } = this.#deps
     const { job, fields } = running
@@ -226,7 +226,7 @@ export class Runner {
     this.#remember(running, lost)
     log('run_lost', { ...fields, timeoutGraceMs, message: error })
     onRun('run:lost', lost)
-    running.told.resolve(lost)
+    running.reported.resolve(lost)
   }
 
   #progress(running: RunInProgress, progress: RunProgress): void {

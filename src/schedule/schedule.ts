@@ -318,7 +318,7 @@ function latestBetween(times: CronTimes, tickMs: number, untilMs: number): numbe
 }
 
 /**
- * The next ticks of a job by the wall clock, as things stand: without their jitter, and where the
+ * The next ticks of a job by the wall clock, as far as is known now: without their jitter, and if the
  * next one is counted from the end of a run, as if that took no time.
  */
 export function ticksFrom(job: CountedFrom, clock: Clocks, count: number): number[] {
@@ -354,12 +354,12 @@ export function delayOf(
   return Math.floor(random() * Math.min(jitterMs, (nextMs ?? Infinity) - tickMs))
 }
 
-/** An instant of a clock by the wall clock, as they stand now: whole milliseconds since 1970. */
+/** An instant of a clock by the wall clock, as both are now: whole milliseconds since 1970. */
 export function toWallMs(on: TickClock, ms: number, clock: Clocks): number {
   return Math.round(on === 'wall' ? ms : clock.wallMs() - (clock.monotonicMs() - ms))
 }
 
-/** Both clocks at the moment of a tick, as they stand to one another now. */
+/** Both clocks at the moment of a tick, as they differ now. */
 export function clockAt(on: TickClock, tickMs: number, clock: Clocks): Clocks {
   return clockBefore((on === 'wall' ? clock.wallMs() : clock.monotonicMs()) - tickMs, clock)
 }

@@ -58,7 +58,7 @@ export class Scheduler {
     this.#runner = new Runner(deps, (run, starts) => {
       const job = this.#jobs.get(run.jobId)
       if (job === undefined) return
-      // If several run at once, an older one has more to tell after a younger one has started.
+      // If several run at once, an older one has more to report after a younger one has started.
       if (starts || job.lastRun === undefined || job.lastRun.id === run.id) job.lastRun = run
     })
   }

@@ -30,10 +30,10 @@ export interface StartFailuresDeps {
  * ledger fails, though the lease is renewed. One write has failed three times in a row, and the last
  * of the attempts was made after a renewal that came after the first failure. So a store that is
  * away for a while, and answers neither, ends no term. Nor does one that answers that it cannot be
- * used as it is: where the role lacks a right, or the disk is full, all instances are told the same.
+ * used as it is: if the role lacks a right, or the disk is full, all instances hear the same.
  *
- * Where nobody else has led since it resigned for this reason, it leads on, and goes on trying:
- * there is nobody who could do better, and work that needs no ledger has a leader.
+ * If no other instance has led since it resigned for this reason, it stays leader, and keeps trying:
+ * none could do better, and work that needs no ledger has a leader.
  */
 export class StartFailures {
   readonly #deps: StartFailuresDeps

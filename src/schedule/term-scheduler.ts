@@ -29,7 +29,7 @@ const forgetAgeMs = 30 * 86_400_000
 /** How often the history is looked through for what need not be kept. */
 const pruneEveryMs = 60_000
 
-/** The longest wait before the wall clock is read again: somebody may set it. */
+/** The longest wait before the wall clock is read again: it may be set. */
 const lookMsMax = 10_000
 
 /** What the scheduler of a term depends on. */
@@ -56,7 +56,7 @@ export interface TermSchedulerDeps extends RunnerDeps {
  * away with it.
  *
  * If there is a ledger, the term begins with what is recorded there: runs that were left unfinished
- * are told, jobs are registered, and their ticks continue from the last one that is accounted for.
+ * are reported, jobs are registered, and their ticks continue from the last one that is accounted for.
  */
 export class TermScheduler {
   readonly #deps: TermSchedulerDeps
