@@ -1,6 +1,6 @@
 import { setLongTimer, type Timer } from '../clock.ts'
 import { newCorrelationId } from '../correlation.ts'
-import { defectsTo, detached } from '../defects.ts'
+import { defectsTo, detached } from '../invariant.ts'
 import { invariant } from '../invariant.ts'
 import type { ClaimOutcome, LedgerRun, RunEnd } from '../store/ledger-store.ts'
 import { notBegunError, runningError } from './job-errors.ts'

@@ -1,4 +1,4 @@
-import { checkChoice, checkCount, checkKeys } from '../check.ts'
+import { checkChoice, checkCount, checkKeys } from '../options/check.ts'
 import { durationOr, formatDuration, parseDuration, type Duration } from '../duration.ts'
 import { describeValue, TenureError } from '../errors.ts'
 import type { RunRecord } from './run.ts'

@@ -1,4 +1,4 @@
-import { checkName } from '../check.ts'
+import { checkName } from '../options/check.ts'
 import { correlationId, newCorrelationId } from '../correlation.ts'
 import { describeValue, TenureError } from '../errors.ts'
 import { existsError, notLeaderError, reservedError, unknownError } from './job-errors.ts'

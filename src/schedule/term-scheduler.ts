@@ -1,5 +1,5 @@
 import type { Timer } from '../clock.ts'
-import { defectsTo, detached, type TellDefect } from '../defects.ts'
+import { defectsTo, detached, type TellDefect } from '../invariant.ts'
 import type { JobRegistration, LedgerRun } from '../store/ledger-store.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { DueQueue } from './due-queue.ts'

@@ -1,5 +1,5 @@
 import { sleep } from '../../src/clock.ts'
-import { heartbeatJobId } from '../../src/heartbeat-job.ts'
+import { heartbeatJobId } from '../../src/instance/heartbeat-job.ts'
 import type { Run } from '../../src/schedule/run.ts'
 import type { Schedule } from '../../src/schedule/schedule.ts'
 import type { Tenure } from '../../src/tenure.ts'
