@@ -136,7 +136,7 @@ export function describeValue(value: unknown): string {
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'string') {
-    return `${JSON.stringify(shortened(value))} (string)`
+    return `${fitForTerminals(JSON.stringify(shortened(value)))} (string)`
   }
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return `an array of ${value.length}`
@@ -145,6 +145,17 @@ function describe(value: unknown): string {
   if (types.isBoxedPrimitive(value)) return 'a boxed primitive'
   if (typeof value === 'object') return `an object with the keys [${keysOf(value).join(', ')}]`
   return shortened(`${(value as number | bigint | boolean | symbol).toString()} (${typeof value})`)
+}
+
+/**
+ * JSON that a terminal may show: it leaves control characters above 127 as they are, and what turns the
+ * direction of writing round, which some terminals obey.
+ */
+export function fitForTerminals(json: string): string {
+  return json.replace(
+    /[\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 function keysOf(value: object): string[] {

@@ -1,23 +1,23 @@
 import { hostname } from 'node:os'
 
-import { applicationOf, placeOfProcess, warnOfUnknownApplication } from './application.ts'
-import { checkFunction, checkKeys, checkName, checkProcessGroup } from './check.ts'
+import { applicationOf, placeOfProcess, warnOfUnknownApplication } from './instance/application.ts'
+import { checkFunction, checkKeys, checkName, checkProcessGroup } from './options/check.ts'
 import { createSystemClock, type Clock, type Timer } from './clock.ts'
-import { defectsTo, shieldedClock, type TellDefect } from './defects.ts'
+import { defectsTo, shieldedClock, type TellDefect } from './invariant.ts'
 import { durationOr, type Duration } from './duration.ts'
 import { messageOf } from './errors.ts'
 import { Emitter } from './events.ts'
 import { deathOf, recordOfError, type Report } from './heart/messages.ts'
 import { runHeart, type RunHeart } from './heart/running-heart.ts'
 import type { ExitingProcess } from './heart/exits.ts'
-import { HeartThread } from './heart/thread.ts'
-import { HeartbeatJob } from './heartbeat-job.ts'
-import { tellIgnoredParameters } from './ignored-parameters.ts'
-import { countInstance } from './instances.ts'
-import { JobsHash } from './jobs-hash.ts'
-import { Leadership } from './leadership.ts'
-import { LedgerClient } from './ledger-client.ts'
-import type { Term } from './live-term.ts'
+import { Supervisor } from './heart/supervisor.ts'
+import { HeartbeatJob } from './instance/heartbeat-job.ts'
+import { tellIgnoredParameters } from './instance/ignored-parameters.ts'
+import { countInstance } from './instance/instances.ts'
+import { JobsHash } from './instance/jobs-hash.ts'
+import { Leadership } from './instance/leadership.ts'
+import { LedgerClient } from './instance/ledger-client.ts'
+import type { Term } from './instance/live-term.ts'
 import { Log } from './log.ts'
 import {
   checkReconfigurable,
@@ -33,19 +33,14 @@ import {
   type Settings,
   type TenureOptions,
 } from './options.ts'
-import { StartStop } from './start-stop.ts'
-import { Patience } from './patience.ts'
-import type { HeartbeatRegistration } from './register-heartbeat.ts'
-import { Bookkeeper } from './schedule/bookkeeper.ts'
-import {
-  checkHandler,
-  type Handler,
-  type JobOptions,
-  type JobRecord,
-  type NextTicks,
-  type RunRecord,
-  type Schedule,
-} from './schedule/job.ts'
+import { StartStop } from './instance/start-stop.ts'
+import { Patience } from './instance/patience.ts'
+import type { HeartbeatRegistration } from './instance/register-heartbeat.ts'
+import { LedgerWriter } from './schedule/ledger-writer.ts'
+import type { JobRecord, NextTicks } from './schedule/job.ts'
+import type { JobOptions } from './schedule/job-options.ts'
+import { checkHandler, type Handler, type RunRecord } from './schedule/run.ts'
+import type { Schedule } from './schedule/schedule.ts'
 import type { RunningTerm } from './schedule/runner.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { cannotStart, startCoolDownMs, StartFailures } from './schedule/start-failures.ts'
@@ -56,11 +51,11 @@ import {
   type HeartbeatFault,
   type Role,
   type Status,
-} from './status.ts'
-import { StoredSchedules, type StoredJob } from './stored-schedules.ts'
-import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
-import { takeStatus } from './take-status.ts'
-import { checkListener, type TenureEvents, type TenureListener } from './tenure-events.ts'
+} from './instance/status.ts'
+import { StoredSchedules, type StoredJob } from './instance/stored-schedules.ts'
+import { StoreReader, type ResignRequestOutcome } from './instance/store-reader.ts'
+import { takeStatus } from './instance/take-status.ts'
+import { checkListener, type TenureEvents, type TenureListener } from './instance/tenure-events.ts'
 
 /**
  * Makes a Tenure: at most one of all instances that share its lease leads at any time, and runs
@@ -123,7 +118,7 @@ export class Tenure {
   readonly #heartbeat: HeartbeatJob
   readonly #leadership: Leadership
   readonly #whileLeaderEnds = new Set<() => void>()
-  #heart: HeartThread | undefined
+  #heart: Supervisor | undefined
   #guardedGroup: number | 'starting' | undefined
   #ttlMsMin = 0
   /** Whether it was said that the application has no name: once is enough. */
@@ -166,7 +161,7 @@ export class Tenure {
       log: (event, fields) => log.write(event, fields),
       loggerWith: (fields) => log.loggerWith(fields),
       onRun: (event, run) => this.#emitter.emit(event, { run }),
-      openBooks: (term) => this.#openBooks(term),
+      ledgerOf: (term) => this.#ledgerOf(term),
       onJob: (...change) => this.#tellJobs(...change),
       keep: this.#fixed.keep,
       followedRevision: () => this.#storedJobs.revision,
@@ -633,7 +628,7 @@ export class Tenure {
       options: this.#settings.options,
       jobsHash: this.#jobsHash.value,
     }
-    const heart = new HeartThread(config, {
+    const heart = new Supervisor(config, {
       ...this.#parts,
       settings: () => this.settings,
       known: this.#known,
@@ -682,11 +677,11 @@ export class Tenure {
     })
   }
 
-  /** Opens the books of a term; what they cannot write at once is told. */
-  #openBooks(term: RunningTerm): Bookkeeper | undefined {
+  /** Writes the ledger in a term; what cannot be written at once is told. */
+  #ledgerOf(term: RunningTerm): LedgerWriter | undefined {
     const port = this.#ledger
     if (port === undefined) return undefined
-    return new Bookkeeper({
+    return new LedgerWriter({
       port,
       clock: this.#clock,
       lease: this.#fixed.lease,

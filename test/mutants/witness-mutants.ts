@@ -35,16 +35,16 @@ export const witnessMutants: readonly Mutant[] = [
   },
   {
     what: 'a heart that has stopped by an exit event that was none stays so',
-    file: 'src/heart/thread.ts',
+    file: 'src/heart/supervisor.ts',
     from: "report.kind === 'stopped' && !this.#stopping",
     to: 'false',
-    suite: 'heart-thread',
+    suite: 'supervisor',
     test: 'is started again, until it is stopped',
   },
   {
     what: 'stop() ends the witness though a release has failed',
-    file: 'src/heart/thread.ts',
-    from: 'this.#mayHold ? this.#parts.settings().ttlMs : 0',
+    file: 'src/heart/supervisor.ts',
+    from: 'this.#mayHold ? this.#deps.settings().ttlMs : 0',
     to: '0',
     suite: 'processes/left-behind',
     test: 'is made by the witness once the process has ended',
@@ -75,8 +75,8 @@ export const witnessMutants: readonly Mutant[] = [
   {
     what: "the end of the witness's pipe alone is taken for the end of the process",
     file: 'src/heart/release.ts',
-    from: "const outcome = hasEnded() ? await attempt(held, parts) : 'failed'",
-    to: 'const outcome = await attempt(held, parts)',
+    from: "const outcome = hasEnded() ? await attempt(held, deps) : 'failed'",
+    to: 'const outcome = await attempt(held, deps)',
     suite: 'witness',
   },
   {
@@ -102,8 +102,8 @@ export const witnessMutants: readonly Mutant[] = [
     also: [
       {
         file: 'src/heart/release.ts',
-        from: "const outcome = hasEnded() ? await attempt(held, parts) : 'failed'",
-        to: 'const outcome = await attempt(held, parts)',
+        from: "const outcome = hasEnded() ? await attempt(held, deps) : 'failed'",
+        to: 'const outcome = await attempt(held, deps)',
       },
     ],
     suite: 'processes/witness.campaign',

@@ -124,6 +124,11 @@ test('whatever was thrown can be told, and crosses threads', () => {
   }
 })
 
+test('what is told of a text has nothing that a terminal obeys', () => {
+  const text = '\u001B[31m\u009B31m\u0007\n\u007F\u2028\u202E'
+  assert.doesNotMatch(describeValue(text), /[\p{Cc}\p{Zl}\u202E]/u)
+})
+
 test('what is told of it is bounded, however much was thrown', () => {
   const much = 'x'.repeat(1_000_000)
   const parts = Object.fromEntries(Array.from({ length: 100_000 }, (_, key) => [`k${key}`, key]))
