@@ -27,6 +27,14 @@ export const faultMutants: readonly Mutant[] = [
     test: 'a logger that throws or rejects fails no run that writes to it',
   },
   {
+    what: 'the witness begins in a folder that is there no more',
+    file: 'src/heart/witness.ts',
+    from: "existsSync(folder) ? folder : '/'",
+    to: 'folder',
+    suite: 'processes/witness-manners',
+    test: 'the folder of the process was renamed',
+  },
+  {
     what: 'a thread that cannot be made throws into a timer',
     file: 'src/heart/supervisor.ts',
     from: "return this.#heard({ kind: 'died', error: recordOfError(error) })",
