@@ -3,6 +3,14 @@ import type { Mutant } from './mutant.ts'
 /** Broken variants of the rules about the files of a SQLite store. */
 export const fileMutants: readonly Mutant[] = [
   {
+    what: 'a -wal that was cut off before it was opened is taken for a fault of the disk',
+    file: 'src/store/sqlite/connection.ts',
+    from: "            if (this.#isLogShort()) throw this.#change('its -wal was cut off', error)\n",
+    to: '',
+    suite: 'stores/sqlite-files',
+    test: 'whoever opens them when the -wal was cut off finds it out',
+  },
+  {
     what: 'a commit is not looked at afterwards',
     file: 'src/store/sqlite/connection.ts',
     from: '    this.#look()\n    this.#proven = true',

@@ -1,7 +1,8 @@
 // What a SQLite store does when somebody changes its files, call by call. Whole processes that share
 // a lease are in processes/sqlite-files.test.ts.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   cpSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  truncateSync,
 } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -198,6 +200,32 @@ describe('files of SQLite that somebody changes', () => {
       await assert.rejects(store.tryAcquire(acquisition('b'), signal()), changed)
       clock.aheadMs = ttlMs * 1.02
       assert.equal((await store.tryAcquire(acquisition('b'), signal())).kind, 'acquired')
+    }))
+
+  test('whoever opens them when the -wal was cut off finds it out, and is not left with what is missing', () =>
+    withStores(async ({ path }) => {
+      const first = new SqliteLeaseStore({ path })
+      await first.tryAcquire(acquisition('first'), signal())
+      await first.close()
+      const elsewhere = `
+        const { DatabaseSync } = require('node:sqlite')
+        const database = new DatabaseSync(process.argv[1])
+        database.exec('PRAGMA wal_autocheckpoint = 0')
+        for (let i = 0; i < 100; i++) database.exec('UPDATE tenure_lease SET renewals = renewals + 1')
+        console.log('open')
+        setInterval(() => {}, 1000)`
+      const child = spawn(process.execPath, ['--no-warnings', '-e', elsewhere, path])
+      try {
+        await once(child.stdout, 'data')
+        truncateSync(`${path}-wal`, 20_000)
+        const store = new SqliteLeaseStore({ path })
+        store.watch('scheduler', { changed() {}, renewed() {}, works() {}, failed() {} })
+        await assert.rejects(store.tryAcquire(acquisition('a'), signal()), changed)
+        await store.close()
+      } finally {
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+      }
     }))
 
   test('a token outlasts a -wal that is removed', () =>

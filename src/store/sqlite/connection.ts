@@ -185,8 +185,9 @@ export class Connection {
         if (isChanged(error)) throw error
         if (!isBusy(error)) {
           const code = extendedCodeOf(error)
-          if (this.#proven && code !== undefined && changedCodes.has(code)) {
-            throw this.#change(messageOf(error), error)
+          if (code !== undefined && changedCodes.has(code)) {
+            if (this.#isLogShort()) throw this.#change('its -wal was cut off', error)
+            if (this.#proven) throw this.#change(messageOf(error), error)
           }
           this.#letGo()
           throw this.#describe(error)
@@ -232,6 +233,11 @@ export class Connection {
     this.#look()
     this.#proven = true
     return result
+  }
+
+  /** Whether the `-wal` was cut off before it was opened here: whoever has it open knows of more. */
+  #isLogShort(): boolean {
+    return this.#files?.isLogShort(() => this.#descriptors?.logBytes()) ?? false
   }
 
   #findChange(): string | undefined {

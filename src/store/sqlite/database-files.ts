@@ -119,6 +119,11 @@ export class DatabaseFiles {
     const isShorter = size < this.#logSize
     this.#logSize = size
     if (!isShorter || (logBytes() ?? 0n) <= size) return false
+    return this.isLogShort(logBytes)
+  }
+
+  /** Whether the `-wal` lacks what its index knows of. */
+  isLogShort(logBytes: () => bigint | undefined): boolean {
     this.#isLogSpoilt = (logBytes() ?? 0n) > (look(this.#log.path)?.size ?? 0n)
     return this.#isLogSpoilt
   }
