@@ -26,7 +26,7 @@ export {
 export type { Term } from './instance/live-term.ts'
 export { optionNames } from './options.ts'
 export type {
-  HeartHost,
+  HeartbeatIn,
   OnStall,
   ReconfigurableOptions,
   Settings,

@@ -20,7 +20,7 @@ export interface StoreModuleOption {
 export type OnStall = 'expire' | 'kill'
 
 /** Where the heartbeat runs. */
-export type HeartHost = 'thread' | 'main'
+export type HeartbeatIn = 'thread' | 'main'
 
 /** Who releases the lease of a process that ends without a word: see `docs/guarantees.md`. */
 export type WitnessMode = 'auto' | 'warm' | false
@@ -99,10 +99,10 @@ export interface TenureOptions {
   readonly eligible?: boolean | undefined
   /**
    * Where the heartbeat runs. `'main'` has what everybody else has, a heartbeat that a blocked
-   * event loop stops: for tests and demonstrations. Environment: `TENURE_HOST`.
+   * event loop stops: for tests and demonstrations. Environment: `TENURE_HEARTBEAT_IN`.
    * @default 'thread'; a `memory:` store always runs in `'main'`
    */
-  readonly host?: HeartHost | undefined
+  readonly heartbeatIn?: HeartbeatIn | undefined
   /**
    * A child process that releases the lease when this process dies without a word, as by
    * `kill -9`. `'auto'`: a waiting shell (2 MB), where there is a POSIX shell, child processes are
@@ -116,7 +116,7 @@ export interface TenureOptions {
    * `runs` (from 1 to 10,000), and as many records of skipped ticks, for `age`.
    * @default { runs: 100, age: '7d' }
    */
-  readonly keep?:
+  readonly history?:
     | { readonly runs?: number | undefined; readonly age?: Duration | undefined }
     | undefined
   /**
@@ -150,9 +150,9 @@ const optionTable = {
   onStall: { environment: true, running: true },
   drain: { environment: true, running: true },
   eligible: { environment: true, running: true },
-  host: { environment: true, running: false },
+  heartbeatIn: { environment: true, running: false },
   witness: { environment: true, running: false },
-  keep: { environment: false, running: false },
+  history: { environment: false, running: false },
   logger: { environment: false, running: false },
 } as const
 
@@ -190,10 +190,10 @@ export interface FixedSettings {
   /** `undefined` where nobody has said it, and no package.json does. */
   readonly application: string | undefined
   readonly label: string | undefined
-  readonly host: HeartHost
+  readonly heartbeatIn: HeartbeatIn
   readonly witness: WitnessMode
   /** How much of the history of runs is kept. */
-  readonly keep: { readonly runs: number; readonly ageMs: number }
+  readonly history: { readonly runs: number; readonly ageMs: number }
 }
 
 /** The settings that are resolved anew at each firing of the heartbeat. */
@@ -226,9 +226,9 @@ export const reconfigurable: readonly (keyof ReconfigurableOptions)[] = namesTha
 /** The default of `drain`. */
 export const drainMsDefault = 10_000
 
-/** How much of the history of runs is kept unless `keep` says so. */
-const keepRunsDefault = 100
-const keepAgeMsDefault = 7 * 86_400_000
+/** How much of the history of runs is kept unless `history` says so. */
+const historyRunsDefault = 100
+const historyAgeMsDefault = 7 * 86_400_000
 
 /** One value, and what to call it in an error. */
 interface Source {
@@ -269,9 +269,9 @@ export function resolveFixed(
     lease: nameOf(read('lease'), 'TENURE_ERR_LEASE_NAME') ?? 'scheduler',
     application: nameOf(read('application'), 'TENURE_ERR_OPTION_TYPE') ?? applicationDefault(),
     label: nameOf(read('label'), 'TENURE_ERR_OPTION_TYPE'),
-    host: hostOf(choiceOf(read('host'), ['thread', 'main']), store),
+    heartbeatIn: heartbeatInOf(choiceOf(read('heartbeatIn'), ['thread', 'main']), store),
     witness: witnessOf(read('witness'), store),
-    keep: readKeep(options.keep ?? {}),
+    history: readHistory(options.history ?? {}),
   }
 }
 
@@ -394,12 +394,12 @@ function checkLogger(logger: unknown): void {
   }
 }
 
-function readKeep(keep: unknown): FixedSettings['keep'] {
-  checkKeys(keep, 'keep', ['runs', 'age'])
-  const { runs, age } = keep as Record<string, unknown>
-  const ageMs = durationOr(keepAgeMsDefault, age, 'keep.age')
+function readHistory(history: unknown): FixedSettings['history'] {
+  checkKeys(history, 'history', ['runs', 'age'])
+  const { runs, age } = history as Record<string, unknown>
+  const ageMs = durationOr(historyAgeMsDefault, age, 'history.age')
   return {
-    runs: runs === undefined ? keepRunsDefault : checkCount(runs, 'keep.runs', 10_000),
+    runs: runs === undefined ? historyRunsDefault : checkCount(runs, 'history.runs', 10_000),
     ageMs,
   }
 }
@@ -422,16 +422,16 @@ function witnessOf({ value, name }: Source, store: ResolvedStore): WitnessMode {
   return inMemory || choice === 'false' ? false : choice
 }
 
-function hostOf(host: HeartHost | undefined, store: ResolvedStore): HeartHost {
+function heartbeatInOf(given: HeartbeatIn | undefined, store: ResolvedStore): HeartbeatIn {
   const inMemory = isInMemory(store)
-  if (inMemory && host === 'thread') {
+  if (inMemory && given === 'thread') {
     throw new TenureError(
       'TENURE_ERR_OPTION_RELATION',
-      "Expected `host` to be 'main' with a memory: store, which lives in the main thread; got " +
-        "'thread'. Leave `host` out, or use a store that a thread can open by itself.",
+      "Expected `heartbeatIn` to be 'main' with a memory: store, which lives in the main thread; got " +
+        "'thread'. Leave `heartbeatIn` out, or use a store that a thread can open by itself.",
     )
   }
-  return host ?? (inMemory ? 'main' : 'thread')
+  return given ?? (inMemory ? 'main' : 'thread')
 }
 
 /** Checks what `reconfigure` was given. @throws TenureError `TENURE_ERR_RECONFIGURE` */

@@ -168,7 +168,7 @@ export class Tenure {
       onRun: (event, run) => this.#emitter.emit(event, { run }),
       openBooks: (term) => this.#openBooks(term),
       onJob: (...change) => this.#tellJobs(...change),
-      keep: this.#fixed.keep,
+      history: this.#fixed.history,
       followedRevision: () => this.#storedJobs.revision,
       onNeed: () => this.#storedJobs.needed(),
     })

@@ -167,7 +167,7 @@ function sentenceOf({ data, leftMs }) {
     return `It was asked to resign by ${lease.resignRequest.by}, and does so when its work has ended.`
   }
   if (instance.state === 'answers') return 'It answers, and runs the jobs.'
-  if (data.settings.host === 'main') {
+  if (data.settings.heartbeatIn === 'main') {
     return 'Its event loop is blocked, and the heartbeat with it: the lease will be lost.'
   }
   return 'Its event loop is blocked, and it leads all the same: a thread sends the heartbeat.'

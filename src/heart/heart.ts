@@ -40,7 +40,7 @@ export interface HeartParts extends Surroundings {
 
 /**
  * Renews the lease: drives an elector with a real store, real timers and real randomness. The same
- * class runs in the worker thread and, with `host: 'main'`, in the main thread.
+ * class runs in the worker thread and, with `heartbeatIn: 'main'`, in the main thread.
  */
 export class Heart {
   readonly #parts: HeartParts

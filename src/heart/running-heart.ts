@@ -45,7 +45,7 @@ export type RunHeart = (config: HeartConfig, clock: Clock, hear: Hear) => Runnin
 
 /** Starts a heart where its settings want it. */
 export const runHeart: RunHeart = (config, clock, hear) =>
-  config.fixed.host === 'thread'
+  config.fixed.heartbeatIn === 'thread'
     ? runInThread(config, clock, hear)
     : runInMain(config, createSystemSurroundings(clock), hear)
 

@@ -187,7 +187,7 @@ export class HeartThread {
   }
 
   get #isThread(): boolean {
-    return this.#config.fixed.host === 'thread'
+    return this.#config.fixed.heartbeatIn === 'thread'
   }
 
   #run(): void {

@@ -46,7 +46,7 @@ export interface SchedulerParts extends RunnerParts {
   /** A job was added, has another schedule, or was removed: its schedule before, and now. */
   readonly onJob?: (id: string, before: string | undefined, now: string | undefined) => void
   /** How much of the history is kept. */
-  readonly keep: { readonly runs: number; readonly ageMs: number }
+  readonly history: { readonly runs: number; readonly ageMs: number }
   /** The ledger is needed in this term. */
   readonly onNeed?: () => void
   /** Of the stored jobs, the last change that this instance knows of. @default 0 */
@@ -207,8 +207,8 @@ export class Scheduler {
   }
 
   #prune(books: Bookkeeper): void {
-    const { keep, followedRevision = () => 0 } = this.#parts
-    const pruned = books.prune({ ...keep, forgetAgeMs, followedRevision: followedRevision() })
+    const { history, followedRevision = () => 0 } = this.#parts
+    const pruned = books.prune({ ...history, forgetAgeMs, followedRevision: followedRevision() })
     const again = pruned.then(() => {
       if (this.#books !== books) return
       this.#pruneTimer = this.#parts.clock.setTimer(pruneEveryMs, () => this.#prune(books))

@@ -21,8 +21,8 @@ describe('the launcher of the demonstration', { concurrency: 2 }, () => {
     await launcher.nothingLeft()
   })
 
-  test('--host main, the losing control: a leader that is busy loses the lease', async (t) => {
-    const launcher = await startLauncher(t, '--port', '0', '--host', 'main', '--busy', '8s')
+  test('--heartbeat-in main, the losing control: a leader that is busy loses the lease', async (t) => {
+    const launcher = await startLauncher(t, '--port', '0', '--heartbeat-in', 'main', '--busy', '8s')
     const { notice } = await launcher.data()
     assert.match(notice ?? '', /losing control/)
     const leader = await launcher.leader()

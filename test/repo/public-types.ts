@@ -26,7 +26,7 @@ export async function doesNotCompile(): Promise<void> {
   // @ts-expect-error
   createTestTenure({ store: 'memory:' })
   // @ts-expect-error
-  tenure.reconfigure({ keep: { runs: 1 } })
+  tenure.reconfigure({ history: { runs: 1 } })
 
   const durations: Duration[] = [
     // @ts-expect-error

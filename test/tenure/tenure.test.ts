@@ -178,7 +178,7 @@ describe('a term', () => {
     const options = { store: `sqlite:${folder}/tenure.db`, logger }
     // The heart is on the fake clock as well, beside the main thread, which shows life all the same.
     const beside: RunHeart = (config, ...rest) =>
-      runHeart({ ...config, fixed: { ...config.fixed, host: 'main' } }, ...rest)
+      runHeart({ ...config, fixed: { ...config.fixed, heartbeatIn: 'main' } }, ...rest)
     const tenure = new Tenure(options, { ...systemParts(clock), runHeart: beside })
     const term = await lead(tenure)
     assert.equal(tenure.isLeader, true)

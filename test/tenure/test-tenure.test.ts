@@ -56,7 +56,7 @@ describe('a test Tenure', () => {
     const status = await tenure.status()
     assert.equal(status.lease?.token, 1)
     assert.equal(status.settings.application, 'billing')
-    assert.equal(status.settings.host, 'main')
+    assert.equal(status.settings.heartbeatIn, 'main')
     tenure.reconfigure({ drain: '1s' })
     assert.equal(tenure.settings.drainMs, 1_000)
     await tenure.stop()
@@ -107,10 +107,10 @@ describe('a test Tenure', () => {
     await createTestTenure().stop()
   })
 
-  test('refuses a store, a host, and whatever else it does not know', () => {
+  test('refuses a store, a place for the heartbeat, and whatever else it does not know', () => {
     const wrong: [object, string][] = [
       [{ store: 'memory:' }, 'TENURE_ERR_OPTION_UNKNOWN'],
-      [{ host: 'main' }, 'TENURE_ERR_OPTION_UNKNOWN'],
+      [{ heartbeatIn: 'main' }, 'TENURE_ERR_OPTION_UNKNOWN'],
       [{ tll: '1s' }, 'TENURE_ERR_OPTION_UNKNOWN'],
       [{ ttl: '1s' }, 'TENURE_ERR_OPTION_RELATION'],
       [{ now: '2026-01-01' }, 'TENURE_ERR_OPTION_TYPE'],

@@ -27,7 +27,7 @@ function stubborn(endures = false): {
   let hear: (report: Report) => void = () => {}
   const clock = new FakeClock()
   const told: string[] = []
-  const fixed = { witness: false, host: 'main' } as HeartConfig['fixed']
+  const fixed = { witness: false, heartbeatIn: 'main' } as HeartConfig['fixed']
   const config = { store: { scheme: 'memory', name: '' }, fixed, options: {} } as HeartConfig
   const over = Promise.withResolvers<void>()
   const heart = new HeartThread(config, {
@@ -73,7 +73,7 @@ describe('a heart that cannot be started', () => {
   test('is tried again once one has run, and else is told, and ends nothing', () => {
     const clock = new FakeClock()
     const heard: Report[] = []
-    const fixed = { witness: false, host: 'main' } as HeartConfig['fixed']
+    const fixed = { witness: false, heartbeatIn: 'main' } as HeartConfig['fixed']
     let tries = 0
     let hear: (report: Report) => void = () => {}
     const heart = new HeartThread({ fixed, options: {} } as HeartConfig, {
