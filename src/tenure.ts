@@ -57,7 +57,7 @@ import {
   type Role,
   type Status,
 } from './instance/status.ts'
-import { StoredSchedules, type StoredJob } from './instance/stored-schedules.ts'
+import { StoredSchedulesClient, type StoredSchedules } from './instance/stored-schedules.ts'
 import { StoreReader, type ResignRequestOutcome } from './instance/store-reader.ts'
 import { takeStatus } from './instance/take-status.ts'
 import { checkListener, type TenureEvents, type TenureListener } from './instance/tenure-events.ts'
@@ -139,7 +139,7 @@ export class Tenure {
   readonly #jobsHash = new JobsHash()
   /** The highest fencing token that the store has told: what is acquired next is above it. */
   readonly #known: { token?: number } = {}
-  readonly #storedSchedules: StoredSchedules
+  readonly #storedSchedules: StoredSchedulesClient
   readonly #storedJobs: StoredJobs
   #jobsTimer: Timer | undefined
   readonly #startFailures = new StartFailures({
@@ -181,7 +181,7 @@ export class Tenure {
       onFault: (error, retryMs) => this.#ledgerFailed(error, retryMs),
       log: (event, fields) => log.write(event, fields),
     })
-    this.#storedSchedules = new StoredSchedules({
+    this.#storedSchedules = new StoredSchedulesClient({
       store: this.#store,
       lease: this.#fixed.lease,
       clock,
@@ -328,10 +328,6 @@ export class Tenure {
    * Schedules a job: `handler` is called on each tick, on the instance that leads. Every instance
    * schedules the same jobs, before or after `start()`.
    *
-   * With the name of a handler, see {@link Tenure.handle}, the job is kept in the store: any instance
-   * may store it at any time, whichever leads runs it, and it outlives every deploy. The leader
-   * follows within a second. What it is given, such as `data`, has to be what JSON can hold.
-   *
    * @param id stable and unique; a job with the same id is replaced, or what `onConflict` says
    * @throws TenureError naming what is wrong with the id, the schedule, the handler or an option
    *
@@ -357,21 +353,13 @@ export class Tenure {
       ? [options?: JobOptions<Data>]
       : [options: JobOptions<Data> & { readonly data: Data }]
   ): Promise<void>
-  /** By the name of a handler: what data that expects nobody knows here. */
-  schedule<Data>(
-    id: string,
-    schedule: Schedule,
-    handler: string,
-    options?: JobOptions<Data>,
-  ): Promise<void>
   async schedule(
     id: string,
     schedule: Schedule,
-    handler: ((run: never) => unknown) | string,
+    handler: (run: never) => unknown,
     options: object = {},
   ): Promise<void> {
-    if (typeof handler !== 'string') return this.#scheduler.schedule(id, schedule, handler, options)
-    return this.#storedSchedules.put({ id, schedule, handler, options })
+    this.#scheduler.schedule(id, schedule, handler, options)
   }
 
   /**
@@ -387,7 +375,7 @@ export class Tenure {
    * })
    * // Later, on any instance, when a user asks for it:
    * const data = { customer: 'acme' }
-   * await tenure.schedule('report:acme', { cron: '0 8 * * MON' }, 'send-report', { data })
+   * await tenure.stored.schedule('report:acme', { cron: '0 8 * * MON' }, 'send-report', { data })
    * ```
    */
   handle<Data = undefined>(name: string, handler: Handler<Data>): void {
@@ -401,19 +389,18 @@ export class Tenure {
   }
 
   /**
-   * Forgets a job: of this instance, if it was scheduled with a function; else the stored one, which
-   * no instance runs any more. A run of it that goes on is left to end.
+   * Forgets a job that was scheduled with a function, on this instance. A run in progress is left to
+   * end. A stored job is removed by {@link StoredSchedules.unschedule}.
    *
    * @throws TenureError `TENURE_ERR_JOB_UNKNOWN`
    */
   async unschedule(id: string): Promise<void> {
-    if (await this.#storedSchedules.remove(id)) return
     this.#scheduler.remove(id)
   }
 
-  /** The jobs that are kept in the store, whoever has stored them, by when they were changed last. */
-  storedJobs(): Promise<StoredJob[]> {
-    return this.#storedSchedules.list()
+  /** The jobs that are kept in the store: see {@link StoredSchedules}. */
+  get stored(): StoredSchedules {
+    return this.#storedSchedules
   }
 
   /**
@@ -439,19 +426,6 @@ export class Tenure {
       this.#scheduler.isPausedByLedger(id) && (await this.#storedSchedules.setPaused(id, paused))
     // A stored job is known to the leader only.
     if (!isKnown || this.#scheduler.isOwn(id)) this.#scheduler.setPaused(id, paused)
-  }
-
-  /**
-   * Lets the ticks of all jobs pass without a run, on this instance, also of those that are scheduled
-   * later. The heartbeat goes on.
-   */
-  async pauseAll(): Promise<void> {
-    this.#scheduler.setAllPaused(true)
-  }
-
-  /** Takes `pauseAll` back. A job that was paused by itself stays paused. */
-  async resumeAll(): Promise<void> {
-    this.#scheduler.setAllPaused(false)
   }
 
   /**

@@ -47,7 +47,6 @@ interface Lane {
 /** What a dispatcher asks the scheduler, and tells it. */
 export interface DispatcherParts extends RunnerParts {
   readonly jobOf: (id: string) => Job | undefined
-  readonly isPaused: (job: Job) => boolean
   /** The books that a job stands in, in the term that leads; `undefined` for one without them. */
   readonly booksOf: (job: Job) => Bookkeeper | undefined
   /** A job has a place again. With `idle`, nothing of it goes on any more. */
@@ -295,11 +294,10 @@ export class Dispatcher {
 
   /** Runs a tick that has waited, and has its place, if it still may run. */
   #attemptLate(lane: Lane, tick: Tick, attempt: number, follows?: string): void {
-    const { jobOf, isPaused } = this.#parts
-    const job = jobOf(tick.jobId)
+    const job = this.#parts.jobOf(tick.jobId)
     invariant(job !== undefined, 'what waits of a job goes with it')
     const term = this.#term
-    const paused = isPaused(job)
+    const { paused } = job
     // The job may have been replaced by one with fewer places since this one was taken.
     const fits = lane.taken <= job.places
     if (term?.leads && !paused && fits) {

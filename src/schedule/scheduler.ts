@@ -7,7 +7,7 @@ import type { LedgerRun } from '../store/ledger-store.ts'
 import type { Bookkeeper } from './bookkeeper.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { DueQueue } from './due-queue.ts'
-import { existsError, notLeaderError, reservedError } from './job-errors.ts'
+import { existsError, notLeaderError, reservedError, storedError } from './job-errors.ts'
 import { readJobOptions } from './job-options.ts'
 import {
   afterTick,
@@ -79,7 +79,6 @@ export class Scheduler {
   readonly #systemJobs = new Map<string, SystemJob>()
   readonly #queues = { monotonic: new DueQueue<Job>(), wall: new DueQueue<Job>() }
   readonly #dispatcher: Dispatcher
-  #allPaused = false
   #term: RunningTerm | undefined
   /** The books of the term that leads. */
   #books: Bookkeeper | undefined
@@ -103,7 +102,6 @@ export class Scheduler {
     })
     const hooks = {
       jobOf: (id: string) => this.#jobs.get(id),
-      isPaused: (job: Job) => this.#isPaused(job),
       booksOf: (job: Job) => (job.ledger ? this.#books : undefined),
       onFree: (id: string, idle: boolean) => this.#free(id, idle),
     }
@@ -301,8 +299,8 @@ export class Scheduler {
 
   remove(id: string): void {
     const job = this.#known(id)
+    if (job.stored) throw storedError(id)
     this.#forget(job)
-    if (job.stored) return
     this.#parts.onJob?.(id, job.description, undefined)
     // Scheduled again it is another job, which begins anew.
     const atMs = Math.round(this.#parts.clock.wallMs())
@@ -331,21 +329,10 @@ export class Scheduler {
   setPaused(id: string, paused: boolean): void {
     const job = this.#known(id)
     job.paused = paused
-    this.#pausedOrResumed(job)
-    this.#setTimer()
-  }
-
-  /** Pauses all jobs, also those that are scheduled later; one that is paused by itself stays so. */
-  setAllPaused(paused: boolean): void {
-    this.#allPaused = paused
-    for (const job of this.#jobs.values()) this.#pausedOrResumed(job)
-    this.#setTimer()
-  }
-
-  /** The tick of a paused job stands: when it is resumed, that is overdue. */
-  #pausedOrResumed(job: Job): void {
-    if (this.#isPaused(job)) this.#dequeue(job)
+    // The tick of a paused job stays: when it is resumed, that is overdue.
+    if (paused) this.#dequeue(job)
     else this.#wait(job)
+    this.#setTimer()
   }
 
   records(): JobRecord[] {
@@ -487,7 +474,7 @@ export class Scheduler {
   /** Waits for the next tick of a job, if it has one and is not paused. */
   #wait(job: Job): void {
     if (this.#term === undefined || job.dueMs === Infinity || job.place !== -1) return
-    if (!this.#isPaused(job)) this.#queues[job.on].add(job)
+    if (!job.paused) this.#queues[job.on].add(job)
   }
 
   /** Whether the ledger knows the job in this term, where it has to. */
@@ -516,18 +503,13 @@ export class Scheduler {
     )
   }
 
-  #isPaused(job: Job): boolean {
-    return this.#allPaused || job.paused
-  }
-
   #recordOf(job: Job): JobRecord {
-    const paused = this.#isPaused(job)
     const due = job.place !== -1
     return {
       id: job.id,
       system: false,
       schedule: job.description,
-      paused,
+      paused: job.paused,
       running: this.#runner.isRunning(job.id),
       lastRun: job.lastRun,
       nextTickAtMs: due ? toWallMs(job.on, job.dueMs, clocksOf(job, this.#parts.clock)) : undefined,

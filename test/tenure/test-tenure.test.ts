@@ -385,26 +385,6 @@ describe('the jobs of a test Tenure', () => {
     await tenure.stop()
   })
 
-  test('can all be paused, but for the heartbeat, and resumed', async () => {
-    const { tenure, outcomes } = await leading()
-    await tenure.schedule('one', { every: '1s' }, () => {})
-    await tenure.pauseAll()
-    await tenure.schedule('two', { every: '1s' }, () => {})
-    await tenure.advance('1m')
-    assert.deepEqual(outcomes, [])
-    assert.equal(tenure.isLeader, true)
-    assert.deepEqual(
-      tenure.jobs().map(({ paused }) => paused),
-      [false, true, true],
-    )
-    await tenure.resumeAll()
-    await tenure.advance(0)
-    assert.deepEqual(outcomes, ['succeeded', 'succeeded'], 'the latest tick of each is made up for')
-    await tenure.advance('1s')
-    assert.equal(outcomes.length, 4)
-    await tenure.stop()
-  })
-
   test('that are lost are told, logged, and shown in the status', async () => {
     const lines: { event: string; fields: object }[] = []
     const error = (fields: object, event: string): void => void lines.push({ event, fields })

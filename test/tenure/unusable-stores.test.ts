@@ -28,7 +28,7 @@ async function checkUnusable(t: TestContext, store: string, why: RegExp): Promis
   check(status)
   assert.match(status.heartbeat.fault?.message ?? '', why, 'the fault of the heartbeat')
   assert.ok(pageDataOf(status).instances[0]?.note, 'the page says it of the instance')
-  await assert.rejects(tenure.storedJobs())
+  await assert.rejects(tenure.stored.list())
   await tenure.stop()
 }
 
