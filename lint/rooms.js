@@ -59,6 +59,7 @@ const rooms = [
       ...surface,
       'clock.ts',
       'options.ts',
+      'instance/instance.ts',
       'options/check.ts',
       'store/memory/memory-store.ts',
       'tenure.ts',

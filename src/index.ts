@@ -17,7 +17,6 @@ export {
 export type { JobsDifference } from './heart/jobs-comparison.ts'
 export type { Fence, PostgresFenceClient, SqliteFenceDatabase } from './fencing/fence-client.ts'
 export { fenceTableSql } from './fencing/fence.ts'
-export { healthOf, type HealthReply } from './instance/health.ts'
 export {
   heartbeatIntervalSeconds,
   heartbeatJobId,
@@ -50,7 +49,15 @@ export type {
   ScheduleBounds,
   SkipRecord,
 } from './schedule/job.ts'
-export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './instance/status.ts'
+export {
+  healthOf,
+  type Health,
+  type HealthReply,
+  type HeartbeatFault,
+  type Role,
+  type Status,
+  type WitnessStatus,
+} from './instance/status.ts'
 export * from './store/lease-store.ts'
 export * from './store/ledger-store.ts'
 export * from './store/stored-schedule.ts'

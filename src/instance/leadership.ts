@@ -1,13 +1,15 @@
 import type { Clock, Timer } from '../clock.ts'
 import { detached, type TellDefect } from '../invariant.ts'
+import { durationOr, type Duration } from '../duration.ts'
 import { messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { Cell } from '../heart/cell.ts'
 import { killWaitMs } from '../heart/running-heart.ts'
-import { Patience } from './patience.ts'
+import { Deadline } from './deadline.ts'
 import { LiveTerm, termEndedError, type Term } from './live-term.ts'
 import type { Command, Report } from '../heart/messages.ts'
 import type { Settings } from '../options.ts'
+import { checkFunction, checkKeys } from '../options/check.ts'
 import type { EndReason } from '../store/lease-store.ts'
 
 /** What the leadership of an instance is made of. */
@@ -24,7 +26,11 @@ export interface LeadershipParts {
 }
 
 /** A function of the application that works while its instance leads. */
-type WhileLeader = (term: Term) => unknown
+interface WhileLeader {
+  readonly work: (term: Term) => unknown
+  /** No term of this instance calls it any more. */
+  readonly over: () => void
+}
 
 /** How long the heart's own word about the end of a term is waited for, after the hard fence. */
 const lastWordMs = 500
@@ -35,14 +41,14 @@ const lastWordMs = 500
  */
 export class Leadership {
   readonly #parts: LeadershipParts
-  readonly #callbacks = new Set<WhileLeader>()
+  #whileLeader: WhileLeader[] = []
   #term: LiveTerm | undefined
   #softStopped = false
   /** Why the term ends, once the heart has said so. */
   #reason: EndReason | undefined
   #drainMs: number | undefined
   /** With what drains now. */
-  #patience: Patience | undefined
+  #deadline: Deadline | undefined
   #timer: Timer | undefined
   /** Trust has run out, and only the heart's own word is waited for. */
   #awaitsLastWord = false
@@ -60,6 +66,11 @@ export class Leadership {
     return this.#term
   }
 
+  /** May new work start on this instance? Asks the clock each time, and allocates nothing. */
+  get leads(): boolean {
+    return this.#term !== undefined && this.#term.leads
+  }
+
   // ---- what the heart reports ----
 
   acquired(cell: Cell, report: Report & { kind: 'acquired' }): void {
@@ -73,7 +84,7 @@ export class Leadership {
     this.#isUndrained = false
     if (term.leads) {
       this.#parts.onBegin(term)
-      for (const callback of this.#callbacks) this.#call(callback, term)
+      for (const { work } of this.#whileLeader) this.#call(work, term)
     }
     this.look()
   }
@@ -126,15 +137,33 @@ export class Leadership {
    */
   set drainMs(drainMs: number) {
     this.#drainMs = Math.min(drainMs, this.#drainMs ?? Infinity)
-    this.#patience?.shorten(drainMs)
+    this.#deadline?.shorten(drainMs)
   }
 
-  /** Calls a function once in each term from now on, until the returned function is called. */
-  whileLeader(callback: WhileLeader): () => void {
-    this.#callbacks.add(callback)
+  /** Calls a function once in each term from now on; resolves when that is over. */
+  whileLeader(work: WhileLeader['work']): Promise<void> {
+    checkFunction(work, 'work')
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#whileLeader.push({ work, over: resolve })
     const term = this.#term
-    if (term?.leads) this.#call(callback, term)
-    return () => void this.#callbacks.delete(callback)
+    if (term?.leads) this.#call(work, term)
+    return promise
+  }
+
+  /** What was given to `whileLeader` so far is called in no further term. */
+  forgetWhileLeader(): void {
+    for (const { over } of this.#whileLeader) over()
+    this.#whileLeader = []
+  }
+
+  /** Gives the term up; resolves when it is over, at once if there is none. */
+  async resign(options: { coolDown?: Duration; drain?: Duration }): Promise<void> {
+    checkKeys(options, 'options', ['coolDown', 'drain'])
+    const { ttlMs, drainMs } = this.#parts.settings()
+    const coolDownMs = durationOr(ttlMs, options.coolDown, 'coolDown')
+    this.drainMs = durationOr(drainMs, options.drain, 'drain')
+    this.#parts.send({ kind: 'resign', coolDownMs })
+    await this.whenEnded()
   }
 
   /** Resolves when no term is held; at once if that is so now. */
@@ -155,15 +184,15 @@ export class Leadership {
   }
 
   /** How long a heart may take to stop, by what is known now. */
-  stopPatienceMs(drainMs: number): number {
+  stopLimitMs(drainMs: number): number {
     const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.#parts.settings()
     // Three attempts, of which the end of a thread that does not end by itself has a little.
-    const patienceMs =
+    const limitMs =
       drainMs + stopGraceMs + 3 * attemptTimeoutMs - Math.min(killWaitMs, attemptTimeoutMs / 4)
-    if (!this.isUndrained) return patienceMs
+    if (!this.isUndrained) return limitMs
     // Such a term lasts until its hard fence, which is less than a ttl away: the one that was in
     // force when it was renewed. Nobody waits for it.
-    return patienceMs + Math.max(ttlMs, this.#term?.remainingMs ?? 0)
+    return limitMs + Math.max(ttlMs, this.#term?.remainingMs ?? 0)
   }
 
   // ---- the end of a term ----
@@ -186,12 +215,12 @@ export class Leadership {
     const { clock, send, log } = this.#parts
     const { fencingToken: token, work } = term
     const onPurpose = reason === 'resigned' || reason === 'stopped'
-    const patienceMs = onPurpose ? (this.#drainMs ?? drainMs) : 0
-    this.#patience = new Patience(clock, patienceMs)
-    let complete = await this.#patience.awaits(work.whenIdle())
+    const limitMs = onPurpose ? (this.#drainMs ?? drainMs) : 0
+    this.#deadline = new Deadline(clock, limitMs)
+    let complete = await this.#deadline.awaits(work.whenIdle())
     if (!complete) {
       this.#abortWork(term, reason)
-      complete = await new Patience(clock, stopGraceMs).awaits(work.whenIdle())
+      complete = await new Deadline(clock, stopGraceMs).awaits(work.whenIdle())
     }
     if (!complete) {
       const message =
@@ -229,8 +258,8 @@ export class Leadership {
     for (const resolve of waiters) resolve()
   }
 
-  #call(callback: WhileLeader, term: LiveTerm): void {
-    const done = (async () => callback(term))()
+  #call(work: WhileLeader['work'], term: LiveTerm): void {
+    const done = (async () => work(term))()
     term.work.add({ name: 'whileLeader', abort: () => {} }, done)
     done.catch((error: unknown) => {
       // What fails because its term has ended has done what was asked of it.

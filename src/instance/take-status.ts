@@ -3,10 +3,9 @@ import { hostname } from 'node:os'
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { HeartbeatJob } from './heartbeat-job.ts'
-import type { JobsHash } from './jobs-hash.ts'
+import type { Jobs } from './jobs.ts'
 import type { Log } from '../log.ts'
 import type { Settings } from '../options.ts'
-import type { Scheduler } from '../schedule/scheduler.ts'
 import {
   otherApplicationOf,
   type HeartbeatFault,
@@ -23,10 +22,9 @@ export interface StatusParts {
   readonly clock: Clock
   readonly settings: Settings
   readonly reader: StoreReader
-  readonly scheduler: Scheduler
+  readonly jobs: Jobs
   readonly heartbeat: HeartbeatJob
   readonly log: Log
-  readonly jobsHash: JobsHash
   /** What this instance knows of itself, asked for once the store has answered. */
   readonly own: () => {
     readonly role: Role
@@ -37,14 +35,15 @@ export interface StatusParts {
   }
 }
 
-/** Puts together what an instance knows of itself, and the lease as it stands in the store. */
+/** Puts together what an instance knows of itself, and the lease as it is in the store. */
 export async function takeStatus(parts: StatusParts): Promise<Status> {
-  const { clock, settings, reader, scheduler, heartbeat, log, jobsHash } = parts
+  const { clock, settings, reader, jobs, heartbeat, log } = parts
+  const { scheduler } = jobs
   const { label, application } = settings
   let reading: LeaseReading | undefined
   let storeError: string | undefined
   try {
-    reading = await reader.read(settings.attemptTimeoutMs)
+    reading = await reader.read()
   } catch (error) {
     storeError = messageOf(error)
   }
@@ -76,7 +75,7 @@ export async function takeStatus(parts: StatusParts): Promise<Status> {
     },
     witness,
     jobs: scheduler.records(),
-    jobsHash: jobsHash.value,
+    jobsHash: jobs.hash,
     recentRuns: scheduler.recentRuns,
     recentSkips: scheduler.recentSkips,
     recentLines: log.recent,

@@ -11,7 +11,8 @@ import {
 } from '../index.ts'
 import { optionNames } from '../options.ts'
 import { Memory, provideMemory } from '../store/memory/memory-store.ts'
-import { systemParts, Tenure } from '../tenure.ts'
+import { systemParts } from '../instance/instance.ts'
+import { Tenure } from '../tenure.ts'
 import { FakeClock } from './fake-clock.ts'
 
 /** The options of {@link createTestTenure}: those of `createTenure`, as far as they mean anything there. */

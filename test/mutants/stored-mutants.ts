@@ -33,9 +33,9 @@ export const storedMutants: readonly Mutant[] = [
   },
   {
     what: 'a job is paused here though the store has not taken that',
-    file: 'src/tenure.ts',
-    from: '    const isKnown =\n      this.#scheduler.isPausedByLedger(id)',
-    to: '    this.#scheduler.setPaused(id, paused)\n    const isKnown =\n      this.#scheduler.isPausedByLedger(id)',
+    file: 'src/instance/jobs.ts',
+    from: '    const isKnown =',
+    to: '    this.scheduler.setPaused(id, paused)\n    const isKnown =',
     suite: 'paused-jobs',
   },
   {

@@ -104,15 +104,15 @@ const more: readonly SimulatedMutant[] = [
   },
   {
     what: 'only timers stop work, however late a suspension makes them',
-    file: 'src/tenure.ts',
-    from: 'onPulse: () => this.#leadership.look(),',
+    file: 'src/instance/instance.ts',
+    from: 'onPulse: () => this.leadership.look(),',
     to: 'onPulse: () => {},',
     seed: 55,
   },
   {
     what: 'a stop does not cut short the drain of a term that was resigned before',
     file: 'src/instance/leadership.ts',
-    from: '    this.#patience?.shorten(drainMs)\n',
+    from: '    this.#deadline?.shorten(drainMs)\n',
     to: '',
     seed: 50003054,
   },

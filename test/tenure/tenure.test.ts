@@ -20,7 +20,8 @@ import {
 import { runHeart, runInMain, type RunHeart } from '../../src/heart/running-heart.ts'
 import { createSystemSurroundings } from '../../src/heart/surroundings.ts'
 import { Memory, MemoryLeaseStore } from '../../src/store/memory/memory-store.ts'
-import { systemParts, Tenure } from '../../src/tenure.ts'
+import { systemParts } from '../../src/instance/instance.ts'
+import { Tenure } from '../../src/tenure.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { faultOfLine } from '../support/check-line.ts'
 
