@@ -1,7 +1,17 @@
-import { checkChoice, checkCount, checkKeys, checkName } from './options/check.ts'
-import { durationOr, parseDuration, type Duration } from './duration.ts'
-import { describeValue, messageOf, TenureError } from './errors.ts'
+import { durationOr, type Duration } from './duration.ts'
+import { describeValue, TenureError } from './errors.ts'
 import type { Logger } from './events.ts'
+import {
+  checkChoice,
+  checkCount,
+  checkKeys,
+  checkLogger,
+  choiceOf,
+  durationOf,
+  flagOf,
+  nameOf,
+  type Source,
+} from './options/check.ts'
 import { checkTimes, type Times } from './options/relations.ts'
 import { parseStoreUrl, redactStoreUrl, type StoreLocation } from './store/store-url.ts'
 
@@ -209,9 +219,8 @@ export interface Settings extends FixedSettings, RunningSettings {}
 /** The store as the threads open it: plain data, which may hold secrets and is never shown. */
 export type ResolvedStore = StoreLocation | { readonly module: string; readonly options: unknown }
 
-export { checkTtlOfStore } from './options/relations.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
+/** The variables of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** The environment variable of each option that has one. A test holds it against the document. */
 export const environmentNames: Readonly<Record<OptionsThat<'environment'>, string>> =
@@ -229,12 +238,6 @@ export const drainMsDefault = 10_000
 /** How much of the history of runs is kept unless `history` says so. */
 const historyRunsDefault = 100
 const historyAgeMsDefault = 7 * 86_400_000
-
-/** One value, and what to call it in an error. */
-interface Source {
-  readonly value: unknown
-  readonly name: string
-}
 
 /** The value of an option: given, or else in the environment, or else `undefined`. */
 function sourceOf(
@@ -340,60 +343,6 @@ function describeStore(options: Partial<TenureOptions>, environment: Environment
   return `module:${String((value as StoreModuleOption).module)}`
 }
 
-function durationOf({ value, name }: Source): number | undefined {
-  return value === undefined ? undefined : parseDuration(value, name)
-}
-
-function choiceOf<Choice extends string>(
-  { value, name }: Source,
-  choices: readonly Choice[],
-): Choice | undefined {
-  return checkChoice(value, name, choices)
-}
-
-/** A flag, which the environment has as a word. */
-function flagOf({ value, name }: Source): boolean | undefined {
-  const word = checkChoice(typeof value === 'boolean' ? String(value) : value, name, [
-    'true',
-    'false',
-  ])
-  return word === undefined ? undefined : word === 'true'
-}
-
-function nameOf(
-  { value, name }: Source,
-  code: 'TENURE_ERR_LEASE_NAME' | 'TENURE_ERR_OPTION_TYPE',
-): string | undefined {
-  return value === undefined ? undefined : checkName(value, name, code)
-}
-
-function checkLogger(logger: unknown): void {
-  if (logger === undefined) return
-  const has = (name: string): boolean =>
-    typeof (logger as Record<string, unknown> | null)?.[name] === 'function'
-  const missing = ['debug', 'info', 'warn', 'error'].filter((level) => !has(level))
-  const adapter = 'For winston, NestJS and console there is an adapter in docs/loggers.md'
-  if (missing.length > 0) {
-    throw new TenureError(
-      'TENURE_ERR_OPTION_TYPE',
-      'Expected `logger` to have the methods debug, info, warn and error, as a pino logger has; ' +
-        `got ${describeValue(logger)}, without [${missing.join(', ')}]. ${adapter}.`,
-    )
-  }
-  // It would take the fields for the message, and lose the name of every event.
-  if (
-    has('configure') &&
-    'transports' in (logger as object) &&
-    'exitOnError' in (logger as object)
-  ) {
-    throw new TenureError(
-      'TENURE_ERR_OPTION_TYPE',
-      'Expected `logger` to take the fields first and the message second, as a pino logger does; ' +
-        `got a logger of winston, which takes the message first. ${adapter}.`,
-    )
-  }
-}
-
 function readHistory(history: unknown): FixedSettings['history'] {
   checkKeys(history, 'history', ['runs', 'age'])
   const { runs, age } = history as Record<string, unknown>
@@ -432,69 +381,4 @@ function heartbeatInOf(given: HeartbeatIn | undefined, store: ResolvedStore): He
     )
   }
   return given ?? (inMemory ? 'main' : 'thread')
-}
-
-/** Checks what `reconfigure` was given. @throws TenureError `TENURE_ERR_RECONFIGURE` */
-export function checkReconfigurable(changes: unknown): asserts changes is ReconfigurableOptions {
-  checkKeys(changes, 'changes', optionNames)
-  const fixed = Object.keys(changes).filter((key) => !reconfigurable.some((name) => name === key))
-  if (fixed.length === 0) return
-  throw new TenureError(
-    'TENURE_ERR_RECONFIGURE',
-    `Expected only settings that may change while running [${reconfigurable.join(', ')}]; ` +
-      `got [${fixed.join(', ')}]. Make a new Tenure for those.`,
-  )
-}
-
-/** The options that may be changed while running, out of all. */
-export function pickReconfigurable(options: TenureOptions): ReconfigurableOptions {
-  return Object.fromEntries(reconfigurable.map((name) => [name, options[name]]))
-}
-
-/**
- * The settings at each moment, where the environment may change under a running program: if it is
- * changed to nonsense, the last good settings stay in force, and the fault is told once.
- */
-export class SettingsInForce {
-  readonly #fixed: FixedSettings
-  readonly #environment: Environment
-  readonly #onFault: (error: unknown) => void
-  #options: ReconfigurableOptions
-  #last: RunningSettings
-  #fault: string | undefined
-
-  /** @throws TenureError if the settings are wrong to begin with */
-  constructor(
-    fixed: FixedSettings,
-    options: ReconfigurableOptions,
-    environment: Environment,
-    onFault: (error: unknown) => void = () => {},
-  ) {
-    this.#fixed = fixed
-    this.#options = options
-    this.#environment = environment
-    this.#onFault = onFault
-    this.#last = resolveRunning(options, environment)
-  }
-
-  get options(): ReconfigurableOptions {
-    return this.#options
-  }
-
-  /** Changes the options; they have been checked before. */
-  set options(options: ReconfigurableOptions) {
-    this.#options = options
-  }
-
-  get current(): Settings {
-    try {
-      this.#last = resolveRunning(this.#options, this.#environment)
-      this.#fault = undefined
-    } catch (error) {
-      const fault = messageOf(error)
-      if (fault !== this.#fault) this.#onFault(error)
-      this.#fault = fault
-    }
-    return { ...this.#fixed, ...this.#last }
-  }
 }

@@ -6,7 +6,8 @@ import { TenureError } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { Attempt, ElectorEvent, ElectorSettings, Settlement } from '../lease/elector-port.ts'
 import { Elector } from '../lease/elector.ts'
-import { checkTtlOfStore, SettingsInForce } from '../options.ts'
+import { checkTtlOfStore } from '../options/relations.ts'
+import { SettingsInForce } from '../options/settings-in-force.ts'
 import type { AcquireReply, LeaseStore, ReleaseReply, RenewReply } from '../store/lease-store.ts'
 import type { Cell } from './cell.ts'
 import { faultOf, linesOf } from './elector-lines.ts'
@@ -14,13 +15,8 @@ import { LedgerDesk } from './ledger-desk.ts'
 import { LineBuffer } from './line-buffer.ts'
 import { JobsComparison, type JobsDifference } from './jobs-comparison.ts'
 import { checkCommand } from './message-checks.ts'
-import {
-  recordOfError,
-  type Command,
-  type Environment,
-  type HeartConfig,
-  type Report,
-} from './messages.ts'
+import { recordOfError } from './error-record.ts'
+import type { Command, Environment, HeartConfig, Report } from './messages.ts'
 import { OtherApplication } from './other-application.ts'
 import { PushNotice } from './push-notice.ts'
 import { StallGate, stallTickMs } from './stall-gate.ts'

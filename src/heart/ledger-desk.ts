@@ -16,7 +16,7 @@ import type {
   RegisterRequest,
 } from '../store/ledger-store.ts'
 import type { ReadSchedulesReply, ReadSchedulesRequest } from '../store/stored-schedule.ts'
-import { recordOfError, type ErrorRecord } from './messages.ts'
+import { recordOfError, type ErrorRecord } from './error-record.ts'
 
 /** One attempt at the ledger, as it crosses to the heart's thread. */
 export type LedgerCall =

@@ -6,14 +6,8 @@ import type { ResolvedStore } from '../options.ts'
 import { Cell } from './cell.ts'
 import { entryUrl, faultOfEntry } from './entry.ts'
 import { Heart } from './heart.ts'
-import {
-  hearMarked,
-  marked,
-  recordOfError,
-  type Command,
-  type HeartConfig,
-  type Report,
-} from './messages.ts'
+import { recordOfError } from './error-record.ts'
+import { hearMarked, marked, type Command, type HeartConfig, type Report } from './messages.ts'
 import {
   environmentForThread,
   flagsForThread,

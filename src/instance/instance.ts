@@ -2,19 +2,16 @@ import { createSystemClock, type Clock, type Timer } from '../clock.ts'
 import { durationOr, type Duration } from '../duration.ts'
 import { messageOf } from '../errors.ts'
 import type { ExitingProcess } from '../heart/exits.ts'
-import { deathOf, type ErrorRecord, type Report } from '../heart/messages.ts'
+import { deathOf, type ErrorRecord } from '../heart/error-record.ts'
+import type { Report } from '../heart/messages.ts'
 import { runHeart, type RunHeart } from '../heart/running-heart.ts'
 import { HeartThread } from '../heart/thread.ts'
 import { defectsTo, shieldedClock, type TellDefect } from '../invariant.ts'
 import { Log } from '../log.ts'
 import {
-  checkReconfigurable,
-  checkTtlOfStore,
-  pickReconfigurable,
   resolveFixed,
   resolveRunning,
   resolveStore,
-  SettingsInForce,
   type FixedSettings,
   type ReconfigurableOptions,
   type ResolvedStore,
@@ -22,6 +19,12 @@ import {
   type TenureOptions,
 } from '../options.ts'
 import { checkKeys, checkProcessGroup } from '../options/check.ts'
+import { checkTtlOfStore } from '../options/relations.ts'
+import {
+  checkReconfigurable,
+  pickReconfigurable,
+  SettingsInForce,
+} from '../options/settings-in-force.ts'
 import { applicationOf, placeOfProcess } from './application.ts'
 import { Deadline } from './deadline.ts'
 import { HeartbeatJob } from './heartbeat-job.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { recordOfError } from '../heart/messages.ts'
+import { recordOfError } from '../heart/error-record.ts'
 import type { Log } from '../log.ts'
 import type { FixedSettings, ResolvedStore, Settings } from '../options.ts'
 import { checkName } from '../options/check.ts'

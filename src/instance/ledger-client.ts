@@ -1,6 +1,7 @@
 import { TenureError } from '../errors.ts'
 import type { LedgerAnswer, LedgerCall, LedgerReply } from '../heart/ledger-desk.ts'
-import { errorOfRecord, type Command } from '../heart/messages.ts'
+import { errorOfRecord } from '../heart/error-record.ts'
+import type { Command } from '../heart/messages.ts'
 import type { LedgerPort, NoLedger } from '../schedule/bookkeeper.ts'
 import type {
   AbandonReply,

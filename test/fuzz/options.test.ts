@@ -9,11 +9,11 @@ import { createTenure, parseDuration, TenureError, type TenureOptions } from '..
 import {
   environmentNames,
   resolveRunning,
-  SettingsInForce,
   type FixedSettings,
   type ReconfigurableOptions,
   type RunningSettings,
 } from '../../src/options.ts'
+import { SettingsInForce } from '../../src/options/settings-in-force.ts'
 
 const store = 'memory:options'
 

@@ -5,12 +5,8 @@ import { Cell } from '../../src/heart/cell.ts'
 import { nextTurn } from '../../src/clock.ts'
 import { exitsOf } from '../../src/heart/exits.ts'
 import { Heart } from '../../src/heart/heart.ts'
-import {
-  recordOfError,
-  type Command,
-  type HeartConfig,
-  type Report,
-} from '../../src/heart/messages.ts'
+import { recordOfError } from '../../src/heart/error-record.ts'
+import type { Command, HeartConfig, Report } from '../../src/heart/messages.ts'
 import { createSystemSurroundings } from '../../src/heart/surroundings.ts'
 import { HeartThread } from '../../src/heart/thread.ts'
 import { resolveFixed } from '../../src/options.ts'
