@@ -90,16 +90,16 @@ const more: readonly SimulatedMutant[] = [
   },
   {
     what: 'what drains is not stopped before its trust has run out',
-    file: 'src/instance/leadership.ts',
-    from: 'if (untilAbortMs <= 0) this.#abortWork(term, this.#reason)',
+    file: 'src/instance/term-watch.ts',
+    from: 'if (untilAbortMs <= 0) this.#abortWork(this.#reason)',
     to: '',
     seed: 3,
   },
   {
     what: 'the last word of a heart is waited for anew at each sign of life',
-    file: 'src/instance/leadership.ts',
-    from: 'if (term === undefined || this.#awaitsLastWord) return',
-    to: 'if (term === undefined) return',
+    file: 'src/instance/term-watch.ts',
+    from: 'if (this.#isOver || this.#awaitsLastWord) return',
+    to: 'if (this.#isOver) return',
     seed: 64,
   },
   {
@@ -111,7 +111,7 @@ const more: readonly SimulatedMutant[] = [
   },
   {
     what: 'a stop does not cut short the drain of a term that was resigned before',
-    file: 'src/instance/leadership.ts',
+    file: 'src/instance/term-watch.ts',
     from: '    this.#deadline?.shorten(drainMs)\n',
     to: '',
     seed: 50003054,
