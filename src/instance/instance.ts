@@ -5,7 +5,7 @@ import type { ExitingProcess } from '../heart/exits.ts'
 import { deathOf, type ErrorRecord } from '../heart/error-record.ts'
 import type { Report } from '../heart/messages.ts'
 import { runHeart, type RunHeart } from '../heart/running-heart.ts'
-import { HeartThread } from '../heart/thread.ts'
+import { Supervisor } from '../heart/supervisor.ts'
 import { defectsTo, shieldedClock, type TellDefect } from '../invariant.ts'
 import { Log } from '../log.ts'
 import {
@@ -83,7 +83,7 @@ export class Instance {
   readonly #heartbeat: HeartbeatJob
   readonly #startStop = new StartStop()
   /** From a start to the end of what it began, which may come after a stop. */
-  #heart: HeartThread | undefined
+  #heart: Supervisor | undefined
   /** The end of a heart whose term could not be drained: it outlives `stop()`. */
   #lastHeart: Promise<void> | undefined
   #ready = Promise.withResolvers<void>()
@@ -240,7 +240,7 @@ export class Instance {
     this.registerHeartbeat()
   }
 
-  #startHeart(): HeartThread {
+  #startHeart(): Supervisor {
     const uncount = countInstance(this.#fixed, this.#log)
     if (!this.#warned) warnOfUnknownApplication(this.#fixed, this.#log)
     this.#warned = true
@@ -261,14 +261,14 @@ export class Instance {
     return heart
   }
 
-  #newHeart(): HeartThread {
+  #newHeart(): Supervisor {
     const config = {
       store: this.#store,
       fixed: this.#fixed,
       options: this.#settings.options,
       jobsHash: this.jobs.hash,
     }
-    return new HeartThread(config, {
+    return new Supervisor(config, {
       ...this.#parts,
       stallLimitMs: () => this.settings.stallLimitMs,
       known: this.#known,
