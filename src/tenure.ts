@@ -1,5 +1,5 @@
 import type { Duration } from './duration.ts'
-import { Instance, systemParts, type InstanceParts } from './instance/instance.ts'
+import { Instance, systemDeps, type InstanceDeps } from './instance/instance.ts'
 import type { Term } from './instance/live-term.ts'
 import type { HeartbeatRegistration } from './instance/register-heartbeat.ts'
 import type { Health, Status } from './instance/status.ts'
@@ -49,8 +49,8 @@ export class Tenure {
   readonly #instance: Instance
 
   /** @internal Use {@link createTenure}. */
-  constructor(options: TenureOptions, parts: InstanceParts = systemParts()) {
-    this.#instance = new Instance(options, parts)
+  constructor(options: TenureOptions, deps: InstanceDeps = systemDeps()) {
+    this.#instance = new Instance(options, deps)
   }
 
   // ---- leadership ----

@@ -47,7 +47,7 @@ import { takeStatus } from './take-status.ts'
 import { TenureEmitter } from './tenure-events.ts'
 
 /** What an instance has from the process around it. A simulator brings its own. */
-export interface InstanceParts {
+export interface InstanceDeps {
   readonly clock: Clock
   readonly process: ExitingProcess
   readonly runHeart: RunHeart
@@ -57,8 +57,8 @@ export interface InstanceParts {
   readonly tellDefect?: TellDefect
 }
 
-/** The parts of an instance of this process, with a clock that may be another than the machine's. */
-export function systemParts(clock: Clock = createSystemClock()): InstanceParts {
+/** The dependencies of an instance of this process, with a clock that may be another than the machine's. */
+export function systemDeps(clock: Clock = createSystemClock()): InstanceDeps {
   return { clock, process, runHeart, random: Math.random }
 }
 
@@ -71,10 +71,10 @@ export class Instance {
   readonly jobs: Jobs
   readonly leadership: Leadership
   readonly reader: StoreReader
-  readonly #parts: InstanceParts
+  readonly #deps: InstanceDeps
   /** What code of ours throws where nobody can catch it ends nothing of the application. */
   readonly #tellDefect: TellDefect = (error) =>
-    (this.#parts.tellDefect ?? defectsTo((...line) => this.#log.write(...line)))(error)
+    (this.#deps.tellDefect ?? defectsTo((...line) => this.#log.write(...line)))(error)
   readonly #clock: Clock
   readonly #fixed: FixedSettings
   readonly #store: ResolvedStore
@@ -99,9 +99,9 @@ export class Instance {
   /** The highest fencing token that the store has told: what is acquired next is above it. */
   readonly #known: { token?: number } = {}
 
-  constructor(options: TenureOptions, parts: InstanceParts) {
-    const clock = shieldedClock(parts.clock, this.#tellDefect)
-    this.#parts = { ...parts, clock }
+  constructor(options: TenureOptions, deps: InstanceDeps) {
+    const clock = shieldedClock(deps.clock, this.#tellDefect)
+    this.#deps = { ...deps, clock }
     this.#clock = clock
     const fixed = resolveFixed(options, process.env, () => applicationOf(placeOfProcess()))
     const store = resolveStore(options, process.env)
@@ -117,7 +117,7 @@ export class Instance {
     )
     this.jobs = new Jobs({
       clock,
-      random: parts.random,
+      random: deps.random,
       log,
       store,
       fixed,
@@ -269,7 +269,7 @@ export class Instance {
       jobsHash: this.jobs.hash,
     }
     return new Supervisor(config, {
-      ...this.#parts,
+      ...this.#deps,
       stallLimitMs: () => this.settings.stallLimitMs,
       known: this.#known,
       report: (report) => this.#hear(report),

@@ -14,7 +14,7 @@ import type { LedgerClient } from './ledger-client.ts'
 import { StoredSchedulesClient } from './stored-schedules.ts'
 
 /** What the jobs of an instance are made of. */
-export interface JobsParts {
+export interface JobsDeps {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Log
@@ -37,16 +37,16 @@ export interface JobsParts {
 export class Jobs {
   readonly scheduler: Scheduler
   readonly stored: StoredSchedulesClient
-  readonly #parts: JobsParts
+  readonly #deps: JobsDeps
   readonly #storedJobs: StoredJobs
   readonly #hash = new JobsHash()
   readonly #startFailures: StartFailures
   /** The ledger as the heart that runs now reaches it; `undefined` before the first start. */
   #ledger: LedgerClient | undefined
 
-  constructor(parts: JobsParts) {
-    const { clock, random, log, store, fixed, settings } = parts
-    this.#parts = parts
+  constructor(deps: JobsDeps) {
+    const { clock, random, log, store, fixed, settings } = deps
+    this.#deps = deps
     this.#startFailures = new StartFailures({
       resign: (token, failures) => this.#resignUnableToStart(token, failures),
     })
@@ -55,7 +55,7 @@ export class Jobs {
       random,
       log: (event, fields) => log.write(event, fields),
       loggerWith: (fields) => log.loggerWith(fields),
-      onRun: parts.onRun,
+      onRun: deps.onRun,
       openBooks: (term) => this.#openBooks(term),
       onJob: (...change) => this.#hashChanged(...change),
       history: fixed.history,
@@ -133,7 +133,7 @@ export class Jobs {
   #openBooks(term: RunningTerm): Bookkeeper | undefined {
     const port = this.#ledger
     if (port === undefined) return undefined
-    const { clock, fixed, isStopping } = this.#parts
+    const { clock, fixed, isStopping } = this.#deps
     const token = term.fencingToken
     return new Bookkeeper({
       port,
@@ -148,18 +148,18 @@ export class Jobs {
 
   #ledgerFailed(error: unknown, retryMs: number): void {
     const { error: code, message } = recordOfError(error)
-    this.#parts.log.write('ledger_failed', { error: code, retryMs, message })
+    this.#deps.log.write('ledger_failed', { error: code, retryMs, message })
   }
 
   #resignUnableToStart(token: number, failures: number): void {
     const coolDownMs = startCoolDownMs
     const fields = { token, failures, coolDownMs, message: cannotStart }
-    this.#parts.log.write('jobs_cannot_start', fields)
-    this.#parts.resign(coolDownMs)
+    this.#deps.log.write('jobs_cannot_start', fields)
+    this.#deps.resign(coolDownMs)
   }
 
   #hashChanged(...change: Parameters<JobsHash['changed']>): void {
     this.#hash.changed(...change)
-    this.#parts.onHash()
+    this.#deps.onHash()
   }
 }

@@ -5,10 +5,10 @@ import type { Report } from '../heart/messages.ts'
 import { killWaitMs } from '../heart/running-heart.ts'
 import { checkFunction, checkKeys } from '../options/check.ts'
 import { LiveTerm, type Term } from './live-term.ts'
-import { TermWatch, type TermWatchParts } from './term-watch.ts'
+import { TermWatch, type TermWatchDeps } from './term-watch.ts'
 
 /** What the leadership of an instance is made of. */
-export interface LeadershipParts extends Omit<TermWatchParts, 'onUndrained'> {
+export interface LeadershipDeps extends Omit<TermWatchDeps, 'onUndrained'> {
   readonly onBegin: (term: LiveTerm) => void
 }
 
@@ -25,14 +25,14 @@ interface WhileLeader {
  * here, and nowhere else.
  */
 export class Leadership {
-  readonly #parts: LeadershipParts
+  readonly #deps: LeadershipDeps
   #whileLeader: WhileLeader[] = []
   #watch: TermWatch | undefined
   #endWaiters: (() => void)[] = []
   #undrainedWaiters: (() => void)[] = []
 
-  constructor(parts: LeadershipParts) {
-    this.#parts = parts
+  constructor(deps: LeadershipDeps) {
+    this.#deps = deps
   }
 
   /** The term, until it is over. */
@@ -49,10 +49,10 @@ export class Leadership {
 
   acquired(cell: Cell, report: Report & { kind: 'acquired' }): void {
     this.#watch?.end('expired')
-    const { onBegin, settings } = this.#parts
+    const { onBegin, settings } = this.#deps
     const term = new LiveTerm(cell, settings().lease, report.token, report.holder)
     const watch = new TermWatch(term, {
-      ...this.#parts,
+      ...this.#deps,
       onUndrained: () => this.#undrained(),
       onEnd: (...end) => this.#ended(...end),
     })
@@ -108,10 +108,10 @@ export class Leadership {
   /** Gives the term up; resolves when it is over, at once if there is none. */
   async resign(options: { coolDown?: Duration; drain?: Duration }): Promise<void> {
     checkKeys(options, 'options', ['coolDown', 'drain'])
-    const { ttlMs, drainMs } = this.#parts.settings()
+    const { ttlMs, drainMs } = this.#deps.settings()
     const coolDownMs = durationOr(ttlMs, options.coolDown, 'coolDown')
     this.drainMs = durationOr(drainMs, options.drain, 'drain')
-    this.#parts.send({ kind: 'resign', coolDownMs })
+    this.#deps.send({ kind: 'resign', coolDownMs })
     await this.whenEnded()
   }
 
@@ -129,7 +129,7 @@ export class Leadership {
 
   /** How long a heart may take to stop, by what is known now. */
   stopLimitMs(drainMs: number): number {
-    const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.#parts.settings()
+    const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.#deps.settings()
     // Three attempts, of which the end of a thread that does not end by itself has a little.
     const limitMs =
       drainMs + stopGraceMs + 3 * attemptTimeoutMs - Math.min(killWaitMs, attemptTimeoutMs / 4)
@@ -147,9 +147,9 @@ export class Leadership {
     for (const resolve of waiters) resolve()
   }
 
-  #ended(...end: Parameters<LeadershipParts['onEnd']>): void {
+  #ended(...end: Parameters<LeadershipDeps['onEnd']>): void {
     this.#watch = undefined
-    this.#parts.onEnd(...end)
+    this.#deps.onEnd(...end)
     const waiters = this.#endWaiters
     this.#endWaiters = []
     for (const resolve of waiters) resolve()
@@ -162,7 +162,7 @@ export class Leadership {
       // What fails because its term has ended has done what was asked of it.
       if (term.signal.aborted) return
       const token = term.fencingToken
-      this.#parts.log('while_leader_failed', { token, error: messageOf(error), err: error })
+      this.#deps.log('while_leader_failed', { token, error: messageOf(error), err: error })
     })
   }
 }

@@ -71,7 +71,7 @@ export interface StoredSchedules {
 }
 
 /** What it is made of. */
-export interface StoredSchedulesParts {
+export interface StoredSchedulesDeps {
   readonly store: ResolvedStore
   readonly lease: string
   readonly clock: Clock
@@ -85,12 +85,12 @@ export interface StoredSchedulesParts {
 
 /** The stored jobs of one instance, on a connection of its own. */
 export class StoredSchedulesClient implements StoredSchedules {
-  readonly #parts: StoredSchedulesParts
+  readonly #deps: StoredSchedulesDeps
   readonly #connection: IdleConnection<LedgerStore | undefined>
 
-  constructor(parts: StoredSchedulesParts) {
-    this.#parts = parts
-    this.#connection = new IdleConnection(() => openLedger(parts.store), parts.clock)
+  constructor(deps: StoredSchedulesDeps) {
+    this.#deps = deps
+    this.#connection = new IdleConnection(() => openLedger(deps.store), deps.clock)
   }
 
   async schedule<Data>(
@@ -99,7 +99,7 @@ export class StoredSchedulesClient implements StoredSchedules {
     handler: string,
     options: JobOptions<Data> = {},
   ): Promise<void> {
-    const { lease, clock, isOwn, jobs } = this.#parts
+    const { lease, clock, isOwn, jobs } = this.#deps
     const jobId = checkName(id, 'id', 'TENURE_ERR_JOB_ID')
     if (!jobs.names.includes(handler)) throw handlerUnknownError(handler, jobs.names)
     if (isOwn(jobId)) throw ownError(jobId)
@@ -116,7 +116,7 @@ export class StoredSchedulesClient implements StoredSchedules {
   }
 
   async unschedule(id: string): Promise<void> {
-    const { lease, jobs } = this.#parts
+    const { lease, jobs } = this.#deps
     const jobId = checkName(id, 'id', 'TENURE_ERR_JOB_ID')
     const { kind } = await this.#use((ledger) =>
       ledger.tryRemoveSchedule({ lease, jobId }, this.#signal()),
@@ -127,7 +127,7 @@ export class StoredSchedulesClient implements StoredSchedules {
 
   /** Has the ledger remember that a job is paused, or not; whether there is such a job. */
   async setPaused(jobId: string, paused: boolean): Promise<boolean> {
-    const { lease, clock, isOwn, jobs } = this.#parts
+    const { lease, clock, isOwn, jobs } = this.#deps
     const wish = { paused, registers: isOwn(jobId), nowMs: Math.round(clock.wallMs()) }
     const known = await this.#connection.use(async (ledger) =>
       ledger?.trySetPaused({ lease, jobIds: [jobId], ...wish }, this.#signal()),
@@ -147,7 +147,7 @@ export class StoredSchedulesClient implements StoredSchedules {
   }
 
   async #listOf(ledger: LedgerStore): Promise<StoredJob[]> {
-    const { lease } = this.#parts
+    const { lease } = this.#deps
     const jobs = new Map<string, StoredJob>()
     let afterRevision = 0
     for (;;) {
@@ -176,7 +176,7 @@ export class StoredSchedulesClient implements StoredSchedules {
   }
 
   #signal(): AbortSignal {
-    return timeoutSignal(this.#parts.clock, this.#parts.timeoutMs())
+    return timeoutSignal(this.#deps.clock, this.#deps.timeoutMs())
   }
 }
 

@@ -17,8 +17,8 @@ import type { StoreReader } from './store-reader.ts'
 import type { LeaseReading } from '../store/lease-store.ts'
 import type { Term } from './live-term.ts'
 
-/** Where the parts of a status come from. */
-export interface StatusParts {
+/** Where what a status says comes from. */
+export interface StatusDeps {
   readonly clock: Clock
   readonly settings: Settings
   readonly reader: StoreReader
@@ -36,8 +36,8 @@ export interface StatusParts {
 }
 
 /** Puts together what an instance knows of itself, and the lease as it is in the store. */
-export async function takeStatus(parts: StatusParts): Promise<Status> {
-  const { clock, settings, reader, jobs, heartbeat, log } = parts
+export async function takeStatus(deps: StatusDeps): Promise<Status> {
+  const { clock, settings, reader, jobs, heartbeat, log } = deps
   const { scheduler } = jobs
   const { label, application } = settings
   let reading: LeaseReading | undefined
@@ -47,7 +47,7 @@ export async function takeStatus(parts: StatusParts): Promise<Status> {
   } catch (error) {
     storeError = messageOf(error)
   }
-  const { role, term, fault, startedAtMs, witness } = parts.own()
+  const { role, term, fault, startedAtMs, witness } = deps.own()
   // A store that can be read, but not written: nobody can lead, which is not that nobody does.
   const isFree = reading !== undefined && (reading.record?.remainingMs ?? 0) === 0
   if (isFree) storeError = fault?.message

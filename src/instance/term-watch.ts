@@ -8,7 +8,7 @@ import { Deadline } from './deadline.ts'
 import { termEndedError, type LiveTerm } from './live-term.ts'
 
 /** What the watch over a term is made of. */
-export interface TermWatchParts {
+export interface TermWatchDeps {
   readonly clock: Clock
   readonly settings: () => Settings
   readonly send: (command: Command) => void
@@ -30,7 +30,7 @@ const lastWordMs = 500
  */
 export class TermWatch {
   readonly term: LiveTerm
-  readonly #parts: TermWatchParts
+  readonly #deps: TermWatchDeps
   #softStopped = false
   /** Why the term ends, once the heart has said so. */
   #reason: EndReason | undefined
@@ -43,9 +43,9 @@ export class TermWatch {
   #isUndrained = false
   #isOver = false
 
-  constructor(term: LiveTerm, parts: TermWatchParts) {
+  constructor(term: LiveTerm, deps: TermWatchDeps) {
     this.term = term
-    this.#parts = parts
+    this.#deps = deps
   }
 
   /** Whether the work of the term has not ended in time, and is still waited for. */
@@ -81,14 +81,14 @@ export class TermWatch {
     this.#softStop(reason)
     this.#abortWork(reason)
     this.#isOver = true
-    this.#parts.onEnd(this.term, reason)
+    this.#deps.onEnd(this.term, reason)
   }
 
   /** Looks at the clock: has trust run out, without a word from the heart? */
   look(): void {
     if (this.#isOver || this.#awaitsLastWord) return
     this.#timer?.cancel()
-    const { clock, settings } = this.#parts
+    const { clock, settings } = this.#deps
     const { untilSoftStopMs } = this.term
     if (untilSoftStopMs > 0) {
       this.#timer = clock.setTimer(untilSoftStopMs, () => this.look())
@@ -109,10 +109,10 @@ export class TermWatch {
     if (this.#softStopped) return
     this.#softStopped = true
     const { term } = this
-    if (reason === undefined) this.#parts.send({ kind: 'soft-stop-seen' })
-    this.#parts.onSoftStop(term)
+    if (reason === undefined) this.#deps.send({ kind: 'soft-stop-seen' })
+    this.#deps.onSoftStop(term)
     term.abort(termEndedError(term.fencingToken, reason))
-    detached(this.#drain(reason), this.#parts.tellDefect)
+    detached(this.#drain(reason), this.#deps.tellDefect)
   }
 
   /**
@@ -120,8 +120,8 @@ export class TermWatch {
    * then tells the heart whether the lease may be released.
    */
   async #drain(reason: EndReason | undefined): Promise<void> {
-    const { drainMs, stopGraceMs } = this.#parts.settings()
-    const { clock, send, log } = this.#parts
+    const { drainMs, stopGraceMs } = this.#deps.settings()
+    const { clock, send, log } = this.#deps
     const { fencingToken: token, work } = this.term
     const onPurpose = reason === 'resigned' || reason === 'stopped'
     this.#deadline = new Deadline(clock, onPurpose ? (this.#drainMs ?? drainMs) : 0)
@@ -145,7 +145,7 @@ export class TermWatch {
   #undrained(): void {
     if (this.#isOver) return
     this.#isUndrained = true
-    this.#parts.onUndrained()
+    this.#deps.onUndrained()
   }
 
   #abortWork(reason: EndReason | undefined): void {

@@ -11,7 +11,7 @@ import {
 } from '../index.ts'
 import { optionNames } from '../options.ts'
 import { Memory, provideMemory } from '../store/memory/memory-store.ts'
-import { systemParts } from '../instance/instance.ts'
+import { systemDeps } from '../instance/instance.ts'
 import { Tenure } from '../tenure.ts'
 import { FakeClock } from './fake-clock.ts'
 
@@ -86,7 +86,7 @@ export class TestTenure extends Tenure {
     provideMemory(name, memory)
     const fixed = { store: `memory:${name}`, heartbeatIn: 'main', witness: false } as const
     // What is tested by hand has to be due at the instants that it says.
-    super({ ...rest, ...fixed }, { ...systemParts(clock), random: () => 0, tellDefect: rethrow })
+    super({ ...rest, ...fixed }, { ...systemDeps(clock), random: () => 0, tellDefect: rethrow })
     this.#clock = clock
     this.#memory = memory
     this.on('run:started', () => void this.#running++)
