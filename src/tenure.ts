@@ -7,14 +7,10 @@ import type { StoredSchedules } from './instance/stored-schedules.ts'
 import type { RaiseTokenOutcome, ResignRequestOutcome } from './instance/store-reader.ts'
 import type { TenureEventName, TenureListener } from './instance/tenure-events.ts'
 import type { ReconfigurableOptions, Settings, TenureOptions } from './options.ts'
-import type {
-  Handler,
-  JobOptions,
-  JobRecord,
-  NextTicks,
-  RunRecord,
-  Schedule,
-} from './schedule/job.ts'
+import type { JobOptions } from './schedule/job-options.ts'
+import type { JobRecord, NextTicks } from './schedule/job.ts'
+import type { Handler, RunRecord } from './schedule/run.ts'
+import type { Schedule } from './schedule/schedule.ts'
 
 /**
  * Makes a Tenure: at most one of all instances that share its lease leads at any time, and runs

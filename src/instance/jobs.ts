@@ -3,8 +3,8 @@ import { recordOfError } from '../heart/error-record.ts'
 import type { Log } from '../log.ts'
 import type { FixedSettings, ResolvedStore, Settings } from '../options.ts'
 import { checkName } from '../options/check.ts'
-import { Bookkeeper } from '../schedule/bookkeeper.ts'
-import { checkHandler, type Handler, type RunRecord } from '../schedule/job.ts'
+import { LedgerWriter } from '../schedule/ledger-writer.ts'
+import { checkHandler, type Handler, type RunRecord } from '../schedule/run.ts'
 import type { RunEventName, RunningTerm } from '../schedule/runner.ts'
 import { Scheduler } from '../schedule/scheduler.ts'
 import { cannotStart, startCoolDownMs, StartFailures } from '../schedule/start-failures.ts'
@@ -56,7 +56,7 @@ export class Jobs {
       log: (event, fields) => log.write(event, fields),
       loggerWith: (fields) => log.loggerWith(fields),
       onRun: deps.onRun,
-      openBooks: (term) => this.#openBooks(term),
+      ledgerOf: (term) => this.#ledgerOf(term),
       onJob: (...change) => this.#hashChanged(...change),
       history: fixed.history,
       followedRevision: () => this.#storedJobs.revision,
@@ -129,13 +129,13 @@ export class Jobs {
 
   // ---- the ledger, and the leader's jobs ----
 
-  /** Opens the books of a term; what they cannot write at once is told. */
-  #openBooks(term: RunningTerm): Bookkeeper | undefined {
+  /** Writes the ledger in a term; what cannot be written at once is told. */
+  #ledgerOf(term: RunningTerm): LedgerWriter | undefined {
     const port = this.#ledger
     if (port === undefined) return undefined
     const { clock, fixed, isStopping } = this.#deps
     const token = term.fencingToken
-    return new Bookkeeper({
+    return new LedgerWriter({
       port,
       clock,
       lease: fixed.lease,

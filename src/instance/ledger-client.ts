@@ -2,7 +2,7 @@ import { TenureError } from '../errors.ts'
 import type { LedgerAnswer, LedgerCall, LedgerReply } from '../heart/ledger-desk.ts'
 import { errorOfRecord } from '../heart/error-record.ts'
 import type { Command } from '../heart/messages.ts'
-import type { LedgerPort, NoLedger } from '../schedule/bookkeeper.ts'
+import type { LedgerPort, NoLedger } from '../schedule/ledger-writer.ts'
 import type {
   AbandonReply,
   AbandonRequest,

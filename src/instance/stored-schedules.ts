@@ -12,7 +12,8 @@ import {
   storedUnknownError,
 } from '../schedule/job-errors.ts'
 import { readJobOptions } from '../schedule/job-options.ts'
-import { readSchedule, type JobOptions, type Schedule } from '../schedule/job.ts'
+import type { JobOptions } from '../schedule/job-options.ts'
+import { readSchedule, type Schedule } from '../schedule/schedule.ts'
 import type { StoredJobs } from '../schedule/stored-jobs.ts'
 import type { LedgerStore } from '../store/ledger-store.ts'
 import { openLedger } from '../store/open-ledger.ts'
