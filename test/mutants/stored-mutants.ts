@@ -119,6 +119,14 @@ export const storedMutants: readonly Mutant[] = [
     test: 'tells of a store that does not answer, and follows when it does',
   },
   {
+    what: 'unschedule removes a stored job on the leader, until that looks again',
+    file: 'src/schedule/scheduler.ts',
+    from: '    if (job.stored) throw storedError(id)\n',
+    to: '',
+    suite: 'stored-jobs',
+    test: 'is stored, changed and removed by any instance; the leader follows within a second',
+  },
+  {
     what: 'data that JSON changes is stored all the same',
     file: 'src/instance/stored-schedules.ts',
     from: 'if (!isDeepStrictEqual(data, rest.data))',
