@@ -1,4 +1,4 @@
-import type { LeaseView } from '../lease-view.ts'
+import type { LeaseView } from '../../dashboard/page.ts'
 import type { Paint, Style } from '../paint.ts'
 import { termTable } from '../term-table.ts'
 import { spanOf, timeOf } from '../words.ts'

@@ -1,4 +1,4 @@
-import type { TermView } from '../lease-view.ts'
+import type { TermView } from '../../dashboard/page.ts'
 import { endStyleOf } from '../term-table.ts'
 import { clip, timeOf } from '../words.ts'
 import type { Segment } from './line.ts'
