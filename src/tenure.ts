@@ -36,16 +36,11 @@ import {
 import { StartStop } from './instance/start-stop.ts'
 import { Patience } from './instance/patience.ts'
 import type { HeartbeatRegistration } from './instance/register-heartbeat.ts'
-import { Bookkeeper } from './schedule/bookkeeper.ts'
-import {
-  checkHandler,
-  type Handler,
-  type JobOptions,
-  type JobRecord,
-  type NextTicks,
-  type RunRecord,
-  type Schedule,
-} from './schedule/job.ts'
+import { LedgerWriter } from './schedule/ledger-writer.ts'
+import type { JobRecord, NextTicks } from './schedule/job.ts'
+import type { JobOptions } from './schedule/job-options.ts'
+import { checkHandler, type Handler, type RunRecord } from './schedule/run.ts'
+import type { Schedule } from './schedule/schedule.ts'
 import type { RunningTerm } from './schedule/runner.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { cannotStart, startCoolDownMs, StartFailures } from './schedule/start-failures.ts'
@@ -166,7 +161,7 @@ export class Tenure {
       log: (event, fields) => log.write(event, fields),
       loggerWith: (fields) => log.loggerWith(fields),
       onRun: (event, run) => this.#emitter.emit(event, { run }),
-      openBooks: (term) => this.#openBooks(term),
+      ledgerOf: (term) => this.#ledgerOf(term),
       onJob: (...change) => this.#tellJobs(...change),
       keep: this.#fixed.keep,
       followedRevision: () => this.#storedJobs.revision,
@@ -682,11 +677,11 @@ export class Tenure {
     })
   }
 
-  /** Opens the books of a term; what they cannot write at once is told. */
-  #openBooks(term: RunningTerm): Bookkeeper | undefined {
+  /** Writes the ledger in a term; what cannot be written at once is told. */
+  #ledgerOf(term: RunningTerm): LedgerWriter | undefined {
     const port = this.#ledger
     if (port === undefined) return undefined
-    return new Bookkeeper({
+    return new LedgerWriter({
       port,
       clock: this.#clock,
       lease: this.#fixed.lease,

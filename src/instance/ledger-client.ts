@@ -1,7 +1,7 @@
 import { TenureError } from '../errors.ts'
 import type { LedgerAnswer, LedgerCall, LedgerReply } from '../heart/ledger-desk.ts'
 import { errorOfRecord, type Command } from '../heart/messages.ts'
-import type { LedgerPort, NoLedger } from '../schedule/bookkeeper.ts'
+import type { LedgerPort, NoLedger } from '../schedule/ledger-writer.ts'
 import type {
   AbandonReply,
   AbandonRequest,

@@ -81,7 +81,7 @@ export const mayLeadMutants: readonly Mutant[] = [
   },
   {
     what: 'a leader whose jobs never start leads on',
-    file: 'src/schedule/bookkeeper.ts',
+    file: 'src/schedule/ledger-writer.ts',
     from: '        trial?.failed(error)\n',
     to: '',
     suite: 'who-may-lead',
@@ -96,7 +96,7 @@ export const mayLeadMutants: readonly Mutant[] = [
   },
   {
     what: 'a leader resigns for a write that no job waits for',
-    file: 'src/schedule/bookkeeper.ts',
+    file: 'src/schedule/ledger-writer.ts',
     from: 'this.#insist(call, leads, false)',
     to: 'this.#insist(call, leads)',
     suite: 'who-may-lead',

@@ -1,4 +1,4 @@
-import type { LedgerPort } from '../../src/schedule/bookkeeper.ts'
+import type { LedgerPort } from '../../src/schedule/ledger-writer.ts'
 import type { LedgerJob, LedgerReading, LedgerRun } from '../../src/store/ledger-store.ts'
 import { MemoryLedgerStore } from '../../src/store/memory/memory-ledger.ts'
 import { Memory, MemoryLeaseStore } from '../../src/store/memory/memory-store.ts'
