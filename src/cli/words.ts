@@ -31,12 +31,15 @@ export function plainText(text: string): string {
 }
 
 /** The same for all texts of plain data. */
-export function plainTexts<Value>(value: Value): Value
-export function plainTexts(value: unknown): unknown {
+export function plainTexts<Value>(value: Value): Value {
+  return plainOf(value) as Value
+}
+
+function plainOf(value: unknown): unknown {
   if (typeof value === 'string') return plainText(value)
-  if (Array.isArray(value)) return value.map(plainTexts)
+  if (Array.isArray(value)) return value.map(plainOf)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, of]) => [key, plainTexts(of)]))
+  return Object.fromEntries(Object.entries(value).map(([key, of]) => [key, plainOf(of)]))
 }
 
 /** The same for a text of several lines: those after the first are indented, and so none is forged. */
