@@ -23,7 +23,7 @@ type Failure = Extract<Settlement, { kind: 'failed' }>
 
 /**
  * Campaigns for one lease and keeps it: the state machine of the lease protocol, without any I/O.
- * This class is its left half, the candidate; `Holding` is its right half, a term that is held.
+ * The states of a candidate are here; those of a term that is held are in `Holding`.
  *
  * Every input (`start`, `wake`, `settled`, `push`, ...) is synchronous and looks at the clock of
  * its port. What is to happen goes out through the port, at most one attempt at a time; `nextWakeMs`
