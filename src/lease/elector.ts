@@ -27,8 +27,8 @@ type Failure = Extract<Settlement, { kind: 'failed' }>
  *
  * Every input (`start`, `wake`, `settled`, `push`, ...) is synchronous and looks at the clock of
  * its port. What is to happen goes out through the port, at most one attempt at a time; `nextWakeMs`
- * says when the elector wants to be woken. The same code therefore runs in the worker
- * thread, in the tests on a fake clock, and in the simulator.
+ * says when the elector wants to be woken. The same code therefore runs in the worker thread, in the
+ * tests on a fake clock, and in the simulator.
  */
 export class Elector {
   readonly #port: ElectorPort
