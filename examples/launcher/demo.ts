@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import {
+  leaseViewOf,
   nameOfHolder,
   type PageControl,
   type PageData,
@@ -154,10 +155,8 @@ export class Demo {
   pageData(): PageData {
     const status = this.#observer.status
     if (status === undefined) throw new Error('the lease was not read yet')
-    const { lease } = this.#observer
     const { heartbeatIn } = this.#settings
     return {
-      atMs: Date.now(),
       application: 'fastify-service',
       notice:
         heartbeatIn === 'main'
@@ -165,14 +164,15 @@ export class Demo {
             'instance, as everybody else has it. Make the leader busy, and it loses the lease.'
           : undefined,
       settings: status.settings,
-      lease,
-      leader: lease && nameOfHolder(lease),
-      lastToken: status.lastToken,
-      storeError: status.storeError,
+      lease: leaseViewOf({
+        ...status,
+        takenAtMs: Date.now(),
+        lease: this.#observer.lease,
+        terms: status.terms.slice(0, 40),
+      }),
       storeNote: this.#observer.note,
       storeControls: [this.#storeControl()],
       instances: this.#instances.map((instance) => this.#viewOf(instance)),
-      terms: status.terms.slice(0, 40),
       jobs: this.#jobs(),
       runs: this.#journal.runs,
       skips: this.#journal.skips,

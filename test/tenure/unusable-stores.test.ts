@@ -18,7 +18,7 @@ async function checkUnusable(t: TestContext, store: string, why: RegExp): Promis
   atEnd(t, () => tenure.stop())
   const check = (status: Status): void => {
     assert.match(status.storeError ?? '', why, 'storeError of the status')
-    assert.match(pageDataOf(status).storeError ?? '', why, 'storeError of the page')
+    assert.match(pageDataOf(status).lease.error ?? '', why, 'the lease on the page')
   }
   check(await tenure.status())
   await assert.rejects(tenure.requestResign(), { message: why })
