@@ -10,7 +10,7 @@ import { Emitter } from './events.ts'
 import { deathOf, recordOfError, type Report } from './heart/messages.ts'
 import { runHeart, type RunHeart } from './heart/running-heart.ts'
 import type { ExitingProcess } from './heart/exits.ts'
-import { HeartThread } from './heart/thread.ts'
+import { Supervisor } from './heart/supervisor.ts'
 import { HeartbeatJob } from './instance/heartbeat-job.ts'
 import { tellIgnoredParameters } from './instance/ignored-parameters.ts'
 import { countInstance } from './instance/instances.ts'
@@ -118,7 +118,7 @@ export class Tenure {
   readonly #heartbeat: HeartbeatJob
   readonly #leadership: Leadership
   readonly #whileLeaderEnds = new Set<() => void>()
-  #heart: HeartThread | undefined
+  #heart: Supervisor | undefined
   #guardedGroup: number | 'starting' | undefined
   #ttlMsMin = 0
   /** Whether it was said that the application has no name: once is enough. */
@@ -628,7 +628,7 @@ export class Tenure {
       options: this.#settings.options,
       jobsHash: this.#jobsHash.value,
     }
-    const heart = new HeartThread(config, {
+    const heart = new Supervisor(config, {
       ...this.#parts,
       stallLimitMs: () => this.settings.stallLimitMs,
       known: this.#known,
