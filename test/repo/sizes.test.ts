@@ -8,9 +8,6 @@ const linesMax = 400
 
 /** Files that may be longer, and why. */
 const longer: Readonly<Record<string, string>> = {
-  'events.ts': 'still to be taken apart',
-  'options.ts': 'still to be taken apart',
-  'tenure.ts': 'still to be taken apart',
   'store/postgres/ledger-schema.ts': 'SQL: the tables of the ledger and their functions',
   'store/sqlite/sqlite-ledger.ts': 'still to be taken apart',
 }
