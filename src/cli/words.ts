@@ -47,10 +47,10 @@ export function plainLines(text: string): string {
   return text.split(/\r?\n/).map(plainText).join('\n  ')
 }
 
-/** A value as JSON for a terminal: JSON leaves the control characters above 127 as they are. */
+/** A value as JSON for a terminal: JSON leaves as they are what {@link plainText} takes away above 127. */
 export function jsonText(value: unknown): string {
   return jsonOf(value).replace(
-    /[\u007F-\u009F\u2028\u2029]/g,
+    /[\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }

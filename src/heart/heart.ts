@@ -55,6 +55,10 @@ export class Heart {
   #lookTimer: Timer | undefined
   #storeFails = false
   #holder: string | undefined
+  /** The term that was released last with no answer: the store may still keep its lease. */
+  #unreleased: string | undefined
+  /** Whether the witness has something to release. */
+  #mayHold = false
   #over = false
   readonly #closed = Promise.withResolvers<void>()
 
@@ -265,12 +269,14 @@ export class Heart {
    */
   #tellWitness({ request }: AcquireAttempt, token: number | undefined): void {
     const { holder, ttlMs } = request
+    this.#mayHold = true
     this.#witness.tell(heldLine({ holder, token, ttlMs }))
   }
 
   /** An exit need not wait, and the witness has nothing to release. */
   #holdsNothing(): void {
     this.#deps.cell.holding = false
+    this.#mayHold = false
     this.#witness.tell(heldLine(undefined))
   }
 
@@ -304,6 +310,7 @@ export class Heart {
   #reportEvent(event: ElectorEvent): void {
     const { cell, clock, report } = this.#deps
     if (event.kind === 'acquired') this.#holder = event.holder
+    if (event.kind === 'release-failed') this.#unreleased = event.holder
     const lines = linesOf(event, { holder: this.#holder })
     if (event.kind === 'held') lines.push(...this.#otherApplication.held(event.record))
     if (event.kind === 'acquired') lines.push(...this.#otherApplication.acquired())
@@ -311,7 +318,7 @@ export class Heart {
     const atMs = clock.wallMs()
     switch (event.kind) {
       case 'held':
-        if (!event.unsettled) this.#holdsNothing()
+        if (!event.unsettled && event.record.holder !== this.#unreleased) this.#holdsNothing()
         return this.#jobs.held(event.record)
       case 'acquired':
         this.#jobs.leads()
@@ -320,12 +327,14 @@ export class Heart {
         this.#witness.flush()
         break
       case 'ended':
-        this.#holdsNothing()
+        // An exit need not wait for what has failed; the witness tries again when the process has gone.
+        if (event.released || event.holder !== this.#unreleased) this.#holdsNothing()
+        else cell.holding = false
         break
       case 'stopped':
         this.#close()
         cell.exited()
-        break
+        return report({ kind: 'stopped', mayHold: this.#mayHold })
       default:
     }
     const told = reportOf(event, atMs)

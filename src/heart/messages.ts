@@ -76,7 +76,8 @@ export type Report =
   | { readonly kind: 'ledger'; readonly id: number; readonly answer: LedgerAnswer }
   /** The heart does not write to the last pipe any more: its number may mean another file. */
   | { readonly kind: 'witness-let-go' }
-  | { readonly kind: 'stopped' }
+  /** `mayHold`: a lease may be held all the same, because nobody knows what came of its release. */
+  | { readonly kind: 'stopped'; readonly mayHold: boolean }
   /** The heart cannot go on. */
   | { readonly kind: 'died'; readonly error: ErrorRecord }
 

@@ -270,7 +270,7 @@ export class Instance {
     }
     return new Supervisor(config, {
       ...this.#deps,
-      stallLimitMs: () => this.settings.stallLimitMs,
+      settings: () => this.settings,
       known: this.#known,
       report: (report) => this.#hear(report),
       // Timers of a machine that was suspended are late by that: its first pulse notices.

@@ -124,6 +124,24 @@ test('whatever was thrown can be told, and crosses threads', () => {
   }
 })
 
+test('what is told of a text has nothing that a terminal obeys', () => {
+  const text = '\u001B[31m\u009B31m\u0007\n\u007F\u2028\u202E'
+  assert.doesNotMatch(describeValue(text), /[\p{Cc}\p{Zl}\u202E]/u)
+})
+
+test('what is told of it is bounded, however much was thrown', () => {
+  const much = 'x'.repeat(1_000_000)
+  const parts = Object.fromEntries(Array.from({ length: 100_000 }, (_, key) => [`k${key}`, key]))
+  const named = Object.assign(new Error(much), { name: much, code: much })
+  const thrown = [much, Symbol(much), Buffer.alloc(1_000_000), new Error(much), named, parts]
+  for (const value of [...thrown, { [much]: 1 }, 10n ** 10_000n, Object(much)]) {
+    const { error, message, stack = '' } = recordOfError(value)
+    assert.ok(error.length <= 100, error.slice(0, 200))
+    assert.ok(message.length + stack.length < 30_000, message.slice(0, 200))
+    assert.ok(describeValue(value).length < 2_000, describeValue(value).slice(0, 200))
+  }
+})
+
 describe("the calls of a ledger of somebody's own", () => {
   /** What is answered to a claim, if the store replies this. */
   function answered(reply: unknown): Promise<LedgerAnswer> {

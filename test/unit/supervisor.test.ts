@@ -42,7 +42,7 @@ function stubborn(endures = false): {
       }
     },
     clock,
-    stallLimitMs: () => 60_000,
+    settings: () => ({ stallLimitMs: 60_000, ttlMs: 20_000 }),
     report() {},
     onPulse() {},
     restarting() {},
@@ -65,6 +65,21 @@ describe('a heart that has died', () => {
   })
 })
 
+describe('a heart that has stopped though nobody stops it, by an exit event that was none', () => {
+  test('is started again, until it is stopped', async () => {
+    const { clock, heart, hear } = stubborn()
+    hear({ kind: 'ready', ttlMsMin: 1_000 })
+    hear({ kind: 'stopped', mayHold: false })
+    assert.equal(heart.send({ kind: 'lines-logged' }), false)
+    clock.advance(100)
+    assert.equal(heart.send({ kind: 'lines-logged' }), true)
+    void heart.stop(() => 0)
+    hear({ kind: 'stopped', mayHold: false })
+    clock.advance(60_000)
+    assert.equal(heart.send({ kind: 'lines-logged' }), false)
+  })
+})
+
 describe('a heart that cannot be started', () => {
   test('is tried again once one has run, and else is told, and ends nothing', () => {
     const clock = new FakeClock()
@@ -81,7 +96,7 @@ describe('a heart that cannot be started', () => {
         return { cell: new Cell(clock), over, send() {}, keepAlive() {}, kill() {} }
       },
       clock,
-      stallLimitMs: () => 60_000,
+      settings: () => ({ stallLimitMs: 60_000, ttlMs: 20_000 }),
       report: (report) => void heard.push(report),
       onPulse() {},
       restarting() {},
