@@ -14,8 +14,8 @@ const firstRow = [
   'store-url.ts',
   'store/fencing-token.ts',
   'store/lease-store.ts',
-  'store/ledger-checks.ts',
   'store/ledger-store.ts',
+  'store/ledger/',
   'store/stored-schedule.ts',
   'time-limit.ts',
 ]

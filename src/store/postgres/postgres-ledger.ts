@@ -7,7 +7,7 @@ import {
   checkRegistrations,
   checkStored,
   storedError,
-} from '../ledger-checks.ts'
+} from '../ledger/checks.ts'
 import type {
   AbandonReply,
   AbandonRequest,

@@ -1,17 +1,17 @@
-import { invariant } from '../invariant.ts'
+import { invariant } from '../../invariant.ts'
 import {
   ledgerBatchMax,
   runErrorLengthMax,
   type ClaimRequest,
   type RecordRequest,
   type RegisterRequest,
-} from './ledger-store.ts'
+} from '../ledger-store.ts'
 import {
   changesMax,
   storedTextLengthMax,
   type ReadSchedulesRequest,
   type StoreScheduleRequest,
-} from './stored-schedule.ts'
+} from '../stored-schedule.ts'
 
 /** Checks that a list is no longer than one call takes. */
 export function checkBatch(length: number, what: string): void {
