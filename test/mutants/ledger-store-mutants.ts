@@ -23,6 +23,8 @@ const since =
 const leftAlone =
   'what is stored is left alone where it is not to be replaced; what was removed is not'
 const forgotten = 'a removed job is forgotten once it is followed, and no revision is used again'
+const inSqlite = 'in SQLite as in memory'
+const inPostgres = 'in PostgreSQL as in memory'
 const oneLease = 'a stored job is read as it was stored, without any term, and by its lease only'
 
 /** Broken ledgers, of which the kit catches each by the cases that it names. */
@@ -218,5 +220,53 @@ export const ledgerStoreMutants: readonly Mutant[] = [
     to: '',
     suite: 'stores/memory',
     test: [byCount, byAge],
+  },
+  {
+    what: 'the shared rules owe an attempt that was claimed',
+    file: 'src/store/ledger/rules.ts',
+    from: "draft.put('run', followed, { retryAtMs: undefined })",
+    to: "draft.put('run', followed, {})",
+    suite: 'stores/ledger-histories',
+    test: inPostgres,
+  },
+  {
+    what: 'the shared rules forget a job that is in progress',
+    file: 'src/store/ledger/calls.ts',
+    from: 'if (rules.isForgotten(job, request) && !(yield* isRunning(job.jobId))) {',
+    to: 'if (rules.isForgotten(job, request)) {',
+    suite: 'stores/ledger-histories',
+    test: inPostgres,
+  },
+  {
+    what: 'SQLite orders the history by its ticks only',
+    file: 'src/store/sqlite/ledger-rows.ts',
+    from: 'order.map((field) => `',
+    to: 'order.toReversed().map((field) => `',
+    suite: 'stores/ledger-histories',
+    test: inSqlite,
+  },
+  {
+    what: 'SQLite keeps the first value of what is changed to nothing',
+    file: 'src/store/sqlite/ledger-rows.ts',
+    from: 'const names = Object.keys(changed)',
+    to: "const names = Object.keys(changed).filter((name) => name !== 'retryAtMs')",
+    suite: 'stores/ledger-histories',
+    test: inSqlite,
+  },
+  {
+    what: 'PostgreSQL keeps what a follower has claimed as owed',
+    file: 'src/store/postgres/ledger-schema.ts',
+    from: 'UPDATE ${run} SET retry_at_ms = NULL WHERE ctid',
+    to: 'UPDATE ${run} SET retry_at_ms = retry_at_ms WHERE ctid',
+    suite: 'stores/ledger-histories',
+    test: inPostgres,
+  },
+  {
+    what: 'PostgreSQL moves a cursor to the first of the ticks that are skipped together',
+    file: 'src/store/postgres/ledger-schema.ts',
+    from: 'max(until_tick_ms) AS until_tick_ms FROM skipped',
+    to: 'min(until_tick_ms) AS until_tick_ms FROM skipped',
+    suite: 'stores/ledger-histories',
+    test: inPostgres,
   },
 ]

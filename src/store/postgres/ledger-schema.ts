@@ -365,8 +365,9 @@ function tryRecord({ tryRecord: name, begin: beginName, job, run, skip }: Ledger
 }
 
 function tryAbandon({ tryAbandon: name, begin: beginName, run }: LedgerNames): string {
+  const order = 'started_at_ms, tick_ms, attempt, job_id, slot'
   const runs = (which: string): string => `(
-    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY started_at_ms, tick_ms, attempt), '[]')
+    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY ${order}), '[]')
       FROM ${run} r WHERE lease = p_lease AND ${which})`
   return verb(
     name,

@@ -238,13 +238,15 @@ export class PostgresLedgerStore implements LedgerStore {
     // The sum keeps the server from looking for one job along the index of all of them.
     const [which, plus] =
       jobId === undefined ? ['lease = $1', ''] : ['lease = $1 AND job_id = $3', ' + 0']
-    const newest = (table: string, order: string): string =>
-      `(SELECT coalesce(json_agg(to_json(t)), '[]') FROM (
-        SELECT * FROM ${table} WHERE ${which} ORDER BY ${order}${plus} DESC LIMIT $2) t)`
+    const newest = (table: string, first: string, ...then: readonly string[]): string => {
+      const order = [`${first}${plus}`, ...then].map((column) => `${column} DESC`).join(', ')
+      return `(SELECT coalesce(json_agg(to_json(t)), '[]') FROM (
+        SELECT * FROM ${table} WHERE ${which} ORDER BY ${order} LIMIT $2) t)`
+    }
     const reply = await this.#read<{ runs: RunRow[]; skips: SkipRow[] }>(
       `SELECT json_build_object(
-        'runs', ${newest(run, 'started_at_ms')},
-        'skips', ${newest(skip, 'until_tick_ms')})::text AS reply`,
+        'runs', ${newest(run, 'started_at_ms', 'tick_ms', 'attempt', 'job_id', 'slot')},
+        'skips', ${newest(skip, 'until_tick_ms', 'job_id', 'tick_ms')})::text AS reply`,
       jobId === undefined ? [lease, limit] : [lease, limit, jobId],
       signal,
     )
