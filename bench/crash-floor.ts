@@ -2,7 +2,7 @@
 import { readSync } from 'node:fs'
 
 import { openStore } from '../src/store/open-store.ts'
-import { parseStoreUrl } from '../src/store-url.ts'
+import { parseStoreUrl } from '../src/store/store-url.ts'
 
 const [url = '', holder = '', token = ''] = process.argv.slice(2)
 const lease = 'scheduler'

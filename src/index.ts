@@ -1,4 +1,4 @@
-import './check-node.ts'
+import './instance/check-node.ts'
 
 export { correlationId, isCorrelationId, withCorrelationId } from './correlation.ts'
 export { parseDuration, type Duration, type DurationUnit } from './duration.ts'
@@ -17,13 +17,13 @@ export {
 export type { JobsDifference } from './heart/jobs-comparison.ts'
 export type { Fence, PostgresFenceClient, SqliteFenceDatabase } from './fencing/fence-client.ts'
 export { fenceTableSql } from './fencing/fence.ts'
-export { healthOf, type HealthReply } from './health.ts'
+export { healthOf, type HealthReply } from './instance/health.ts'
 export {
   heartbeatIntervalSeconds,
   heartbeatJobId,
   heartbeatTimeoutSeconds,
-} from './heartbeat-job.ts'
-export type { Term } from './live-term.ts'
+} from './instance/heartbeat-job.ts'
+export type { Term } from './instance/live-term.ts'
 export { optionNames } from './options.ts'
 export type {
   HeartHost,
@@ -34,7 +34,7 @@ export type {
   TenureOptions,
   WitnessMode,
 } from './options.ts'
-export { registerHeartbeat, type HeartbeatRegistration } from './register-heartbeat.ts'
+export { registerHeartbeat, type HeartbeatRegistration } from './instance/register-heartbeat.ts'
 export type {
   Handler,
   JobOptions,
@@ -50,11 +50,11 @@ export type {
   ScheduleBounds,
   SkipRecord,
 } from './schedule/job.ts'
-export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './status.ts'
+export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './instance/status.ts'
 export * from './store/lease-store.ts'
 export * from './store/ledger-store.ts'
 export * from './store/stored-schedule.ts'
-export type { RaiseTokenOutcome, ResignRequestOutcome } from './store-reader.ts'
-export type { StoredJob } from './stored-schedules.ts'
-export type { TenureEvents } from './tenure-events.ts'
+export type { RaiseTokenOutcome, ResignRequestOutcome } from './instance/store-reader.ts'
+export type { StoredJob } from './instance/stored-schedules.ts'
+export type { TenureEvents } from './instance/tenure-events.ts'
 export { createTenure, type Tenure } from './tenure.ts'

@@ -1,9 +1,9 @@
-import { checkChoice, checkCount, checkKeys, checkName } from './check.ts'
+import { checkChoice, checkCount, checkKeys, checkName } from './options/check.ts'
 import { durationOr, parseDuration, type Duration } from './duration.ts'
 import { describeValue, messageOf, TenureError } from './errors.ts'
 import type { Logger } from './events.ts'
-import { checkTimes, type Times } from './option-relations.ts'
-import { parseStoreUrl, redactStoreUrl, type StoreLocation } from './store-url.ts'
+import { checkTimes, type Times } from './options/relations.ts'
+import { parseStoreUrl, redactStoreUrl, type StoreLocation } from './store/store-url.ts'
 
 /** A store of your own: a module, because the worker thread must open it by itself. */
 export interface StoreModuleOption {
@@ -209,7 +209,7 @@ export interface Settings extends FixedSettings, RunningSettings {}
 /** The store as the threads open it: plain data, which may hold secrets and is never shown. */
 export type ResolvedStore = StoreLocation | { readonly module: string; readonly options: unknown }
 
-export { checkTtlOfStore } from './option-relations.ts'
+export { checkTtlOfStore } from './options/relations.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 

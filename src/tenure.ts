@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
 
-import { applicationOf, placeOfProcess, warnOfUnknownApplication } from './application.ts'
-import { checkFunction, checkKeys, checkName, checkProcessGroup } from './check.ts'
+import { applicationOf, placeOfProcess, warnOfUnknownApplication } from './instance/application.ts'
+import { checkFunction, checkKeys, checkName, checkProcessGroup } from './options/check.ts'
 import { createSystemClock, type Clock, type Timer } from './clock.ts'
-import { defectsTo, shieldedClock, type TellDefect } from './defects.ts'
+import { defectsTo, shieldedClock, type TellDefect } from './invariant.ts'
 import { durationOr, type Duration } from './duration.ts'
 import { messageOf } from './errors.ts'
 import { Emitter } from './events.ts'
@@ -11,13 +11,13 @@ import { deathOf, recordOfError, type Report } from './heart/messages.ts'
 import { runHeart, type RunHeart } from './heart/running-heart.ts'
 import type { ExitingProcess } from './heart/exits.ts'
 import { HeartThread } from './heart/thread.ts'
-import { HeartbeatJob } from './heartbeat-job.ts'
-import { tellIgnoredParameters } from './ignored-parameters.ts'
-import { countInstance } from './instances.ts'
-import { JobsHash } from './jobs-hash.ts'
-import { Leadership } from './leadership.ts'
-import { LedgerClient } from './ledger-client.ts'
-import type { Term } from './live-term.ts'
+import { HeartbeatJob } from './instance/heartbeat-job.ts'
+import { tellIgnoredParameters } from './instance/ignored-parameters.ts'
+import { countInstance } from './instance/instances.ts'
+import { JobsHash } from './instance/jobs-hash.ts'
+import { Leadership } from './instance/leadership.ts'
+import { LedgerClient } from './instance/ledger-client.ts'
+import type { Term } from './instance/live-term.ts'
 import { Log } from './log.ts'
 import {
   checkReconfigurable,
@@ -33,9 +33,9 @@ import {
   type Settings,
   type TenureOptions,
 } from './options.ts'
-import { StartStop } from './start-stop.ts'
-import { Patience } from './patience.ts'
-import type { HeartbeatRegistration } from './register-heartbeat.ts'
+import { StartStop } from './instance/start-stop.ts'
+import { Patience } from './instance/patience.ts'
+import type { HeartbeatRegistration } from './instance/register-heartbeat.ts'
 import { Bookkeeper } from './schedule/bookkeeper.ts'
 import {
   checkHandler,
@@ -56,11 +56,11 @@ import {
   type HeartbeatFault,
   type Role,
   type Status,
-} from './status.ts'
-import { StoredSchedules, type StoredJob } from './stored-schedules.ts'
-import { StoreReader, type ResignRequestOutcome } from './store-reader.ts'
-import { takeStatus } from './take-status.ts'
-import { checkListener, type TenureEvents, type TenureListener } from './tenure-events.ts'
+} from './instance/status.ts'
+import { StoredSchedules, type StoredJob } from './instance/stored-schedules.ts'
+import { StoreReader, type ResignRequestOutcome } from './instance/store-reader.ts'
+import { takeStatus } from './instance/take-status.ts'
+import { checkListener, type TenureEvents, type TenureListener } from './instance/tenure-events.ts'
 
 /**
  * Makes a Tenure: at most one of all instances that share its lease leads at any time, and runs

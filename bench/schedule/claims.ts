@@ -2,7 +2,7 @@
 import type { LedgerStore, RunClaim } from '../../src/store/ledger-store.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { openLedger } from '../../src/store/open-ledger.ts'
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 import { barePostgres, bareSqlite } from './bare.ts'
 import { author, claimOf, endOf, jobIdOf } from './claim-rows.ts'
 import type { Scale } from './scale.ts'

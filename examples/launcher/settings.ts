@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 
 import { formatDurationWords } from './words.ts'
 import { parseDuration } from '../../src/index.ts'
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 
 /** What the launcher can be told. */
 export interface Settings {

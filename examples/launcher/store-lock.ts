@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 
 import pg from 'pg'
 
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 
 /** Something that makes renewals wait, and the way to let them go on. */
 export interface StoreLock {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { faultOfNode } from '../node-version.ts'
+import { faultOfNode } from '../instance/node-version.ts'
 
 // What an old Node.js does not understand is not even loaded.
 const fault = faultOfNode(process.versions.node)

@@ -1,4 +1,4 @@
-import type { Status } from '../status.ts'
+import type { Status } from '../instance/status.ts'
 
 /** A button of the page: what it asks the server to do, in words. */
 export interface PageControl {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { shielded } from '../defects.ts'
+import { shielded } from '../invariant.ts'
 import type { Cell } from './cell.ts'
 
 /** How long an exit of the process may be held up until all leases are released. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, limitTime } from '../clock.ts'
 import { formatDuration } from '../duration.ts'
 import { describeValue, TenureError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
@@ -16,7 +16,6 @@ import type {
   RegisterRequest,
 } from '../store/ledger-store.ts'
 import type { ReadSchedulesReply, ReadSchedulesRequest } from '../store/stored-schedule.ts'
-import { limitTime } from '../time-limit.ts'
 import { recordOfError, type ErrorRecord } from './messages.ts'
 
 /** One attempt at the ledger, as it crosses to the heart's thread. */

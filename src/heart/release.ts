@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 
-import { sleep, type Clock } from '../clock.ts'
+import { type Clock, limitTime, sleep } from '../clock.ts'
 import { backoffMs } from '../lease/backoff.ts'
 import type { LeaseReading, LeaseStore } from '../store/lease-store.ts'
-import { limitTime } from '../time-limit.ts'
 import type { Held } from './witness-pipe.ts'
 
 /** The pauses between two looks: short at first, because milliseconds count here. */

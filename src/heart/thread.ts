@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
-import { shielded, type TellDefect } from '../defects.ts'
+import { shielded, type TellDefect } from '../invariant.ts'
 import { codeOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ReconfigurableOptions } from '../options.ts'

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
 
 import type { Clock, Timer } from '../clock.ts'
-import { shielded, type TellDefect } from '../defects.ts'
+import { shielded, type TellDefect } from '../invariant.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ResolvedStore } from '../options.ts'

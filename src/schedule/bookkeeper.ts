@@ -1,6 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { detached } from '../defects.ts'
-import { invariant } from '../invariant.ts'
+import { detached, invariant } from '../invariant.ts'
 import {
   ledgerBatchMax,
   type AbandonReply,

@@ -1,4 +1,4 @@
-import { checkChoice, checkCount, checkKeys } from '../check.ts'
+import { checkChoice, checkCount, checkKeys } from '../options/check.ts'
 import { durationOr, formatDuration, parseDuration } from '../duration.ts'
 import { describeValue, TenureError } from '../errors.ts'
 import type { Overdue, Timing } from './job.ts'

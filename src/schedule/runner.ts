@@ -1,4 +1,4 @@
-import { checkName } from '../check.ts'
+import { checkName } from '../options/check.ts'
 import { setLongTimer, type Clock, type Timer } from '../clock.ts'
 import { withCorrelationId } from '../correlation.ts'
 import { formatDuration } from '../duration.ts'

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
-import { defectsTo, detached } from '../defects.ts'
+import { defectsTo, detached } from '../invariant.ts'
 import { messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import {

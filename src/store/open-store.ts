@@ -1,5 +1,5 @@
 import { messageOf, TenureError } from '../errors.ts'
-import type { StoreLocation } from '../store-url.ts'
+import type { StoreLocation } from './store-url.ts'
 import type { LeaseStore } from './lease-store.ts'
 import type { LedgerStore } from './ledger-store.ts'
 import { postgresOptions } from './postgres/postgres-options.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-import { checkChoice, checkKeys } from '../check.ts'
+import { checkChoice, checkKeys } from '../options/check.ts'
 import { nextTurn } from '../clock.ts'
 import {
   heartbeatJobId,

@@ -4,7 +4,7 @@ import { BroadcastChannel, isMainThread } from 'node:worker_threads'
 
 import type { LeaseStore } from '../../src/index.ts'
 import { openStore } from '../../src/store/open-store.ts'
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 
 /** Where the main thread orders its heart to `die`, or for how many milliseconds to stand still. */
 export const orderChannel = 'tenure-chaos-order'

@@ -5,8 +5,7 @@ import { describe, test, type TestContext } from 'node:test'
 
 import { onEachStore, type StoreName } from '../support/test-store.ts'
 import { runChaos, type ChaosOptions } from './chaos.ts'
-import type { Fact, Violation } from './history.ts'
-import { ofKind } from './history.ts'
+import { type Fact, ofKind, type Violation } from './history.ts'
 import { describeViolation } from './report.ts'
 
 const shareMs = 18_000

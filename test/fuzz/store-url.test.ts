@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import pg from 'pg'
 
 import { createTenure, TenureError } from '../../src/index.ts'
-import { parseStoreUrl, redactStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl, redactStoreUrl } from '../../src/store/store-url.ts'
 
 /** Two halves of every secret, to be found also where only one of them is shown. */
 const halves = ['Zq7xAm', 'wV9kBn'] as const

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 import { openLedger } from '../../src/store/open-ledger.ts'
 import { Random } from '../chaos/random.ts'
 import type { Change } from '../mutants/mutant.ts'

@@ -25,21 +25,21 @@ export const connectionMutants: readonly Mutant[] = [
   },
   {
     what: "Prisma's schema is taken for ours",
-    file: 'src/postgres-url.ts',
+    file: 'src/store/postgres/postgres-url.ts',
     from: "const schema = given.getAll('tenure_schema').at(-1)",
     to: "const schema = given.getAll('schema').at(-1)",
     suite: 'store-url',
   },
   {
     what: 'a misspelt parameter of ours is passed over',
-    file: 'src/postgres-url.ts',
+    file: 'src/store/postgres/postgres-url.ts',
     from: 'if (misspelt.length > 0)',
     to: 'if (misspelt.length > 9)',
     suite: 'store-url',
   },
   {
     what: 'paths of a URL stay relative',
-    file: 'src/postgres-url.ts',
+    file: 'src/store/postgres/postgres-url.ts',
     from: 'if (isPath) read.set(name, resolve(path))',
     to: 'if (isPath) read.set(name, path)',
     suite: 'store-url',
@@ -60,7 +60,7 @@ export const connectionMutants: readonly Mutant[] = [
   },
   {
     what: 'a connection counts as idle while it is used',
-    file: 'src/idle-connection.ts',
+    file: 'src/instance/idle-connection.ts',
     from: 'if (--this.#users === 0)',
     to: 'if (--this.#users >= 0)',
     suite: 'idle-connection',

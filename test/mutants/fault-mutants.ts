@@ -35,7 +35,7 @@ export const faultMutants: readonly Mutant[] = [
   },
   {
     what: 'a start does not wait for the stop before it',
-    file: 'src/start-stop.ts',
+    file: 'src/instance/start-stop.ts',
     from: '    await last?.done.catch(() => {})\n',
     to: '',
     suite: 'processes/faults',
@@ -43,7 +43,7 @@ export const faultMutants: readonly Mutant[] = [
   },
   {
     what: 'a failed start is remembered until a stop',
-    file: 'src/start-stop.ts',
+    file: 'src/instance/start-stop.ts',
     from: "call.done.then(kind === 'stop' ? forget : undefined, forget)",
     to: "call.done.then(kind === 'stop' ? forget : undefined, () => {})",
     suite: 'processes/faults',
@@ -80,7 +80,7 @@ export const faultMutants: readonly Mutant[] = [
   },
   {
     what: 'a rejection that cannot be printed ends the application',
-    file: 'src/leadership.ts',
+    file: 'src/instance/leadership.ts',
     from: 'error: messageOf(error), err: error',
     to: 'error: String(error), err: error',
     suite: 'processes/faults',

@@ -201,7 +201,7 @@ export const ledgerMutants: readonly Mutant[] = [
   },
   {
     what: 'what the ledger is asked between two hearts is never answered',
-    file: 'src/ledger-client.ts',
+    file: 'src/instance/ledger-client.ts',
     from: "if (this.#send({ kind: 'ledger', id, call })) return",
     to: "if (this.#send({ kind: 'ledger', id, call }) || id > 0) return",
     suite: 'ledger-client',

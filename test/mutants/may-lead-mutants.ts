@@ -53,7 +53,7 @@ export const mayLeadMutants: readonly Mutant[] = [
   },
   {
     what: 'the hash over the jobs keeps one that was removed',
-    file: 'src/jobs-hash.ts',
+    file: 'src/instance/jobs-hash.ts',
     from: 'if (before !== undefined) this.#toggle(id, before, -1)',
     to: '',
     suite: 'jobs-comparison',

@@ -118,7 +118,7 @@ export const storedMutants: readonly Mutant[] = [
   },
   {
     what: 'data that JSON changes is stored all the same',
-    file: 'src/stored-schedules.ts',
+    file: 'src/instance/stored-schedules.ts',
     from: 'if (!isDeepStrictEqual(data, rest.data))',
     to: 'if (data === rest)',
     suite: 'stored-jobs',

@@ -32,14 +32,14 @@ export const surfaceMutants: readonly Mutant[] = [
   },
   {
     what: "the name of a runner is taken for the application's",
-    file: 'src/application.ts',
+    file: 'src/instance/application.ts',
     from: "    if (path.split(sep).includes('node_modules')) return undefined\n",
     to: '',
     suite: 'application',
   },
   {
     what: 'a hint is not tried before it is given',
-    file: 'src/option-relations.ts',
+    file: 'src/options/relations.ts',
     from: 'return keepsAll(given) ? { given, text } : undefined',
     to: 'return { given, text }',
     suite: 'fuzz/options',
@@ -60,7 +60,7 @@ export const surfaceMutants: readonly Mutant[] = [
   },
   {
     what: 'a fault is hidden by a lease that is free',
-    file: 'src/take-status.ts',
+    file: 'src/instance/take-status.ts',
     from: '  if (isFree) storeError = fault?.message\n',
     to: '',
     suite: 'tenure/unusable-stores',

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-import { faultOfNode } from '../../src/node-version.ts'
+import { faultOfNode } from '../../src/instance/node-version.ts'
 import { nodeLeast, nodeOf, run } from '../support/packed.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { openLedger } from '../../src/store/open-ledger.ts'
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 import { withCluster, type Cluster } from '../support/cluster.ts'
 import type { Misbehaviour } from '../support/instance.ts'
 import { until } from '../support/until.ts'

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 
 import { openLedger } from '../../src/store/open-ledger.ts'
 import type { LedgerReading } from '../../src/store/ledger-store.ts'
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 import { withCluster, type Cluster, type Instance } from '../support/cluster.ts'
 import { discrepancies } from '../support/ledger-accounts.ts'
 import { onEachStore } from '../support/test-store.ts'

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 
 import { encode, heldLine, WitnessPipe, type Held } from '../../src/heart/witness-pipe.ts'
 import { witnessScript } from '../../src/heart/witness.ts'
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 import { atEnd } from '../support/fastify-app.ts'
 import { createTestStore } from '../support/test-store.ts'
 import { until } from '../support/until.ts'

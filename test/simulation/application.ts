@@ -1,5 +1,5 @@
 import { sleep } from '../../src/clock.ts'
-import { heartbeatJobId } from '../../src/heartbeat-job.ts'
+import { heartbeatJobId } from '../../src/instance/heartbeat-job.ts'
 import type { Run, Schedule } from '../../src/schedule/job.ts'
 import type { Tenure } from '../../src/tenure.ts'
 import type { ClaimedRun, History } from './history.ts'

@@ -90,14 +90,14 @@ const more: readonly SimulatedMutant[] = [
   },
   {
     what: 'what drains is not stopped before its trust has run out',
-    file: 'src/leadership.ts',
+    file: 'src/instance/leadership.ts',
     from: 'if (untilAbortMs <= 0) this.#abortWork(term, this.#reason)',
     to: '',
     seed: 3,
   },
   {
     what: 'the last word of a heart is waited for anew at each sign of life',
-    file: 'src/leadership.ts',
+    file: 'src/instance/leadership.ts',
     from: 'if (term === undefined || this.#awaitsLastWord) return',
     to: 'if (term === undefined) return',
     seed: 64,
@@ -111,7 +111,7 @@ const more: readonly SimulatedMutant[] = [
   },
   {
     what: 'a stop does not cut short the drain of a term that was resigned before',
-    file: 'src/leadership.ts',
+    file: 'src/instance/leadership.ts',
     from: '    this.#patience?.shorten(drainMs)\n',
     to: '',
     seed: 50003054,

@@ -9,7 +9,7 @@ import pg from 'pg'
 
 import { installSql } from '../../scripts/postgres-sql.ts'
 import { createSystemClock } from '../../src/clock.ts'
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import type { AcquireRequest, LeaseStore, PushedRenewal } from '../../src/store/lease-store.ts'
 import { PostgresLeaseStore } from '../../src/store/postgres/postgres-store.ts'

@@ -1,6 +1,6 @@
 // Registers a job and claims its ticks one by one, as a process of its own that races others.
 import { openLedger } from '../../src/store/open-ledger.ts'
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 
 const [url = '', name = '', ticks = '0'] = process.argv.slice(2)
 const signal = AbortSignal.timeout(60_000)

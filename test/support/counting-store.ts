@@ -1,7 +1,7 @@
 // A store of one's own that counts the calls of another one, over all threads of the process.
 import type { LeaseStore } from '../../src/index.ts'
 import { openStore } from '../../src/store/open-store.ts'
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 
 export interface CountingStoreOptions {
   readonly url: string

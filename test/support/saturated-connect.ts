@@ -1,7 +1,7 @@
 // Connects to a PostgreSQL store again while the thread pool of the process is saturated.
 import { pbkdf2 } from 'node:crypto'
 
-import { parseStoreUrl } from '../../src/store-url.ts'
+import { parseStoreUrl } from '../../src/store/store-url.ts'
 import { openStore } from '../../src/store/open-store.ts'
 
 /** Far more than the pool has threads, each for a good part of a second. */

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-import { applicationOf } from '../../src/application.ts'
+import { applicationOf } from '../../src/instance/application.ts'
 import { pageDataOf } from '../../src/dashboard/page-data.ts'
 import { OtherApplication } from '../../src/heart/other-application.ts'
 import { healthOf } from '../../src/index.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { nextTurn } from '../../src/clock.ts'
-import { IdleConnection } from '../../src/idle-connection.ts'
+import { IdleConnection } from '../../src/instance/idle-connection.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 
 /** A connection that counts how often it was opened and closed. */

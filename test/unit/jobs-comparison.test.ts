@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { JobsComparison, type JobsDifference } from '../../src/heart/jobs-comparison.ts'
-import { JobsHash } from '../../src/jobs-hash.ts'
+import { JobsHash } from '../../src/instance/jobs-hash.ts'
 import type { LeaseRecord } from '../../src/store/lease-store.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 
-import { LedgerClient } from '../../src/ledger-client.ts'
+import { LedgerClient } from '../../src/instance/ledger-client.ts'
 
 const request = { lease: 'scheduler', token: 1, atMs: 0 }
 const died = { code: 'TENURE_ERR_HEART_DIED' }

@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import { describe, test } from 'node:test'
 
 import { createTenure } from '../../src/index.ts'
-import { parsePostgresUrl } from '../../src/postgres-url.ts'
-import { parseStoreUrl, redactStoreUrl } from '../../src/store-url.ts'
+import { parsePostgresUrl } from '../../src/store/postgres/postgres-url.ts'
+import { parseStoreUrl, redactStoreUrl } from '../../src/store/store-url.ts'
 
 /**
  * How others document a URL, what is made of it, what means nothing here, and the schema of the

@@ -1,6 +1,5 @@
-import { sleep, type Clock } from '../../clock.ts'
+import { type Clock, sleep, timeLimitOf } from '../../clock.ts'
 import { TenureError } from '../../errors.ts'
-import { timeLimitOf } from '../../time-limit.ts'
 import { AddressCache } from './address-cache.ts'
 import type { PostgresClient, PostgresClientConfig } from './client.ts'
 import { Destination } from './destination.ts'

@@ -1,5 +1,5 @@
-import { parsePostgresUrl } from '../../postgres-url.ts'
-import { redactStoreUrl } from '../../store-url.ts'
+import { parsePostgresUrl } from './postgres-url.ts'
+import { redactStoreUrl } from '../store-url.ts'
 import type { PostgresStoreOptions } from './postgres-store.ts'
 import { schemaDefault } from './schema.ts'
 

@@ -1,5 +1,5 @@
 import { messageOf, TenureError } from '../../errors.ts'
-import type { StoreLocation } from '../../store-url.ts'
+import type { StoreLocation } from '../store-url.ts'
 import type { PostgresStoreOptions } from './postgres-store.ts'
 
 /** What both the leases and the ledger of a PostgreSQL database are opened with. */

@@ -1,11 +1,10 @@
-import { checkCount, checkKeys, checkName } from './check.ts'
-import type { Clock } from './clock.ts'
+import { checkCount, checkKeys, checkName } from '../options/check.ts'
+import { type Clock, timeoutSignal } from '../clock.ts'
 import { IdleConnection } from './idle-connection.ts'
-import type { ResolvedStore } from './options.ts'
-import type { LeaseReading, LeaseStore } from './store/lease-store.ts'
-import { fencingTokenMax } from './store/fencing-token.ts'
-import { openStore } from './store/open-store.ts'
-import { timeoutSignal } from './time-limit.ts'
+import type { ResolvedStore } from '../options.ts'
+import type { LeaseReading, LeaseStore } from '../store/lease-store.ts'
+import { fencingTokenMax } from '../store/fencing-token.ts'
+import { openStore } from '../store/open-store.ts'
 
 /** What asking the leader to resign came to. */
 export type ResignRequestOutcome =

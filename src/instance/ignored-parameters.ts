@@ -1,5 +1,5 @@
-import type { Log } from './log.ts'
-import type { ResolvedStore } from './options.ts'
+import type { Log } from '../log.ts'
+import type { ResolvedStore } from '../options.ts'
 
 /** Says which parameters of the store URL change nothing, in one line. */
 export function tellIgnoredParameters(store: ResolvedStore, log: Log): void {

@@ -2,9 +2,9 @@ import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { isName } from './check.ts'
-import type { Log } from './log.ts'
-import type { FixedSettings } from './options.ts'
+import { isName } from '../options/check.ts'
+import type { Log } from '../log.ts'
+import type { FixedSettings } from '../options.ts'
 
 /** What of a process tells which application it is. */
 export interface ProcessPlace {
@@ -47,7 +47,7 @@ export function applicationOf({ main, folder }: ProcessPlace): string | undefine
 function isOwnCommand(path: string): boolean {
   try {
     const folder = dirname(fileURLToPath(import.meta.url))
-    return dirname(path) === join(folder, 'cli') && basename(path).startsWith('main.')
+    return dirname(path) === join(folder, '..', 'cli') && basename(path).startsWith('main.')
   } catch {
     // In a bundle there is no command.
     return false

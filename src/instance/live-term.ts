@@ -1,9 +1,9 @@
-import { TenureError } from './errors.ts'
-import type { Fence } from './fencing/fence-client.ts'
-import { createFence } from './fencing/fence.ts'
-import { Work } from './schedule/work.ts'
-import type { EndReason } from './store/lease-store.ts'
-import type { Cell } from './heart/cell.ts'
+import { TenureError } from '../errors.ts'
+import type { Fence } from '../fencing/fence-client.ts'
+import { createFence } from '../fencing/fence.ts'
+import { Work } from '../schedule/work.ts'
+import type { EndReason } from '../store/lease-store.ts'
+import type { Cell } from '../heart/cell.ts'
 
 /**
  * One unbroken holding of the lease by this instance.

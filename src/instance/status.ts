@@ -1,7 +1,7 @@
-import type { LogLine } from './events.ts'
-import type { Settings } from './options.ts'
-import type { JobRecord, RunRecord, SkipRecord } from './schedule/job.ts'
-import type { LeaseReading, LeaseRecord, TermRecord } from './store/lease-store.ts'
+import type { LogLine } from '../events.ts'
+import type { Settings } from '../options.ts'
+import type { JobRecord, RunRecord, SkipRecord } from '../schedule/job.ts'
+import type { LeaseReading, LeaseRecord, TermRecord } from '../store/lease-store.ts'
 
 /**
  * What an instance does about the lease: nothing, waiting for it, looking on because it is not

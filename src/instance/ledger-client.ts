@@ -1,7 +1,7 @@
-import { TenureError } from './errors.ts'
-import type { LedgerAnswer, LedgerCall, LedgerReply } from './heart/ledger-desk.ts'
-import { errorOfRecord, type Command } from './heart/messages.ts'
-import type { LedgerPort, NoLedger } from './schedule/bookkeeper.ts'
+import { TenureError } from '../errors.ts'
+import type { LedgerAnswer, LedgerCall, LedgerReply } from '../heart/ledger-desk.ts'
+import { errorOfRecord, type Command } from '../heart/messages.ts'
+import type { LedgerPort, NoLedger } from '../schedule/bookkeeper.ts'
 import type {
   AbandonReply,
   AbandonRequest,
@@ -13,8 +13,8 @@ import type {
   RecordRequest,
   RegisterReply,
   RegisterRequest,
-} from './store/ledger-store.ts'
-import type { ReadSchedulesReply, ReadSchedulesRequest } from './store/stored-schedule.ts'
+} from '../store/ledger-store.ts'
+import type { ReadSchedulesReply, ReadSchedulesRequest } from '../store/stored-schedule.ts'
 
 interface Caller {
   readonly resolve: (reply: LedgerReply | NoLedger) => void

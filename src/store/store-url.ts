@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { describeValue, TenureError } from './errors.ts'
-import { parsePostgresUrl, type PostgresUrl } from './postgres-url.ts'
+import { describeValue, TenureError } from '../errors.ts'
+import { parsePostgresUrl, type PostgresUrl } from './postgres/postgres-url.ts'
 
 /** Where a store is, once its URL is understood. */
 export type StoreLocation =

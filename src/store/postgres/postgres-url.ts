@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 
-import { describeValue, TenureError } from './errors.ts'
+import { describeValue, TenureError } from '../../errors.ts'
 
 /** A URL of a PostgreSQL server, once it is understood. */
 export interface PostgresUrl {

@@ -1,5 +1,5 @@
-import { durationMsMax, formatDuration } from './duration.ts'
-import { TenureError } from './errors.ts'
+import { durationMsMax, formatDuration } from '../duration.ts'
+import { TenureError } from '../errors.ts'
 
 /** The settings that are times and depend on each other, in milliseconds. */
 export interface Times {

@@ -1,5 +1,5 @@
-import type { Log } from './log.ts'
-import type { FixedSettings } from './options.ts'
+import type { Log } from '../log.ts'
+import type { FixedSettings } from '../options.ts'
 
 /**
  * The leases that this process takes part in, with how many instances each. It stands at the

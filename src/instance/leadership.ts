@@ -1,14 +1,14 @@
-import type { Clock, Timer } from './clock.ts'
-import { detached, type TellDefect } from './defects.ts'
-import { messageOf } from './errors.ts'
-import type { LogEventName } from './events.ts'
-import type { Cell } from './heart/cell.ts'
-import { killWaitMs } from './heart/running-heart.ts'
+import type { Clock, Timer } from '../clock.ts'
+import { detached, type TellDefect } from '../invariant.ts'
+import { messageOf } from '../errors.ts'
+import type { LogEventName } from '../events.ts'
+import type { Cell } from '../heart/cell.ts'
+import { killWaitMs } from '../heart/running-heart.ts'
 import { Patience } from './patience.ts'
 import { LiveTerm, termEndedError, type Term } from './live-term.ts'
-import type { Command, Report } from './heart/messages.ts'
-import type { Settings } from './options.ts'
-import type { EndReason } from './store/lease-store.ts'
+import type { Command, Report } from '../heart/messages.ts'
+import type { Settings } from '../options.ts'
+import type { EndReason } from '../store/lease-store.ts'
 
 /** What the leadership of an instance is made of. */
 export interface LeadershipParts {

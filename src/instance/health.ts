@@ -1,5 +1,5 @@
 import type { Role } from './status.ts'
-import type { Tenure } from './tenure.ts'
+import type { Tenure } from '../tenure.ts'
 
 /** What a probe is answered: whether the heartbeat works here. It says nothing of who leads. */
 export interface HealthReply {

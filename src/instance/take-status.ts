@@ -1,12 +1,12 @@
 import { hostname } from 'node:os'
 
-import type { Clock } from './clock.ts'
-import { messageOf } from './errors.ts'
+import type { Clock } from '../clock.ts'
+import { messageOf } from '../errors.ts'
 import type { HeartbeatJob } from './heartbeat-job.ts'
 import type { JobsHash } from './jobs-hash.ts'
-import type { Log } from './log.ts'
-import type { Settings } from './options.ts'
-import type { Scheduler } from './schedule/scheduler.ts'
+import type { Log } from '../log.ts'
+import type { Settings } from '../options.ts'
+import type { Scheduler } from '../schedule/scheduler.ts'
 import {
   otherApplicationOf,
   type HeartbeatFault,
@@ -15,7 +15,7 @@ import {
   type WitnessStatus,
 } from './status.ts'
 import type { StoreReader } from './store-reader.ts'
-import type { LeaseReading } from './store/lease-store.ts'
+import type { LeaseReading } from '../store/lease-store.ts'
 import type { Term } from './live-term.ts'
 
 /** Where the parts of a status come from. */

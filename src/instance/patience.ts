@@ -1,4 +1,4 @@
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 
 /** A time for which something is waited for, from now on; it can be shortened meanwhile. */
 export class Patience {

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 
 /** How long a connection that is used only now and then is kept after its last use has ended. */
 const idleMs = 10_000

@@ -1,5 +1,5 @@
-import type { Logger } from './events.ts'
-import { createStderrLogger } from './stderr-logger.ts'
+import type { Logger } from '../events.ts'
+import { createStderrLogger } from '../log.ts'
 
 /**
  * - `'scheduled'`: the heartbeat's job stands in `jobs()`, once, also if it stood there before

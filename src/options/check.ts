@@ -1,4 +1,4 @@
-import { describeValue, TenureError, type ErrorCode } from './errors.ts'
+import { describeValue, TenureError, type ErrorCode } from '../errors.ts'
 
 /** The names of leases, applications, instances and jobs may be this long, in bytes of UTF-8. */
 export const nameBytesMax = 255
