@@ -176,7 +176,7 @@ export class Tenure {
       clock,
       scheduler: this.#scheduler,
       lease: this.#fixed.lease,
-      port: () => this.#ledger,
+      port: () => this.#ledger?.port,
       heartbeatMs: () => this.settings.heartbeatMs,
       onFault: (error, retryMs) => this.#ledgerFailed(error, retryMs),
       log: (event, fields) => log.write(event, fields),
@@ -684,7 +684,7 @@ export class Tenure {
 
   /** Opens the books of a term; what they cannot write at once is told. */
   #openBooks(term: RunningTerm): Bookkeeper | undefined {
-    const port = this.#ledger
+    const port = this.#ledger?.port
     if (port === undefined) return undefined
     return new Bookkeeper({
       port,

@@ -1,4 +1,4 @@
-import type { LedgerCall, LedgerReply } from '../../src/heart/ledger-desk.ts'
+import type { LedgerCall, LedgerReply } from '../../src/store/ledger/verbs.ts'
 import * as calls from '../../src/store/ledger/calls.ts'
 import { checkClaims, checkRecords, checkRegistrations } from '../../src/store/ledger/checks.ts'
 import { carryOut, type Steps } from '../../src/store/ledger/engine.ts'
@@ -52,7 +52,7 @@ export class LedgerOfStore {
         return this.#record(request, history)
       case 'prune':
         return this.#prune(request)
-      case 'read schedules':
+      case 'readSchedules':
         return this.#look(request.lease, calls.readSchedules(request))
     }
   }

@@ -1,7 +1,8 @@
 import type { RunLogger } from '../../src/events.ts'
 import { createFence } from '../../src/fencing/fence.ts'
 import type { Fence } from '../../src/fencing/fence-client.ts'
-import { Bookkeeper, type LedgerPort } from '../../src/schedule/bookkeeper.ts'
+import { Bookkeeper } from '../../src/schedule/bookkeeper.ts'
+import type { LedgerPort } from '../../src/store/ledger/verbs.ts'
 import type { JobRecord, RunRecord } from '../../src/schedule/job.ts'
 import { Scheduler } from '../../src/schedule/scheduler.ts'
 import { Work } from '../../src/schedule/work.ts'
@@ -18,7 +19,7 @@ const silent: RunLogger = { debug() {}, info() {}, warn() {}, error() {} }
 export interface SchedulerBenchOptions {
   readonly clock?: FakeClock
   /** Where ticks and runs are written; nowhere unless it is given. */
-  readonly ledger?: LedgerPort
+  readonly ledger?: Omit<LedgerPort, 'readSchedules'>
   readonly token?: number
   /** @default what `draws` says, and 0 */
   readonly random?: () => number
