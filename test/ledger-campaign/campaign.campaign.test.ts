@@ -56,8 +56,8 @@ const broken = [
   {
     what: 'a run whose leader was lost goes on for ever',
     file: 'src/store/ledger/calls.ts',
-    from: "['token', '<>', token],",
-    to: "['token', '=', -token],",
+    from: "token: ['<>', token] }",
+    to: "token: ['=', -token] }",
     only: ['killed in mid-run'],
     told: /goes on in term/,
   },

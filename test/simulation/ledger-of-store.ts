@@ -1,6 +1,6 @@
 import type { LedgerCall, LedgerReply } from '../../src/store/ledger/verbs.ts'
-import * as calls from '../../src/store/ledger/calls.ts'
-import { checkClaims, checkRecords, checkRegistrations } from '../../src/store/ledger/checks.ts'
+import { calls } from '../../src/store/ledger/calls.ts'
+import { check } from '../../src/store/ledger/checks.ts'
 import { carryOut, type Steps } from '../../src/store/ledger/engine.ts'
 import type {
   ClaimReply,
@@ -38,7 +38,7 @@ export class LedgerOfStore {
         return this.#register(request, history)
       case 'abandon': {
         const before = this.#read(request.lease).runs.map(({ abandonedBy }) => abandonedBy)
-        const reply = this.#asTerm(request, calls.abandon(request))
+        const reply = this.#asTerm(request, calls.tryAbandon(request))
         for (const [index, run] of this.#read(request.lease).runs.entries()) {
           const { runId, token, abandonedBy: by } = run
           if (by === undefined || before[index] === by) continue
@@ -73,10 +73,10 @@ export class LedgerOfStore {
   }
 
   #register(request: RegisterRequest, history: History | undefined): RegisterReply {
-    checkRegistrations(request)
+    check('tryRegister', request)
     const page = { lease: request.lease, afterJobId: undefined, limit: Infinity }
     const known = new Set(this.#look(request.lease, calls.readJobs(page)).map(({ jobId }) => jobId))
-    const reply = this.#asTerm(request, calls.register(request))
+    const reply = this.#asTerm(request, calls.tryRegister(request))
     if (reply.kind === 'superseded') return reply
     for (const { jobId: job, anchorMs, cursorMs } of reply.jobs) {
       if (!known.has(job)) history?.add('store', { kind: 'entered', job, anchorMs, cursorMs })
@@ -85,8 +85,8 @@ export class LedgerOfStore {
   }
 
   #claim(request: ClaimRequest, history: History | undefined): ClaimReply {
-    checkClaims(request)
-    const reply = this.#asTerm(request, calls.claim(request))
+    check('tryClaim', request)
+    const reply = this.#asTerm(request, calls.tryClaim(request))
     if (reply.kind === 'superseded' || history === undefined) return reply
     for (const [index, { kind }] of reply.outcomes.entries()) {
       const claim = request.claims[index]
@@ -99,8 +99,8 @@ export class LedgerOfStore {
   }
 
   #record(request: RecordRequest, history: History | undefined): RecordReply {
-    checkRecords(request)
-    const reply = this.#asTerm(request, calls.record(request))
+    check('tryRecord', request)
+    const reply = this.#asTerm(request, calls.tryRecord(request))
     if (reply.kind === 'superseded') return reply
     for (const [index, { kind }] of reply.skips.entries()) {
       const skip = request.skips[index]
@@ -112,7 +112,7 @@ export class LedgerOfStore {
 
   #prune(request: PruneRequest): PruneReply {
     const before = this.#read(request.lease)
-    const reply = this.#asTerm(request, calls.prune(request))
+    const reply = this.#asTerm(request, calls.tryPrune(request))
     const after = this.#read(request.lease)
     const runs = new Set(after.runs.map(({ runId }) => runId))
     const skips = new Set(after.skips.map(({ jobId, tickMs }) => `${jobId}/${tickMs}`))

@@ -67,7 +67,7 @@ export async function memorySide(): Promise<Side> {
     ledgers: [new MemoryLedgerStore(memory), new MemoryLedgerStore(memory)],
     rows: (lease) =>
       rowsOf(async (of) =>
-        memory.ledgers.of(lease).scan({ of, along: 'key', where: [], order: [], limit: Infinity }),
+        memory.ledgers.of(lease).scan({ of, along: 'key', where: {}, order: [], limit: Infinity }),
       ),
     end: async () => {},
   }

@@ -1,138 +1,134 @@
 import {
   ledgerBatchMax,
   prunedRowsMax,
-  type AbandonReply,
-  type AbandonRequest,
-  type ClaimReply,
-  type ClaimRequest,
-  type LedgerJob,
-  type LedgerReading,
-  type PruneReply,
   type PruneRequest,
-  type ReadJobsRequest,
-  type ReadRunsRequest,
-  type RecordReply,
-  type RecordRequest,
-  type RegisterReply,
-  type RegisterRequest,
-  type SetPausedRequest,
+  type Superseded,
 } from '../ledger-store.ts'
-import type {
-  ReadSchedulesReply,
-  ReadSchedulesRequest,
-  RemoveScheduleReply,
-  RemoveScheduleRequest,
-  StoreScheduleReply,
-  StoreScheduleRequest,
-} from '../stored-schedule.ts'
 import { Draft, type Changes, type KeysOf, type Scan, type Steps } from './engine.ts'
 import { changeOf, jobOf, keyOfRun, runOf, type Table, type Tables } from './rows.ts'
 import * as rules from './rules.ts'
+import type { LedgerMethod, ReplyTo, RequestTo } from './verbs.ts'
 
-// The calls of the ledger as steps: what each looks at, and writes when the rules have decided.
+const oldestFirst = ['startedAtMs', 'tickMs', 'attempt', 'jobId', 'slot'] as const
 
-export function* register({ token, jobs }: RegisterRequest): Steps<RegisterReply> {
-  const registered = yield* decide({ job: jobs }, (draft) =>
-    jobs.map((job) => rules.register(draft, token, job)),
-  )
-  return { kind: 'answered', jobs: registered }
-}
+/** The calls of the ledger as steps: what each looks at, and writes when the rules have decided. */
+export const calls: {
+  readonly [Name in LedgerMethod]: (
+    request: RequestTo<Name>,
+  ) => Steps<Exclude<ReplyTo<Name>, Superseded>>
+} = {
+  *tryRegister({ token, jobs }) {
+    const registered = yield* decide({ job: jobs }, (draft) =>
+      jobs.map((job) => rules.register(draft, token, job)),
+    )
+    return { kind: 'answered', jobs: registered }
+  },
 
-export function* claim({ token, claims }: ClaimRequest): Steps<ClaimReply> {
-  const run = [...claims.map(keyOfRun), ...claims.flatMap(rules.keyOfFollowed)]
-  const outcomes = yield* decide({ job: jobsOf(claims), run }, (draft) =>
-    claims.map((one) => rules.claim(draft, token, one)),
-  )
-  return { kind: 'answered', outcomes }
-}
+  *tryClaim({ token, claims }) {
+    const run = [...claims.map(keyOfRun), ...claims.flatMap(rules.keyOfFollowed)]
+    const outcomes = yield* decide({ job: jobsOf(claims), run }, (draft) =>
+      claims.map((one) => rules.claim(draft, token, one)),
+    )
+    return { kind: 'answered', outcomes }
+  },
 
-export function* record({ token, ends, skips }: RecordRequest): Steps<RecordReply> {
-  const keys = { job: jobsOf(skips), run: ends.map(keyOfRun), skip: skips }
-  const outcomes = yield* decide(keys, (draft) => ({
-    ends: ends.map((end) => rules.end(draft, end)),
-    skips: skips.map((skip) => rules.skip(draft, token, skip)),
-  }))
-  return { kind: 'answered', ...outcomes }
-}
+  *tryRecord({ token, ends, skips }) {
+    const keys = { job: jobsOf(skips), run: ends.map(keyOfRun), skip: skips }
+    const outcomes = yield* decide(keys, (draft) => ({
+      ends: ends.map((end) => rules.end(draft, end)),
+      skips: skips.map((skip) => rules.skip(draft, token, skip)),
+    }))
+    return { kind: 'answered', ...outcomes }
+  },
 
-export function* abandon(request: AbandonRequest): Steps<AbandonReply> {
-  const { token } = request
-  const of = 'run'
-  const order = ['startedAtMs', 'tickMs', 'attempt', 'jobId', 'slot'] as const
-  const limit = Infinity
-  const lost = yield* scan<'run'>({
-    of,
-    along: 'running',
-    where: [
-      ['outcome', '=', undefined],
-      ['token', '<>', token],
-    ],
-    order: [],
-    limit,
-  })
-  yield* write({
-    run: lost.map((run) => ({ before: run, fields: rules.abandoned(run, request) })),
-  })
-  const abandoned = yield* scan<'run'>({
-    of,
-    along: 'abandoned',
-    where: [['abandonedBy', '=', token]],
-    order,
-    limit,
-  })
-  const owed = yield* scan<'run'>({
-    of,
-    along: 'owed',
-    where: [['retryAtMs', '<>', undefined]],
-    order,
-    limit,
-  })
-  return { kind: 'answered', abandoned: abandoned.map(runOf), owed: owed.map(runOf) }
-}
+  *tryAbandon(request) {
+    const { token } = request
+    const all = { of: 'run', order: oldestFirst, limit: Infinity } as const
+    const isLost = { outcome: ['=', undefined], token: ['<>', token] } as const
+    const lost = yield* scan<'run'>({ ...all, along: 'running', where: isLost })
+    yield* write({
+      run: lost.map((run) => ({ before: run, fields: rules.abandoned(run, request) })),
+    })
+    const isOurs = { abandonedBy: ['=', token] } as const
+    const abandoned = yield* scan<'run'>({ ...all, along: 'abandoned', where: isOurs })
+    const isOwed = { retryAtMs: ['<>', undefined] } as const
+    const owed = yield* scan<'run'>({ ...all, along: 'owed', where: isOwed })
+    return { kind: 'answered', abandoned: abandoned.map(runOf), owed: owed.map(runOf) }
+  },
 
-export function* prune(request: PruneRequest): Steps<PruneReply> {
-  const { afterJobId, followedRevision } = request
-  const forgotten = yield* scan<'schedule'>({
-    of: 'schedule',
-    along: 'changed',
-    where: [
-      ['revision', '<=', followedRevision],
-      ['handler', '=', undefined],
-    ],
-    order: [],
-    limit: Infinity,
-  })
-  yield* remove({ schedule: forgotten })
-  let removed = yield* pruneByAge(request)
-  let last = afterJobId
-  const page = yield* scan(jobsAfter(afterJobId, ledgerBatchMax))
-  for (const job of page) {
-    removed += yield* pruneByCount(request, job.jobId, prunedRowsMax - removed)
-    if (removed >= prunedRowsMax) return { kind: 'answered', removed, next: { afterJobId: last } }
-    if (rules.isForgotten(job, request) && !(yield* isRunning(job.jobId))) {
-      yield* remove({ job: [job] })
+  *tryPrune(request) {
+    const { afterJobId, followedRevision } = request
+    const isForgotten = { revision: ['<=', followedRevision], handler: ['=', undefined] } as const
+    const all = { of: 'schedule', along: 'changed', order: [], limit: Infinity } as const
+    yield* remove({ schedule: yield* scan<'schedule'>({ ...all, where: isForgotten }) })
+    let removed = yield* pruneByAge(request)
+    let last = afterJobId
+    const page = yield* scan(jobsAfter(afterJobId, ledgerBatchMax))
+    for (const job of page) {
+      removed += yield* pruneByCount(request, job.jobId, prunedRowsMax - removed)
+      if (removed >= prunedRowsMax) return { kind: 'answered', removed, next: { afterJobId: last } }
+      if (rules.isForgotten(job, request) && !(yield* isRunning(job.jobId))) {
+        yield* remove({ job: [job] })
+      }
+      last = job.jobId
     }
-    last = job.jobId
-  }
-  const isWhole = removed < prunedRowsMax && page.length < ledgerBatchMax
-  return { kind: 'answered', removed, next: isWhole ? undefined : { afterJobId: last } }
+    const isWhole = removed < prunedRowsMax && page.length < ledgerBatchMax
+    return { kind: 'answered', removed, next: isWhole ? undefined : { afterJobId: last } }
+  },
+
+  *trySetPaused(request) {
+    const jobs = jobsOf(request.jobIds.map((jobId) => ({ jobId })))
+    const keys = { job: jobs, schedule: jobs, revision: [{}] }
+    return yield* decide(keys, (draft) => rules.setPaused(draft, request))
+  },
+
+  *tryStoreSchedule(request) {
+    const keys = { schedule: [request.schedule], revision: [{}] }
+    return yield* decide(keys, (draft) => rules.storeSchedule(draft, request))
+  },
+
+  *tryRemoveSchedule(request) {
+    const keys = { schedule: [request], revision: [{}] }
+    return yield* decide(keys, (draft) => rules.removeSchedule(draft, request))
+  },
+
+  *readSchedules({ afterRevision, limit }) {
+    const where = { revision: ['>', afterRevision] } as const
+    const order = ['revision'] as const
+    const changed = { of: 'schedule', along: 'changed', where, order, limit } as const
+    const schedules = yield* scan<'schedule'>(changed)
+    const draft = yield* load({ job: schedules })
+    const changes = schedules.map((row) => changeOf(row, draft.get('job', row)?.paused ?? false))
+    return { kind: 'answered', changes }
+  },
+
+  *readJobs({ afterJobId, limit }) {
+    return (yield* scan(jobsAfter(afterJobId, limit))).map(jobOf)
+  },
+
+  *readRuns({ jobId, limit }) {
+    const isOfAll = jobId === undefined
+    const newest = { where: isOfAll ? {} : ofJob(jobId), descends: true, limit }
+    const along = isOfAll ? 'started' : 'key'
+    const runs = yield* scan<'run'>({ of: 'run', along, order: oldestFirst, ...newest })
+    const order = ['untilTickMs', 'jobId', 'tickMs'] as const
+    const alongSkips = isOfAll ? 'until' : 'key'
+    const skips = yield* scan<'skip'>({ of: 'skip', along: alongSkips, order, ...newest })
+    return { runs: runs.map(runOf), skips: skips.map((skip) => ({ ...skip })) }
+  },
 }
 
 /** Removes what is older than anything is kept; returns how many rows. */
 function* pruneByAge(request: PruneRequest): Steps<number> {
-  const beforeMs = request.nowMs - request.keepAgeMs
+  const isOld = ['<', request.nowMs - request.keepAgeMs] as const
   const run = yield* scan<'run'>({
-    of: 'run',
-    along: 'started',
-    where: [['startedAtMs', '<', beforeMs], ...rules.isPrunable(request)],
-    order: ['startedAtMs'],
+    ...({ of: 'run', along: 'started', order: ['startedAtMs'] } as const),
+    where: { startedAtMs: isOld, ...rules.isPrunable(request) },
     limit: prunedRowsMax,
   })
   const skip = yield* scan<'skip'>({
-    of: 'skip',
-    along: 'until',
-    where: [['untilTickMs', '<', beforeMs]],
-    order: ['untilTickMs'],
+    ...({ of: 'skip', along: 'until', order: ['untilTickMs'] } as const),
+    where: { untilTickMs: isOld },
     limit: prunedRowsMax - run.length,
   })
   return yield* remove({ run, skip })
@@ -140,93 +136,31 @@ function* pruneByAge(request: PruneRequest): Steps<number> {
 
 /** Removes what a job has more than is kept of each; returns how many rows. */
 function* pruneByCount(request: PruneRequest, jobId: string, rowsMax: number): Steps<number> {
-  const ofJob = {
-    along: 'key',
-    where: [['jobId', '=', jobId]],
-    descends: true,
-    beyond: request.keepRuns,
-  } as const
+  const { keepRuns: beyond } = request
+  const older = { along: 'key', where: ofJob(jobId), descends: true, beyond } as const
   const run = yield* scan<'run'>({
-    of: 'run',
-    ...ofJob,
-    order: ['tickMs', 'attempt', 'slot'],
-    but: [...rules.isPrunable(request), ['retryAtMs', '=', undefined]],
+    ...({ of: 'run', ...older, order: ['tickMs', 'attempt', 'slot'] } as const),
+    but: { ...rules.isPrunable(request), retryAtMs: ['=', undefined] },
     limit: rowsMax,
   })
   const limit = rowsMax - run.length
-  const skip = yield* scan<'skip'>({ of: 'skip', ...ofJob, order: ['tickMs'], limit })
+  const skip = yield* scan<'skip'>({ of: 'skip', ...older, order: ['tickMs'], limit })
   return yield* remove({ run, skip })
 }
 
 function* isRunning(jobId: string): Steps<boolean> {
-  const runs = yield* scan<'run'>({
-    of: 'run',
-    along: 'running',
-    where: [
-      ['outcome', '=', undefined],
-      ['jobId', '=', jobId],
-    ],
-    order: [],
-    limit: 1,
-  })
+  const where = { outcome: ['=', undefined], ...ofJob(jobId) } as const
+  const runs = yield* scan<'run'>({ of: 'run', along: 'running', where, order: [], limit: 1 })
   return runs.length > 0
 }
 
-export function* setPaused(request: SetPausedRequest): Steps<readonly string[]> {
-  const jobs = jobsOf(request.jobIds.map((jobId) => ({ jobId })))
-  const keys = { job: jobs, schedule: jobs, revision: [{}] }
-  return yield* decide(keys, (draft) => rules.setPaused(draft, request))
-}
-
-export function* storeSchedule(request: StoreScheduleRequest): Steps<StoreScheduleReply> {
-  const keys = { schedule: [request.schedule], revision: [{}] }
-  return yield* decide(keys, (draft) => rules.storeSchedule(draft, request))
-}
-
-export function* removeSchedule(request: RemoveScheduleRequest): Steps<RemoveScheduleReply> {
-  const keys = { schedule: [request], revision: [{}] }
-  return yield* decide(keys, (draft) => rules.removeSchedule(draft, request))
-}
-
-export function* readSchedules(request: ReadSchedulesRequest): Steps<ReadSchedulesReply> {
-  const schedules = yield* scan<'schedule'>({
-    of: 'schedule',
-    along: 'changed',
-    where: [['revision', '>', request.afterRevision]],
-    order: ['revision'],
-    limit: request.limit,
-  })
-  const draft = yield* load({ job: schedules })
-  const changes = schedules.map((row) => changeOf(row, draft.get('job', row)?.paused ?? false))
-  return { kind: 'answered', changes }
-}
-
-export function* readJobs({ afterJobId, limit }: ReadJobsRequest): Steps<readonly LedgerJob[]> {
-  return (yield* scan(jobsAfter(afterJobId, limit))).map(jobOf)
-}
-
-export function* readRuns({ jobId, limit }: ReadRunsRequest): Steps<LedgerReading> {
-  const isOfAll = jobId === undefined
-  const ofJob = isOfAll ? [] : ([['jobId', '=', jobId]] as const)
-  const newest = { where: ofJob, descends: true, limit } as const
-  const runs = yield* scan<'run'>({
-    of: 'run',
-    along: isOfAll ? 'started' : 'key',
-    order: ['startedAtMs', 'tickMs', 'attempt', 'jobId', 'slot'],
-    ...newest,
-  })
-  const skips = yield* scan<'skip'>({
-    of: 'skip',
-    along: isOfAll ? 'until' : 'key',
-    order: ['untilTickMs', 'jobId', 'tickMs'],
-    ...newest,
-  })
-  return { runs: runs.map(runOf), skips: skips.map((skip) => ({ ...skip })) }
+function ofJob(jobId: string): { readonly jobId: readonly ['=', string] } {
+  return { jobId: ['=', jobId] }
 }
 
 function jobsAfter(jobId: string | undefined, limit: number): Scan<'job'> {
   // No id is empty, so that every one comes after the empty one.
-  return { of: 'job', along: 'key', where: [['jobId', '>', jobId ?? '']], order: ['jobId'], limit }
+  return { of: 'job', along: 'key', where: { jobId: ['>', jobId ?? ''] }, order: ['jobId'], limit }
 }
 
 /** The jobs of a list, each once. */
@@ -252,14 +186,11 @@ function* scan<Name extends Table>(wanted: Scan<Name>): Steps<readonly Tables[Na
 }
 
 function* write(puts: Changes['puts']): Steps<void> {
-  if (Object.values(puts).some((rows) => rows.length > 0)) {
-    yield { kind: 'write', changes: { puts, removals: {} } }
-  }
+  yield { kind: 'write', changes: { puts, removals: {} } }
 }
 
 /** Removes rows; returns how many. */
 function* remove(removals: KeysOf): Steps<number> {
-  const count = Object.values(removals).reduce((sum, keys) => sum + keys.length, 0)
-  if (count > 0) yield { kind: 'write', changes: { puts: {}, removals } }
-  return count
+  yield { kind: 'write', changes: { puts: {}, removals } }
+  return Object.values(removals).reduce((sum, keys) => sum + keys.length, 0)
 }

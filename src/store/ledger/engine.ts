@@ -5,19 +5,20 @@ type RowsOf = { readonly [Name in Table]?: readonly Tables[Name][] }
 /** Rows by what they are found by. */
 export type KeysOf = { readonly [Name in Table]?: readonly Keys[Name][] }
 
-/** A comparison of one field. Nothing is less than what a row lacks, and neither is that. */
-export type Condition<Row> = readonly [
-  field: keyof Row,
-  is: '=' | '<>' | '<' | '<=' | '>',
-  value: string | number | undefined,
-]
+/** What is to be true of fields. What a row lacks is neither less nor more than anything. */
+export type Conditions<Row> = {
+  readonly [Field in keyof Row]?: readonly [
+    is: '=' | '<>' | '<' | '<=' | '>',
+    value: string | number | undefined,
+  ]
+}
 
 /** What is looked for otherwise than by its key. */
 export interface Scan<Name extends Table> {
   readonly of: Name
   /** The index along which it is found, so that no scan reads rows that it is not about. */
   readonly along: 'key' | 'started' | 'running' | 'abandoned' | 'owed' | 'until' | 'changed'
-  readonly where: readonly Condition<Tables[Name]>[]
+  readonly where: Conditions<Tables[Name]>
   /** Texts are compared by their code points. */
   readonly order: readonly (keyof Tables[Name])[]
   /** Whether the order is the other way round. @default false */
@@ -25,7 +26,7 @@ export interface Scan<Name extends Table> {
   /** How many rows are passed over. @default 0 */
   readonly beyond?: number
   /** What else is to be true of a row, of those that were not passed over. */
-  readonly but?: readonly Condition<Tables[Name]>[]
+  readonly but?: Conditions<Tables[Name]>
   readonly limit: number
 }
 

@@ -1,124 +1,46 @@
-import type {
-  AbandonReply,
-  AbandonRequest,
-  ClaimReply,
-  ClaimRequest,
-  LedgerAuthor,
-  LedgerJob,
-  LedgerReading,
-  LedgerStore,
-  PruneReply,
-  PruneRequest,
-  ReadJobsRequest,
-  ReadRunsRequest,
-  RecordReply,
-  RecordRequest,
-  RegisterReply,
-  RegisterRequest,
-  SetPausedRequest,
-  Superseded,
-} from '../ledger-store.ts'
-import type {
-  ReadSchedulesReply,
-  ReadSchedulesRequest,
-  RemoveScheduleReply,
-  RemoveScheduleRequest,
-  StoreScheduleReply,
-  StoreScheduleRequest,
-} from '../stored-schedule.ts'
-import * as checks from './checks.ts'
-import type { LedgerEngine, Steps } from './engine.ts'
-import * as calls from './calls.ts'
+import type { LedgerStore } from '../ledger-store.ts'
+import { calls } from './calls.ts'
+import { check } from './checks.ts'
+import type { Call, LedgerEngine, Steps } from './engine.ts'
+import type { LedgerMethod, RequestTo } from './verbs.ts'
 
 /** The ledger over an engine: what is asked is checked, and carried out by the rules. */
 export class Ledger implements LedgerStore {
   readonly #engine: LedgerEngine
+  readonly tryRegister: LedgerStore['tryRegister'] = this.#calling('tryRegister')
+  readonly tryClaim: LedgerStore['tryClaim'] = this.#calling('tryClaim')
+  readonly tryRecord: LedgerStore['tryRecord'] = this.#calling('tryRecord')
+  readonly tryAbandon: LedgerStore['tryAbandon'] = this.#calling('tryAbandon')
+  readonly tryPrune: LedgerStore['tryPrune'] = this.#calling('tryPrune')
+  readonly trySetPaused: LedgerStore['trySetPaused'] = this.#calling('trySetPaused')
+  readonly tryStoreSchedule: LedgerStore['tryStoreSchedule'] = this.#calling('tryStoreSchedule')
+  readonly tryRemoveSchedule: LedgerStore['tryRemoveSchedule'] = this.#calling('tryRemoveSchedule')
+  readonly readSchedules: LedgerStore['readSchedules'] = this.#calling('readSchedules')
+  readonly readJobs: LedgerStore['readJobs'] = this.#calling('readJobs')
+  readonly readRuns: LedgerStore['readRuns'] = this.#calling('readRuns')
 
   constructor(engine: LedgerEngine) {
     this.#engine = engine
-  }
-
-  async tryRegister(request: RegisterRequest, signal: AbortSignal): Promise<RegisterReply> {
-    checks.checkRegistrations(request)
-    return this.#asTerm(request, () => calls.register(request), signal)
-  }
-
-  async tryClaim(request: ClaimRequest, signal: AbortSignal): Promise<ClaimReply> {
-    checks.checkClaims(request)
-    return this.#asTerm(request, () => calls.claim(request), signal)
-  }
-
-  async tryRecord(request: RecordRequest, signal: AbortSignal): Promise<RecordReply> {
-    checks.checkRecords(request)
-    return this.#asTerm(request, () => calls.record(request), signal)
-  }
-
-  async tryAbandon(request: AbandonRequest, signal: AbortSignal): Promise<AbandonReply> {
-    return this.#asTerm(request, () => calls.abandon(request), signal)
-  }
-
-  async tryPrune(request: PruneRequest, signal: AbortSignal): Promise<PruneReply> {
-    return this.#asTerm(request, () => calls.prune(request), signal)
-  }
-
-  async trySetPaused(request: SetPausedRequest, signal: AbortSignal): Promise<readonly string[]> {
-    checks.checkBatch(request.jobIds.length, 'jobs')
-    const kind = request.registers ? 'create' : 'change'
-    return this.#asAnybody(kind, request, () => calls.setPaused(request), signal)
-  }
-
-  async tryStoreSchedule(
-    request: StoreScheduleRequest,
-    signal: AbortSignal,
-  ): Promise<StoreScheduleReply> {
-    checks.checkStored(request)
-    return this.#asAnybody('create', request, () => calls.storeSchedule(request), signal)
-  }
-
-  async tryRemoveSchedule(
-    request: RemoveScheduleRequest,
-    signal: AbortSignal,
-  ): Promise<RemoveScheduleReply> {
-    return this.#asAnybody('change', request, () => calls.removeSchedule(request), signal)
-  }
-
-  async readSchedules(
-    request: ReadSchedulesRequest,
-    signal: AbortSignal,
-  ): Promise<ReadSchedulesReply> {
-    checks.checkChanges(request)
-    return this.#asAnybody('look', request, () => calls.readSchedules(request), signal)
-  }
-
-  async readJobs(request: ReadJobsRequest, signal: AbortSignal): Promise<readonly LedgerJob[]> {
-    checks.checkBatch(request.limit, 'jobs')
-    return this.#asAnybody('look', request, () => calls.readJobs(request), signal)
-  }
-
-  async readRuns(request: ReadRunsRequest, signal: AbortSignal): Promise<LedgerReading> {
-    checks.checkBatch(request.limit, 'runs')
-    return this.#asAnybody('look', request, () => calls.readRuns(request), signal)
   }
 
   close(): Promise<void> {
     return this.#engine.close()
   }
 
-  #asTerm<Reply>(
-    { lease, token }: LedgerAuthor,
-    steps: () => Steps<Reply>,
-    signal: AbortSignal,
-  ): Promise<Reply | Superseded> {
-    return this.#engine.run({ lease, token, kind: 'change', steps }, signal)
+  #calling<Name extends LedgerMethod>(name: Name): LedgerStore[Name] {
+    const call = async (request: RequestTo<Name>, signal: AbortSignal): Promise<unknown> => {
+      check(name, request)
+      const steps = (): Steps<unknown> => calls[name](request)
+      const token = 'token' in request ? request.token : undefined
+      const { lease } = request
+      return this.#engine.run({ lease, token, kind: kindOf(name, request), steps }, signal)
+    }
+    return call as LedgerStore[Name]
   }
+}
 
-  /** What needs no term, and so is never superseded. */
-  #asAnybody<Reply>(
-    kind: 'look' | 'change' | 'create',
-    { lease }: { readonly lease: string },
-    steps: () => Steps<Reply>,
-    signal: AbortSignal,
-  ): Promise<Reply> {
-    return this.#engine.run({ lease, token: undefined, kind, steps }, signal) as Promise<Reply>
-  }
+function kindOf(name: LedgerMethod, request: object): Call<unknown>['kind'] {
+  if (name.startsWith('read')) return 'look'
+  const registers = 'registers' in request && request.registers === true
+  return registers || name === 'tryStoreSchedule' ? 'create' : 'change'
 }

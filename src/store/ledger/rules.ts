@@ -1,30 +1,13 @@
-import type {
-  AbandonRequest,
-  ClaimOutcome,
-  EndOutcome,
-  JobRegistration,
-  LedgerJob,
-  PruneRequest,
-  RunClaim,
-  RunEnd,
-  SetPausedRequest,
-  SkipOutcome,
-  TickSkip,
-} from '../ledger-store.ts'
-import type {
-  RemoveScheduleReply,
-  RemoveScheduleRequest,
-  StoreScheduleReply,
-  StoreScheduleRequest,
-} from '../stored-schedule.ts'
+import type * as port from '../ledger-store.ts'
+import type * as stored from '../stored-schedule.ts'
 import { storedError } from './checks.ts'
-import type { Condition, Draft } from './engine.ts'
+import type { Conditions, Draft } from './engine.ts'
 import { jobOf, keyOfRun, type JobRow, type Keys, type RunRow, type ScheduleRow } from './rows.ts'
 
 // The rules of the ledger: what is decided over rows that were loaded. See `LedgerStore`.
 
 /** The job as it is after its registration. */
-export function register(draft: Draft, token: number, job: JobRegistration): LedgerJob {
+export function register(draft: Draft, token: number, job: port.JobRegistration): port.LedgerJob {
   const before = draft.get('job', job)
   const isSame = before?.schedule === job.schedule
   const { jobId, schedule, anchorMs, cursorMs } = job
@@ -35,12 +18,12 @@ export function register(draft: Draft, token: number, job: JobRegistration): Led
 }
 
 /** The run that the next attempt follows, if there is one. */
-export function keyOfFollowed({ follows, attempt, ...run }: RunClaim): Keys['run'][] {
+export function keyOfFollowed({ follows, attempt, ...run }: port.RunClaim): Keys['run'][] {
   if (follows === undefined) return []
   return [keyOfRun({ ...run, attempt: attempt - 1, runId: follows })]
 }
 
-export function claim(draft: Draft, token: number, run: RunClaim): ClaimOutcome {
+export function claim(draft: Draft, token: number, run: port.RunClaim): port.ClaimOutcome {
   const { jobId, tickMs, attempt, runId, trigger, follows } = run
   const key = keyOfRun(run)
   const known = draft.get('run', key)
@@ -76,7 +59,7 @@ export function claim(draft: Draft, token: number, run: RunClaim): ClaimOutcome 
   return { kind: 'claimed' }
 }
 
-export function end(draft: Draft, ended: RunEnd): EndOutcome {
+export function end(draft: Draft, ended: port.RunEnd): port.EndOutcome {
   const key = keyOfRun(ended)
   const run = draft.get('run', key)
   if (run?.runId !== ended.runId) return { kind: 'unknown' }
@@ -89,7 +72,7 @@ export function end(draft: Draft, ended: RunEnd): EndOutcome {
   return { kind: 'recorded' }
 }
 
-export function skip(draft: Draft, token: number, ticks: TickSkip): SkipOutcome {
+export function skip(draft: Draft, token: number, ticks: port.TickSkip): port.SkipOutcome {
   const { jobId, tickMs, untilTickMs, count, reason } = ticks
   const known = draft.get('skip', ticks)
   const isOurs =
@@ -107,24 +90,26 @@ export function skip(draft: Draft, token: number, ticks: TickSkip): SkipOutcome 
 }
 
 /** A run whose leader was lost. */
-export function abandoned(run: RunRow, { token, atMs }: AbandonRequest): Partial<RunRow> {
+export function abandoned(run: RunRow, { token, atMs }: port.AbandonRequest): Partial<RunRow> {
   const retryAtMs = run.rerun ? atMs : undefined
   return { outcome: 'abandoned', finishedAtMs: atMs, abandonedBy: token, retryAtMs }
 }
 
 /** Whether a run may leave the history at all. */
-export const isPrunable = ({ token }: PruneRequest): readonly Condition<RunRow>[] => [
-  ['outcome', '<>', undefined],
-  ['abandonedBy', '<>', token],
-]
+export function isPrunable({ token }: port.PruneRequest): Conditions<RunRow> {
+  return { outcome: ['<>', undefined], abandonedBy: ['<>', token] }
+}
 
 /** Whether a job is forgotten, of which no run is in progress. */
-export function isForgotten(job: JobRow, { token, nowMs, forgetAgeMs }: PruneRequest): boolean {
+export function isForgotten(
+  job: JobRow,
+  { token, nowMs, forgetAgeMs }: port.PruneRequest,
+): boolean {
   return job.token !== token && job.cursorMs < nowMs - forgetAgeMs
 }
 
 /** The ids that are known, or to be remembered. */
-export function setPaused(draft: Draft, request: SetPausedRequest): readonly string[] {
+export function setPaused(draft: Draft, request: port.SetPausedRequest): readonly string[] {
   const { jobIds, paused, registers, nowMs } = request
   return jobIds.filter((jobId) => {
     const job = draft.get('job', { jobId })
@@ -139,8 +124,8 @@ export function setPaused(draft: Draft, request: SetPausedRequest): readonly str
 
 export function storeSchedule(
   draft: Draft,
-  { schedule, onConflict }: StoreScheduleRequest,
-): StoreScheduleReply {
+  { schedule, onConflict }: stored.StoreScheduleRequest,
+): stored.StoreScheduleReply {
   const { jobId, handler, words, text } = schedule
   const wasStored = isStored(draft, jobId)
   if (wasStored && onConflict !== 'replace') return { kind: 'exists' }
@@ -153,8 +138,8 @@ export function storeSchedule(
 
 export function removeSchedule(
   draft: Draft,
-  { jobId }: RemoveScheduleRequest,
-): RemoveScheduleReply {
+  { jobId }: stored.RemoveScheduleRequest,
+): stored.RemoveScheduleReply {
   if (!isStored(draft, jobId)) return { kind: 'unknown' }
   change(draft, jobId, { handler: undefined, words: '', text: '' })
   return { kind: 'removed' }

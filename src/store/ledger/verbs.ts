@@ -1,5 +1,10 @@
 import type { LedgerStore } from '../ledger-store.ts'
 
+/** The calls of a ledger. */
+export type LedgerMethod = Exclude<keyof LedgerStore, 'close'>
+export type RequestTo<Method extends LedgerMethod> = Parameters<LedgerStore[Method]>[0]
+export type ReplyTo<Method extends LedgerMethod> = Awaited<ReturnType<LedgerStore[Method]>>
+
 /**
  * What a leader asks of the ledger, through the heart's thread: the method of the store that answers,
  * and the lists that its answer has. This is the only list of these calls: the port of the scheduler,
@@ -21,16 +26,15 @@ export const leaderVerbs: {
   readSchedules: { method: 'readSchedules', lists: ['changes'] },
 }
 
-interface Verb<Method extends keyof LedgerStore> {
+interface Verb<Method extends LedgerMethod> {
   readonly method: Method
   readonly lists: readonly string[]
 }
 
 type Verbs = typeof leaderVerbs
 export type LeaderVerb = keyof Verbs
-type MethodOf<Name extends LeaderVerb> = LedgerStore[Verbs[Name]['method']]
-export type RequestOf<Name extends LeaderVerb> = Parameters<MethodOf<Name>>[0]
-export type ReplyOf<Name extends LeaderVerb> = Awaited<ReturnType<MethodOf<Name>>>
+type RequestOf<Verb extends LeaderVerb> = RequestTo<Verbs[Verb]['method']>
+type ReplyOf<Verb extends LeaderVerb> = ReplyTo<Verbs[Verb]['method']>
 
 /** One attempt at the ledger, as it crosses to the heart's thread. */
 export type LedgerCall = {

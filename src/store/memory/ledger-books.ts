@@ -1,7 +1,8 @@
-import type { Condition, LedgerRows, Put, Scan } from '../ledger/engine.ts'
+import type { LedgerRows, Put, Scan } from '../ledger/engine.ts'
 import { tableNames, textOfKey, type Keys, type Table, type Tables } from '../ledger/rows.ts'
 
 type Fields = Readonly<Record<string, unknown>>
+type Condition = readonly [field: string, readonly [is: string, value: unknown]]
 /** The rows of one table: by their jobs, and then by their keys. */
 type Rows = Map<string, Map<string, Fields>>
 
@@ -38,17 +39,18 @@ class Book implements LedgerRows {
   }
 
   scan<Name extends Table>(scan: Scan<Name>): readonly Tables[Name][] {
-    const { of: name, where, but = [], beyond = 0, limit } = scan
-    const ofJob = where.find(([field, is]) => field === 'jobId' && is === '=')?.[2]
+    const { of: name, where, but = {}, beyond = 0, limit } = scan
+    const conditions = Object.entries(where) as Condition[]
+    const ofJob = conditions.find(([field, [is]]) => field === 'jobId' && is === '=')?.[1][1]
     const all =
       ofJob === undefined ? this.#all(name) : [...this.#ofJob(name, String(ofJob)).values()]
     const order = scan.order as readonly string[]
     const sign = scan.descends === true ? -1 : 1
     const found = all
-      .filter((row) => where.every((condition) => isTrue(row, condition)))
+      .filter((row) => areTrue(row, conditions))
       .toSorted((a, b) => sign * inOrder(a, b, order))
       .slice(beyond)
-      .filter((row) => but.every((condition) => isTrue(row, condition)))
+      .filter((row) => areTrue(row, Object.entries(but) as Condition[]))
       .slice(0, limit)
     return found as unknown as readonly Tables[Name][]
   }
@@ -80,14 +82,16 @@ function jobIdOf(key: object): string {
   return 'jobId' in key ? String(key.jobId) : ''
 }
 
-function isTrue(row: Fields, [field, is, value]: Condition<never>): boolean {
-  const found = row[String(field)]
-  if (is === '=') return found === value
-  if (is === '<>') return found !== value
-  if (found === undefined || value === undefined) return false
-  const order = compare(found, value)
-  if (is === '<') return order < 0
-  return is === '>' ? order > 0 : order <= 0
+function areTrue(row: Fields, conditions: readonly Condition[]): boolean {
+  return conditions.every(([field, [is, value]]) => {
+    const found = row[field]
+    if (is === '=') return found === value
+    if (is === '<>') return found !== value
+    if (found === undefined || value === undefined) return false
+    const order = compare(found, value)
+    if (is === '<') return order < 0
+    return is === '>' ? order > 0 : order <= 0
+  })
 }
 
 function inOrder(a: Fields, b: Fields, fields: readonly string[]): number {

@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite'
 
-import type { Condition, LedgerRows, Put, Scan } from '../ledger/engine.ts'
+import type { Conditions, LedgerRows, Put, Scan } from '../ledger/engine.ts'
 import { tables, type Keys, type Table, type Tables } from '../ledger/rows.ts'
 import type { Work } from './connection.ts'
 import { lastTokenSql, setCounterSql } from './schema.ts'
@@ -14,7 +14,6 @@ const sqlNames: Readonly<Record<Table, string>> = {
   schedule: 'tenure_schedule',
   revision: 'tenure_schedule_revision',
 }
-const operators = { '=': '=', '<>': 'IS NOT', '<': '<', '<=': '<=', '>': '>' } as const
 const flags: ReadonlySet<string> = new Set(['paused', 'rerun'])
 
 const columns = new Map<string, string>()
@@ -29,19 +28,8 @@ function columnOf(field: PropertyKey): string {
   return column
 }
 
-/** A table as SQL knows it. */
-interface SqlTable {
-  readonly table: string
-  readonly key: readonly string[]
-  readonly fields: readonly string[]
-  /** All columns, by the names of their fields. */
-  readonly selected: string
-  /** That a row is the one with a key. */
-  readonly isKey: string
-  readonly insert: string
-}
-
-function sqlTable(name: Table): SqlTable {
+/** A table as SQL knows it, and its commonest statement. */
+function sqlTable(name: Table) {
   const key = tables[name].key as readonly string[]
   const fields = [...key, ...(tables[name].rest as readonly string[])]
   const table = sqlNames[name]
@@ -56,12 +44,12 @@ function sqlTable(name: Table): SqlTable {
   }
 }
 
-const sqlTables: Readonly<Record<Table, SqlTable>> = {
-  job: sqlTable('job'),
-  run: sqlTable('run'),
-  skip: sqlTable('skip'),
-  schedule: sqlTable('schedule'),
-  revision: sqlTable('revision'),
+const sqlTables = new Map<Table, ReturnType<typeof sqlTable>>()
+
+function sqlTableOf(name: Table): ReturnType<typeof sqlTable> {
+  const known = sqlTables.get(name) ?? sqlTable(name)
+  sqlTables.set(name, known)
+  return known
 }
 
 /** How many rows one statement loads. */
@@ -84,7 +72,7 @@ export class SqliteLedgerRows implements LedgerRows {
   }
 
   load<Name extends Table>(name: Name, keys: readonly Keys[Name][]): readonly Tables[Name][] {
-    const { table, selected, key: columns } = sqlTables[name]
+    const { table, selected, key: columns } = sqlTableOf(name)
     const found: Tables[Name][] = []
     for (let from = 0; from < keys.length; from += loadedMax) {
       const some = keys.slice(from, from + loadedMax)
@@ -103,21 +91,20 @@ export class SqliteLedgerRows implements LedgerRows {
   }
 
   scan<Name extends Table>(scan: Scan<Name>): readonly Tables[Name][] {
-    const { of: name, along, where, order, beyond, but = [], limit } = scan
-    const { selected, table, key } = sqlTables[name]
+    const { of: name, along, where, order, beyond, but = {}, limit } = scan
+    const { selected, table, key } = sqlTableOf(name)
     // Without statistics SQLite would rather go through all rows of a lease than along this index.
     const index = along === 'key' ? '' : `INDEXED BY ${table}_${along}`
     // The plus keeps it from going along the index of an order, when only one job is asked for.
     const plus = along !== 'key' || key.includes(String(order[0])) ? '' : '+'
     const direction = scan.descends === true ? ' DESC' : ''
     const orders = order.map((field) => `${plus}${columnOf(field)}${direction}`).join(', ')
-    const found = `FROM ${table} ${index} WHERE ${['lease = ?', ...where.map(sqlOfCondition)].join(' AND ')}
+    const found = `FROM ${table} ${index} WHERE lease = ?${sqlOf(where)}
       ${orders && `ORDER BY ${orders}`} LIMIT ?`
-    const rest = but.map(sqlOfCondition).join(' AND ')
     const text =
       beyond === undefined
         ? `SELECT ${selected} ${found}`
-        : `SELECT ${selected} FROM (SELECT * ${found} OFFSET ?) ${rest && `WHERE ${rest}`} LIMIT ?`
+        : `SELECT ${selected} FROM (SELECT * ${found} OFFSET ?) WHERE true${sqlOf(but)} LIMIT ?`
     const max = Number.isFinite(limit) ? limit : -1
     const limits = beyond === undefined ? [max] : [-1, beyond, ...sqlValues(but), max]
     const rows = this.#sql(text).all(this.#lease, ...sqlValues(where), ...limits)
@@ -125,7 +112,7 @@ export class SqliteLedgerRows implements LedgerRows {
   }
 
   put<Name extends Table>(name: Name, puts: readonly Put<Tables[Name]>[]): void {
-    const { table, key, fields, isKey, insert } = sqlTables[name]
+    const { table, key, fields, isKey, insert } = sqlTableOf(name)
     for (const { before, fields: changed } of puts) {
       if (before === undefined) {
         this.#sql(insert).run(this.#lease, ...valuesOf(changed, fields))
@@ -139,19 +126,28 @@ export class SqliteLedgerRows implements LedgerRows {
   }
 
   remove<Name extends Table>(name: Name, keys: readonly Keys[Name][]): void {
-    const { table, key: columns, isKey } = sqlTables[name]
+    const { table, key: columns, isKey } = sqlTableOf(name)
     const statement = this.#sql(`DELETE FROM ${table} WHERE ${isKey}`)
     for (const key of keys) statement.run(this.#lease, ...valuesOf(key, columns))
   }
 }
 
-function sqlOfCondition([field, is, value]: Condition<never>): string {
-  if (value !== undefined) return `${columnOf(field)} ${operators[is]} ?`
-  return `${columnOf(field)} ${is === '=' ? 'IS NULL' : 'IS NOT NULL'}`
+function entriesOf(conditions: Conditions<object>): [string, readonly [string, SQLInputValue?]][] {
+  return Object.entries(conditions)
 }
 
-function sqlValues(conditions: readonly Condition<never>[]): SQLInputValue[] {
-  return conditions.flatMap(([, , value]) => value ?? [])
+/** Each after an AND. */
+function sqlOf(conditions: Conditions<object>): string {
+  const all = entriesOf(conditions).map(([field, [is, value]]) => {
+    const nothing = is === '=' ? 'IS NULL' : 'IS NOT NULL'
+    const something = is === '<>' ? 'IS NOT ?' : `${is} ?`
+    return ` AND ${columnOf(field)} ${value === undefined ? nothing : something}`
+  })
+  return all.join('')
+}
+
+function sqlValues(conditions: Conditions<object>): SQLInputValue[] {
+  return entriesOf(conditions).flatMap(([, [, value]]) => value ?? [])
 }
 
 function valuesOf(row: object, fields: readonly string[]): SQLInputValue[] {
