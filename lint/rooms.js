@@ -35,9 +35,11 @@ const rooms = [
   // A run hands out the fence of its term, whose type it has to name.
   { name: 'schedule/', may: [...firstRow, 'fencing/fence-client.ts'], node: [] },
   { name: 'fencing/', may: firstRow, node: [] },
+  // What all servers share.
+  { name: 'store/server/', may: firstRow },
   { name: 'store/memory/', may: firstRow },
   { name: 'store/sqlite/', may: firstRow },
-  { name: 'store/postgres/', may: firstRow },
+  { name: 'store/postgres/', may: [...firstRow, 'store/server/'] },
   {
     name: 'store/open-store.ts',
     may: [...firstRow, 'store/memory/', 'store/sqlite/', 'store/postgres/'],

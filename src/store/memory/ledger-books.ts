@@ -42,8 +42,7 @@ class Book implements LedgerRows {
     const { of: name, where, but = {}, beyond = 0, limit } = scan
     const conditions = Object.entries(where) as Condition[]
     const ofJob = conditions.find(([field, [is]]) => field === 'jobId' && is === '=')?.[1][1]
-    const all =
-      ofJob === undefined ? this.#all(name) : [...this.#ofJob(name, String(ofJob)).values()]
+    const all = typeof ofJob === 'string' ? [...this.#ofJob(name, ofJob).values()] : this.#all(name)
     const order = scan.order as readonly string[]
     const sign = scan.descends === true ? -1 : 1
     const found = all
