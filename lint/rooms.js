@@ -68,7 +68,10 @@ const rooms = [
   },
   { name: 'dashboard/', may: ['instance/status.ts'] },
   { name: 'options.ts', may: firstRow },
-  { name: 'instance/status.ts', may: [...firstRow, 'options.ts', 'schedule/job.ts'] },
+  {
+    name: 'instance/status.ts',
+    may: [...firstRow, 'options.ts', 'schedule/job.ts', 'schedule/run.ts'],
+  },
   ...firstRow.map((name) => ({ name, may: firstRow })),
 ]
 

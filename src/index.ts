@@ -35,21 +35,17 @@ export type {
   WitnessMode,
 } from './options.ts'
 export { registerHeartbeat, type HeartbeatRegistration } from './instance/register-heartbeat.ts'
+export type { JobRecord, NextTicks } from './schedule/job.ts'
+export type { JobOptions, Overlap, RetryOptions } from './schedule/job-options.ts'
 export type {
   Handler,
-  JobOptions,
-  JobRecord,
-  NextTicks,
-  Overlap,
-  RetryOptions,
   Run,
   RunOutcome,
   RunProgress,
   RunRecord,
-  Schedule,
-  ScheduleBounds,
   SkipRecord,
-} from './schedule/job.ts'
+} from './schedule/run.ts'
+export type { Schedule, ScheduleBounds } from './schedule/schedule.ts'
 export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './instance/status.ts'
 export * from './store/lease-store.ts'
 export * from './store/ledger-store.ts'

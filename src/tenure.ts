@@ -10,7 +10,7 @@ import { Emitter } from './events.ts'
 import { deathOf, recordOfError, type Report } from './heart/messages.ts'
 import { runHeart, type RunHeart } from './heart/running-heart.ts'
 import type { ExitingProcess } from './heart/exits.ts'
-import { HeartThread } from './heart/thread.ts'
+import { Supervisor } from './heart/supervisor.ts'
 import { HeartbeatJob } from './instance/heartbeat-job.ts'
 import { tellIgnoredParameters } from './instance/ignored-parameters.ts'
 import { countInstance } from './instance/instances.ts'
@@ -36,16 +36,11 @@ import {
 import { StartStop } from './instance/start-stop.ts'
 import { Patience } from './instance/patience.ts'
 import type { HeartbeatRegistration } from './instance/register-heartbeat.ts'
-import { Bookkeeper } from './schedule/bookkeeper.ts'
-import {
-  checkHandler,
-  type Handler,
-  type JobOptions,
-  type JobRecord,
-  type NextTicks,
-  type RunRecord,
-  type Schedule,
-} from './schedule/job.ts'
+import { LedgerWriter } from './schedule/ledger-writer.ts'
+import type { JobRecord, NextTicks } from './schedule/job.ts'
+import type { JobOptions } from './schedule/job-options.ts'
+import { checkHandler, type Handler, type RunRecord } from './schedule/run.ts'
+import type { Schedule } from './schedule/schedule.ts'
 import type { RunningTerm } from './schedule/runner.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { cannotStart, startCoolDownMs, StartFailures } from './schedule/start-failures.ts'
@@ -123,7 +118,7 @@ export class Tenure {
   readonly #heartbeat: HeartbeatJob
   readonly #leadership: Leadership
   readonly #whileLeaderEnds = new Set<() => void>()
-  #heart: HeartThread | undefined
+  #heart: Supervisor | undefined
   #guardedGroup: number | 'starting' | undefined
   #ttlMsMin = 0
   /** Whether it was said that the application has no name: once is enough. */
@@ -166,7 +161,7 @@ export class Tenure {
       log: (event, fields) => log.write(event, fields),
       loggerWith: (fields) => log.loggerWith(fields),
       onRun: (event, run) => this.#emitter.emit(event, { run }),
-      openBooks: (term) => this.#openBooks(term),
+      ledgerOf: (term) => this.#ledgerOf(term),
       onJob: (...change) => this.#tellJobs(...change),
       keep: this.#fixed.keep,
       followedRevision: () => this.#storedJobs.revision,
@@ -633,7 +628,7 @@ export class Tenure {
       options: this.#settings.options,
       jobsHash: this.#jobsHash.value,
     }
-    const heart = new HeartThread(config, {
+    const heart = new Supervisor(config, {
       ...this.#parts,
       stallLimitMs: () => this.settings.stallLimitMs,
       known: this.#known,
@@ -682,11 +677,11 @@ export class Tenure {
     })
   }
 
-  /** Opens the books of a term; what they cannot write at once is told. */
-  #openBooks(term: RunningTerm): Bookkeeper | undefined {
+  /** Writes the ledger in a term; what cannot be written at once is told. */
+  #ledgerOf(term: RunningTerm): LedgerWriter | undefined {
     const port = this.#ledger?.port
     if (port === undefined) return undefined
-    return new Bookkeeper({
+    return new LedgerWriter({
       port,
       clock: this.#clock,
       lease: this.#fixed.lease,

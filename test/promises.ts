@@ -89,7 +89,7 @@ export const promises: readonly Promised[] = [
     promise: 'No tick twice, none forgotten: over takeovers, crashes, stalls, lost replies',
     shownBy: [
       { file: 'unit/scheduler-ledger' },
-      { file: 'unit/bookkeeper' },
+      { file: 'unit/ledger-writer' },
       { file: 'unit/overdue' },
       { file: 'processes/ledger' },
       { file: 'processes/overdue' },

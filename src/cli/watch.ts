@@ -52,14 +52,14 @@ Colours are left out where NO_COLOR is set.`,
   },
 }
 
-interface WatchParts {
+interface WatchDeps {
   readonly tenure: Tenure
   readonly clock: Clock
   readonly json: boolean
   readonly end: AbortController
 }
 
-async function watchInLines({ tenure, clock, json, end }: WatchParts): Promise<void> {
+async function watchInLines({ tenure, clock, json, end }: WatchDeps): Promise<void> {
   const readers = new OutputReaders()
   let before: LeaseView | undefined
   while (!readers.areGone) {
@@ -77,7 +77,7 @@ async function watchInLines({ tenure, clock, json, end }: WatchParts): Promise<v
   }
 }
 
-async function watchOnScreen({ tenure, clock, end }: WatchParts): Promise<never> {
+async function watchOnScreen({ tenure, clock, end }: WatchDeps): Promise<never> {
   const terminal = new Terminal((key) => {
     if (key.includes('q') || key.includes('\u0003')) end.abort()
   })

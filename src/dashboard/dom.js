@@ -66,6 +66,19 @@ export function setAttribute(node, name, value) {
 }
 
 /**
+ * Says how good or bad something is, for the style sheet: `good`, `accent`, `warn`, `bad` or `ice`, as its
+ * variables are called; nothing without a tone.
+ *
+ * @param {HTMLElement} node
+ * @param {string | undefined} tone
+ */
+export function setTone(node, tone) {
+  setAttribute(node, 'data-tone', tone)
+  node.style.setProperty('--tone', tone === undefined ? '' : `var(--${tone})`)
+  node.style.setProperty('--soft', tone === undefined ? '' : `var(--${tone}-soft)`)
+}
+
+/**
  * @template Item
  * @typedef {{ node: HTMLElement, update(item: Item): void }} Row
  */

@@ -1,7 +1,7 @@
 // @ts-check
-import { createChip } from './chip.js'
-import { byId, createList, element, setAttribute, setIdentifier, setText } from './dom.js'
+import { byId, createList, element, setAttribute, setIdentifier, setText, setTone } from './dom.js'
 import { formatClock } from './format.js'
+import { createBadge } from './widgets.js'
 
 /** @import { View } from './format.js' */
 /** @import { PageLine } from './page-data.ts' */
@@ -84,20 +84,20 @@ function keyOf({ instance, event, timeMs, fields, seen }) {
  */
 function createLine(currentView) {
   const time = element('time', { class: 'event-time' })
-  const chip = createChip()
+  const badge = createBadge()
   const name = element('code', { class: 'event-name' })
   const fields = element('span', { class: 'event-fields' })
-  const node = element('li', {}, time, chip.node, name, fields)
+  const node = element('li', {}, time, badge.node, name, fields)
   return {
     node,
     update(line) {
       const view = currentView()
       if (view === undefined) return
       setText(time, formatClock(line.timeMs, view.nowMs))
-      chip.update(line.instance, view.palette)
+      badge.update(line.instance, view.palette)
       setIdentifier(name, line.event)
       setText(fields, fieldsOf(line))
-      setAttribute(node, 'data-severity', severityOf(line.event))
+      setTone(node, toneOf(line.event))
       setAttribute(node, 'data-seen', line.seen ? 'true' : undefined)
     },
   }
@@ -130,10 +130,12 @@ function show(key, value) {
  *
  * @param {string} event
  */
-function severityOf(event) {
-  if (/_(timeout|error|stalled|died|back|invalid)$/.test(event)) return 'error'
+function toneOf(event) {
+  if (/_(timeout|error|stalled|died|back|invalid)$/.test(event)) return 'bad'
   if (/_(failed|lost|no_scheduler|unavailable|exceeded|duplicate|dropped)$/.test(event)) {
     return 'warn'
   }
-  return /_(acquired|released|ending|requested|scheduled|revived)$/.test(event) ? 'info' : undefined
+  return /_(acquired|released|ending|requested|scheduled|revived)$/.test(event)
+    ? 'accent'
+    : undefined
 }

@@ -82,7 +82,7 @@ export function formatDistance(atMs, nowMs) {
   return `in ${formatSeconds(Math.ceil(ms / secondMs) * secondMs)}`
 }
 
-/** How many colours there are; the style sheet has one class for each. */
+/** How many colours there are; the style sheet has a variable for each. */
 const coloursMax = 6
 
 /** Gives each instance a colour, the same one for as long as the page is open. */
@@ -92,14 +92,14 @@ export class Palette {
 
   /** @param {PageData} data */
   learn({ instances }) {
-    for (const { name } of instances) this.classOf(name)
+    for (const { name } of instances) this.colourOf(name)
   }
 
   /** @param {string} name */
-  classOf(name) {
+  colourOf(name) {
     let index = this.#indexes.get(name)
     if (index === undefined) this.#indexes.set(name, (index = this.#indexes.size))
-    return `colour-${index % coloursMax}`
+    return `var(--colour-${index % coloursMax})`
   }
 }
 

@@ -1,21 +1,20 @@
 // @ts-check
-import { createChip } from './chip.js'
-import { createButton } from './control-button.js'
-import { byId, createList, element, setAttribute, setText } from './dom.js'
+import { byId, createList, element, setAttribute, setText, setTone } from './dom.js'
 import { formatSeconds, formatSpan } from './format.js'
+import { createBadge, createButton } from './widgets.js'
 
 /** @import { View } from './format.js' */
 /** @import { PageControl, PageInstance } from './page-data.ts' */
 
-/** @type {Readonly<Record<PageInstance['state'], string>>} */
-const stateWords = {
-  answers: 'answers',
-  starting: 'starting',
-  busy: 'busy',
-  hung: 'hung',
-  frozen: 'frozen',
-  silent: 'silent',
-  down: 'down',
+/** @type {Readonly<Record<PageInstance['state'], string | undefined>>} */
+const stateTones = {
+  answers: 'good',
+  starting: undefined,
+  busy: 'warn',
+  hung: 'bad',
+  frozen: 'ice',
+  silent: 'warn',
+  down: 'bad',
 }
 
 /**
@@ -47,17 +46,16 @@ export function createInstancesSection(onControl) {
  * @returns {import('./dom.js').Row<PageInstance>}
  */
 function createCard(currentView, onControl) {
-  const chip = createChip({ large: true })
+  const badge = createBadge({ large: true })
   const role = element('span', { class: 'role' })
   const state = element('span', { class: 'state' })
   const sentence = element('p', { class: 'sentence' })
-  const left = element('div', { class: 'left-fill' })
-  const leftBar = element('div', { class: 'left', 'aria-hidden': 'true' }, left)
+  const left = element('div', { class: 'left', 'aria-hidden': 'true' })
   const note = element('p', { class: 'note' })
   const facts = element('p', { class: 'facts' })
   const buttons = element('div', { class: 'buttons' })
-  const head = element('h3', { class: 'instance-head' }, chip.node, role, state)
-  const node = element('article', { class: 'card instance' }, head, sentence, leftBar, note, facts)
+  const head = element('h3', { class: 'instance-head' }, badge.node, role, state)
+  const node = element('article', { class: 'card instance' }, head, sentence, left, note, facts)
   let name = ''
   /** @type {(controls: readonly PageControl[]) => void} */
   const updateButtons = createList(
@@ -72,19 +70,20 @@ function createCard(currentView, onControl) {
       if (view === undefined) return
       name = instance.name
       const { data, palette, sinceMs } = view
-      node.className = `card instance ${palette.classOf(name)}`
+      node.style.setProperty('--own', palette.colourOf(name))
       setAttribute(node, 'data-instance', name)
       setAttribute(node, 'data-state', instance.state)
+      setTone(node, stateTones[instance.state])
       setAttribute(node, 'data-holds-lease', String(instance.holdsLease))
-      chip.update(name, palette)
+      badge.update(name, palette)
       setText(role, roleOf(instance, data.lease?.token))
-      setText(state, stateWords[instance.state])
+      setText(state, instance.state)
       setText(sentence, sentenceOf(instance, view))
       const { stateForMs, stateLeftMs } = instance
-      leftBar.hidden = stateForMs === undefined || stateLeftMs === undefined
+      left.hidden = stateForMs === undefined || stateLeftMs === undefined
       if (stateForMs !== undefined && stateLeftMs !== undefined) {
         const share = (stateForMs + sinceMs) / Math.max(1, stateForMs + stateLeftMs)
-        left.style.width = `${Math.min(share, 1) * 100}%`
+        left.style.backgroundSize = `${Math.min(share, 1) * 100}% 100%`
       }
       setText(note, instance.note ?? '')
       note.hidden = instance.note === undefined

@@ -1,11 +1,13 @@
 // @ts-check
-import { createChip } from './chip.js'
-import { createButton } from './control-button.js'
-import { byId, createList, element, setAttribute, setText } from './dom.js'
+import { byId, createList, element, setAttribute, setText, setTone } from './dom.js'
 import { formatExactly, formatSpan } from './format.js'
+import { createBadge, createButton } from './widgets.js'
 
 /** @import { View } from './format.js' */
 /** @import { PageControl } from './page-data.ts' */
+
+/** What is on the bar, and explained below it: when a heartbeat is due, and the zones. */
+const marks = ['due', 'trusted', 'ending', 'fenced']
 
 /**
  * Who leads, the fencing token, and the age of the last heartbeat on a bar that is as long as the
@@ -14,16 +16,14 @@ import { formatExactly, formatSpan } from './format.js'
  * @param {(action: string, instance: string | undefined) => void} onControl
  */
 export function createLeaseSection(onControl) {
-  const chip = createChip({ large: true })
+  const badge = createBadge({ large: true })
   const headline = element('span')
   const sentence = element('p', { class: 'sentence' })
   const token = element('p', { class: 'figure' })
   const age = element('span', { class: 'age' })
   const fill = element('div', { class: 'gauge-fill' })
-  const zones = ['trusted', 'ending', 'fenced'].map((zone) =>
-    element('div', { class: `gauge-zone gauge-${zone}` }),
-  )
-  const due = element('div', { class: 'gauge-mark' })
+  const zones = marks.slice(1).map((mark) => element('div', { class: mark }))
+  const due = element('div', { class: 'due' })
   const track = element(
     'div',
     {
@@ -36,9 +36,9 @@ export function createLeaseSection(onControl) {
     fill,
     due,
   )
-  const legend = ['due', 'trusted', 'ending', 'fenced'].map((part) => {
+  const legend = marks.map((mark) => {
     const text = element('span')
-    return { text, node: element('li', {}, element('i', { class: `key key-${part}` }), text) }
+    return { text, node: element('li', {}, element('i', { class: mark }), text) }
   })
   const storeText = element('p', { class: 'sentence' })
   const storeButtons = element('div', { class: 'buttons' })
@@ -48,7 +48,7 @@ export function createLeaseSection(onControl) {
       'div',
       { class: 'lease-who' },
       element('p', { class: 'eyebrow' }, 'Leader'),
-      element('h2', { class: 'headline' }, chip.node, headline),
+      element('h2', { class: 'headline' }, badge.node, headline),
       sentence,
     ),
     element(
@@ -82,8 +82,8 @@ export function createLeaseSection(onControl) {
       const { ttlMs, heartbeatMs, safetyMarginMs, stopGraceMs } = settings
       const limitMs = lease?.ttlMs ?? ttlMs
       setText(token, String(lease?.token ?? data.lastToken ?? '-'))
-      if (leader !== undefined) chip.update(leader, palette)
-      track.className = `gauge ${leader === undefined ? '' : palette.classOf(leader)}`
+      if (leader !== undefined) badge.update(leader, palette)
+      track.style.setProperty('--own', leader === undefined ? '' : palette.colourOf(leader))
 
       const hardMs = limitMs - safetyMarginMs
       const softMs = hardMs - stopGraceMs
@@ -103,7 +103,7 @@ export function createLeaseSection(onControl) {
       const trouble =
         storeError === undefined ? undefined : `The store cannot be used: ${storeError}`
       setText(storeText, trouble ?? storeNote ?? `Store: ${settings.store}`)
-      setAttribute(storeText, 'data-trouble', trouble === undefined ? undefined : 'true')
+      setTone(storeText, trouble === undefined ? undefined : 'bad')
       updateButtons(data.storeControls)
     },
 
@@ -114,12 +114,12 @@ export function createLeaseSection(onControl) {
       const leftMs = lease?.remainingMs === undefined ? undefined : lease.remainingMs - sinceMs
       const expired = leftMs !== undefined && leftMs <= 0
       setText(headline, headlineOf(data, expired))
-      chip.node.hidden = leader === undefined || data.storeError !== undefined
+      badge.node.hidden = leader === undefined || data.storeError !== undefined
       setText(age, ageMs === undefined ? 'unknown' : `${formatSpan(ageMs)} ago`)
       setText(sentence, sentenceOf({ data, leftMs }))
       const share = ageMs === undefined || lease === undefined ? 0 : ageMs / lease.ttlMs
       // It grows smoothly, but a heartbeat sets it back at once.
-      fill.classList.toggle('gauge-still', share < shownShare)
+      fill.classList.toggle('still', share < shownShare)
       shownShare = share
       fill.style.width = `${Math.min(share, 1) * 100}%`
       setAttribute(track, 'aria-valuenow', ((ageMs ?? 0) / 1_000).toFixed(1))

@@ -31,11 +31,11 @@ const contentTypes = {
  */
 const fileNames = [
   'page.html',
+  'theme.css',
   'page.css',
   'view.js',
   'dom.js',
-  'chip.js',
-  'control-button.js',
+  'widgets.js',
   'format.js',
   'lease-section.js',
   'instances-section.js',

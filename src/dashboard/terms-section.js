@@ -1,7 +1,7 @@
 // @ts-check
-import { createChip } from './chip.js'
-import { byId, createList, element, setAttribute, setText } from './dom.js'
+import { byId, createList, element, setAttribute, setText, setTone } from './dom.js'
 import { formatClock, formatSpan } from './format.js'
+import { createBadge } from './widgets.js'
 
 /** @import { View } from './format.js' */
 /** @import { PageData } from './page-data.ts' */
@@ -29,14 +29,13 @@ const onPurpose = new Set(['resigned', 'stopped'])
 
 /** The terms: drawn, a lane for each instance, and listed with how they ended. */
 export function createTermsSection() {
-  const lanes = element('div', { class: 'lanes' })
   const axis = element('div', { class: 'axis' }, element('span'), element('span', {}, 'now'))
-  byId('timeline').append(lanes, axis)
+  byId('timeline').append(axis)
   /** @type {View | undefined} */
   let view
   /** @type {(lanes: readonly Lane[]) => void} */
   const drawLanes = createList(
-    lanes,
+    byId('timeline'),
     ({ name }) => name,
     () => createLane(() => view),
   )
@@ -83,7 +82,7 @@ function nameOf({ label, holder }) {
  * @returns {import('./dom.js').Row<Lane>}
  */
 function createLane(currentView) {
-  const chip = createChip()
+  const badge = createBadge()
   const track = element('div', { class: 'lane-track' })
   /** @type {Lane | undefined} */
   let lane
@@ -102,7 +101,7 @@ function createLane(currentView) {
           const { nowMs, palette } = view
           const endMs = term.endedAtMs ?? nowMs
           const leftMs = nowMs - term.startedAtMs
-          node.className = `bar ${palette.classOf(nameOf(term))}`
+          node.style.setProperty('--own', palette.colourOf(nameOf(term)))
           node.style.right = `${(Math.max(0, nowMs - endMs) / lane.spanMs) * 100}%`
           node.style.left = `${Math.max(0, 1 - leftMs / lane.spanMs) * 100}%`
           setText(text, String(term.token))
@@ -115,10 +114,10 @@ function createLane(currentView) {
     },
   )
   return {
-    node: element('div', { class: 'lane' }, chip.node, track),
+    node: element('div', { class: 'lane' }, badge.node, track),
     update(current) {
       lane = current
-      chip.update(current.name, currentView()?.palette)
+      badge.update(current.name, currentView()?.palette)
       drawTerms(current.terms)
     },
   }
@@ -130,7 +129,7 @@ function createLane(currentView) {
  */
 function createRow(currentView) {
   const token = element('td', { class: 'token' })
-  const chip = createChip()
+  const badge = createBadge()
   const began = element('td', { class: 'wide' })
   const lasted = element('td')
   const reason = element('span', { class: 'reason' })
@@ -140,7 +139,7 @@ function createRow(currentView) {
       'tr',
       {},
       token,
-      element('td', {}, chip.node),
+      element('td', {}, badge.node),
       began,
       lasted,
       element('td', {}, reason, words),
@@ -150,12 +149,12 @@ function createRow(currentView) {
       if (view === undefined) return
       const { nowMs, palette } = view
       setText(token, String(term.token))
-      chip.update(nameOf(term), palette)
+      badge.update(nameOf(term), palette)
       setText(began, formatClock(term.startedAtMs, nowMs))
       setText(lasted, formatSpan((term.endedAtMs ?? nowMs) - term.startedAtMs))
       setText(reason, term.reason ?? 'goes on')
-      const end = term.reason && !onPurpose.has(term.reason) ? 'loss' : undefined
-      setAttribute(reason, 'data-end', end)
+      const tone = term.reason && !onPurpose.has(term.reason) ? 'bad' : undefined
+      setTone(reason, tone)
       setText(words, term.reason === undefined ? '' : reasonWords[term.reason])
     },
   }

@@ -1,5 +1,5 @@
 // @ts-check
-import { byId, setText } from './dom.js'
+import { byId, setText, setTone } from './dom.js'
 import { createEventsSection } from './events-section.js'
 import { Palette } from './format.js'
 import { createInstancesSection } from './instances-section.js'
@@ -73,6 +73,7 @@ function show(next) {
 function connection(state) {
   const node = byId('connection')
   node.dataset['state'] = state
+  setTone(node, { live: 'good', connecting: undefined, lost: 'bad' }[state])
   setText(node, state === 'lost' ? 'no answer' : state)
 }
 
@@ -111,10 +112,10 @@ async function control(action, instance) {
     })
     const { message } = /** @type {{ message?: unknown }} */ (await response.json())
     setText(reply, String(message))
-    reply.dataset['outcome'] = response.ok ? 'done' : 'refused'
+    setTone(reply, response.ok ? undefined : 'bad')
   } catch {
     setText(reply, 'The server does not answer.')
-    reply.dataset['outcome'] = 'refused'
+    setTone(reply, 'bad')
   }
 }
 

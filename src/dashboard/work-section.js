@@ -1,7 +1,7 @@
 // @ts-check
-import { createChip } from './chip.js'
-import { byId, createList, element, setAttribute, setIdentifier, setText } from './dom.js'
+import { byId, createList, element, setAttribute, setIdentifier, setText, setTone } from './dom.js'
 import { formatClock, formatDistance, formatSpan } from './format.js'
+import { createBadge } from './widgets.js'
 
 /** @import { View } from './format.js' */
 /** @import { PageData, PageRun, PageSkip } from './page-data.ts' */
@@ -11,6 +11,17 @@ const entriesMax = 14
 /** What is later than this is late: the page hears of a run after a second at most. */
 const overdueMs = 1_500
 
+/** @type {Readonly<Record<PageRun['outcome'], string>>} */
+const outcomeTones = {
+  running: 'accent',
+  succeeded: 'good',
+  aborted: 'warn',
+  'timed-out': 'warn',
+  failed: 'bad',
+  lost: 'bad',
+  abandoned: 'bad',
+}
+
 /**
  * What became of a tick: it was run, or skipped.
  *
@@ -19,7 +30,7 @@ const overdueMs = 1_500
  * @property {string} jobId
  * @property {string} instance
  * @property {string} words
- * @property {string} outcome
+ * @property {string} tone
  * @property {string | undefined} hint
  * @property {number | undefined} tookMs
  * @property {number} atMs
@@ -91,7 +102,7 @@ function createJob(currentView) {
       setIdentifier(id, jobId)
       setText(schedule, `${words}${system ? ', of Tenure itself' : ''}`)
       setText(outcome, lastRun === undefined ? '-' : outcomeOf(lastRun))
-      setAttribute(outcome, 'data-outcome', lastRun?.outcome)
+      setTone(outcome, lastRun && outcomeTones[lastRun.outcome])
       setAttribute(outcome, 'title', lastRun?.error ?? lastRun?.progress?.note)
       setText(last, lastRun === undefined ? '' : formatDistance(lastRun.startedAtMs, nowMs))
       const retry = retryAtMs === undefined ? '' : `, retry ${nextOf(retryAtMs, nowMs)}`
@@ -125,7 +136,7 @@ function entryOfRun(run) {
     jobId,
     instance,
     words: `${outcomeOf(run)}${isLate ? `, ${formatSpan(lateMs)} late` : ''}`,
-    outcome,
+    tone: outcomeTones[outcome],
     hint: error ?? progress?.note,
     tookMs: finishedAtMs === undefined ? undefined : finishedAtMs - startedAtMs,
     atMs: startedAtMs,
@@ -154,7 +165,7 @@ function entryOfSkip({
     jobId,
     instance,
     words: `${ticks}skipped, ${reason}`,
-    outcome: 'skipped',
+    tone: 'warn',
     hint:
       count === 1 ? `The tick of ${from}` : `From ${from} to ${new Date(untilMs).toISOString()}`,
     tookMs: undefined,
@@ -168,7 +179,7 @@ function entryOfSkip({
  */
 function createEntry(currentView) {
   const job = element('td', { class: 'job-id' })
-  const chip = createChip()
+  const badge = createBadge()
   const outcome = element('span', { class: 'outcome' })
   const took = element('td', { class: 'number' })
   const at = element('td', { class: 'wide number' })
@@ -177,7 +188,7 @@ function createEntry(currentView) {
       'tr',
       {},
       job,
-      element('td', {}, chip.node),
+      element('td', {}, badge.node),
       element('td', {}, outcome),
       took,
       at,
@@ -186,9 +197,9 @@ function createEntry(currentView) {
       const view = currentView()
       if (view === undefined) return
       setIdentifier(job, entry.jobId)
-      chip.update(entry.instance, view.palette)
+      badge.update(entry.instance, view.palette)
       setText(outcome, entry.words)
-      setAttribute(outcome, 'data-outcome', entry.outcome)
+      setTone(outcome, entry.tone)
       setAttribute(outcome, 'title', entry.hint)
       setText(took, entry.tookMs === undefined ? '-' : formatSpan(entry.tookMs))
       setText(at, formatClock(entry.atMs, view.nowMs))

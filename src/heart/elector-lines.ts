@@ -1,7 +1,7 @@
 import { codeOf, messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ElectorEvent } from '../lease/elector-port.ts'
-import type { Fault } from './messages.ts'
+import type { Fault, Report } from './messages.ts'
 
 /** A log line before it has its time and the name of the lease. */
 export interface Line {
@@ -104,4 +104,33 @@ function lineOfHeartbeat(
 /** An error in the two fields that a line has of it. */
 export function faultOf(error: unknown): Fault {
   return { error: codeOf(error), message: messageOf(error) }
+}
+
+/** What an event of the elector tells the main thread at this time; `undefined`: nothing. */
+export function reportOf(event: ElectorEvent, atMs: number): Report | undefined {
+  switch (event.kind) {
+    case 'acquired':
+      return { kind: 'acquired', token: event.token, holder: event.holder }
+    case 'renewed': {
+      const { correlationId, token, latencyMs } = event
+      const outcome = 'renewed'
+      return { kind: 'heartbeat', outcome, correlationId, token, atMs, latencyMs }
+    }
+    case 'renew-refused':
+    case 'renew-failed': {
+      const { correlationId, token } = event
+      const outcome = event.kind === 'renew-refused' ? 'refused' : event.failure
+      return { kind: 'heartbeat', outcome, correlationId, token, atMs, latencyMs: 0 }
+    }
+    case 'ending':
+      return { kind: 'ending', token: event.token, reason: event.reason }
+    case 'ended': {
+      const { token, reason, released } = event
+      return { kind: 'ended', token, reason, released }
+    }
+    case 'stopped':
+      return { kind: 'stopped' }
+    default:
+      return undefined
+  }
 }

@@ -11,7 +11,7 @@ export interface JobsDifference {
 }
 
 /** What a comparison is made of. */
-export interface JobsComparisonParts {
+export interface JobsComparisonDeps {
   readonly clock: Pick<InstantSource, 'monotonicMs'>
   readonly application: string
   readonly heartbeatMs: () => number
@@ -30,14 +30,14 @@ const toldMax = 100
  * other, and a leader tells of a change with its next renewal.
  */
 export class JobsComparison {
-  readonly #parts: JobsComparisonParts
+  readonly #deps: JobsComparisonDeps
   readonly #told = new Set<string>()
   #own: string | undefined
   #leader: Pick<LeaseRecord, 'holder' | 'jobsHash'> | undefined
   #suspected: { readonly pair: string; readonly sinceMs: number } | undefined
 
-  constructor(parts: JobsComparisonParts, own: string | undefined) {
-    this.#parts = parts
+  constructor(deps: JobsComparisonDeps, own: string | undefined) {
+    this.#deps = deps
     this.#own = own
   }
 
@@ -59,7 +59,7 @@ export class JobsComparison {
   /** An acquisition was refused by this record. */
   held(record: LeaseRecord): void {
     // Another application is warned of by itself, and has other jobs.
-    this.#leader = record.application === this.#parts.application ? record : undefined
+    this.#leader = record.application === this.#deps.application ? record : undefined
     this.#compare(true)
   }
 
@@ -70,7 +70,7 @@ export class JobsComparison {
   }
 
   #compare(isFresh: boolean): void {
-    const { clock, heartbeatMs, lookAgain, differ } = this.#parts
+    const { clock, heartbeatMs, lookAgain, differ } = this.#deps
     const own = this.#own
     const { holder, jobsHash: theirs } = this.#leader ?? {}
     const pair = `${own} ${theirs}`
@@ -80,12 +80,12 @@ export class JobsComparison {
       return
     }
     const nowMs = clock.monotonicMs()
-    const patienceMs = 2 * heartbeatMs()
+    const waitMs = 2 * heartbeatMs()
     if (this.#suspected?.pair !== pair) {
       this.#suspected = { pair, sinceMs: nowMs }
-      return lookAgain(patienceMs)
+      return lookAgain(waitMs)
     }
-    if (!isFresh || nowMs - this.#suspected.sinceMs < patienceMs) return
+    if (!isFresh || nowMs - this.#suspected.sinceMs < waitMs) return
     this.#suspected = undefined
     for (const oldest of this.#told) {
       if (this.#told.size < toldMax) break

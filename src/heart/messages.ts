@@ -146,3 +146,14 @@ export function hearMarked(hear: (message: unknown) => void): (posted: unknown) 
     hear((posted as Marked<unknown>).tenure)
   }
 }
+
+/** Gives an environment these variables, and no others. */
+export function setEnvironment(
+  environment: Record<string, string | undefined>,
+  by: Environment,
+): void {
+  for (const name of Object.keys(environment)) if (!(name in by)) delete environment[name]
+  for (const [name, value] of Object.entries(by)) {
+    if (environment[name] !== value) environment[name] = value
+  }
+}

@@ -6,7 +6,7 @@ import type { Line } from './elector-lines.ts'
 const sayAgainMs = 3_600_000
 
 /** What is compared: this application, if its name is known, by a clock that nobody sets. */
-export interface OtherApplicationParts {
+export interface OtherApplicationDeps {
   readonly clock: Pick<InstantSource, 'monotonicMs'>
   readonly application: string | undefined
 }
@@ -17,13 +17,13 @@ export interface OtherApplicationParts {
  * has to be deployed beside itself. An application whose name nobody knows may be the same one.
  */
 export class OtherApplication {
-  readonly #parts: OtherApplicationParts
+  readonly #deps: OtherApplicationDeps
   /** Whose leader was seen last; this application's own where it leads. */
   #leading: string | undefined
   #saidMs = -Infinity
 
-  constructor(parts: OtherApplicationParts) {
-    this.#parts = parts
+  constructor(deps: OtherApplicationDeps) {
+    this.#deps = deps
   }
 
   /** An acquisition was refused by this record. */
@@ -33,13 +33,13 @@ export class OtherApplication {
 
   /** This instance leads from now on. */
   acquired(): Line[] {
-    const { application } = this.#parts
+    const { application } = this.#deps
     const before = this.#leading
     return application === undefined ? [] : this.#passedTo(application, before)
   }
 
   #passedTo(leading: string, other: string | undefined): Line[] {
-    const { application, clock } = this.#parts
+    const { application, clock } = this.#deps
     // What has no name tells nothing, also not that the lease has passed on.
     if (leading === '' || leading === this.#leading) return []
     this.#leading = leading

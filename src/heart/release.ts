@@ -9,7 +9,7 @@ import type { Held } from './witness-pipe.ts'
 const pauseTimes = { baseMs: 2, maxMs: 1_000 } as const
 
 /** What a release by the witness is made of. */
-export interface ReleaseParts {
+export interface ReleaseDeps {
   readonly store: LeaseStore
   readonly lease: string
   readonly clock: Clock
@@ -27,12 +27,12 @@ export type ReleaseOutcome = 'released' | 'not-held' | 'given-up'
  *
  * A store that fails is asked again until the lease has expired.
  */
-export async function releaseHeld(held: Held, parts: ReleaseParts): Promise<ReleaseOutcome> {
-  const { clock, hasEnded } = parts
+export async function releaseHeld(held: Held, deps: ReleaseDeps): Promise<ReleaseOutcome> {
+  const { clock, hasEnded } = deps
   const startedMs = clock.monotonicMs()
   for (let tries = 1; ; tries++) {
     // The pipe has ended; but who leads is not to hang on that alone.
-    const outcome = hasEnded() ? await attempt(held, parts) : 'failed'
+    const outcome = hasEnded() ? await attempt(held, deps) : 'failed'
     const passedMs = clock.monotonicMs() - startedMs
     if (outcome === 'released') return outcome
     const isOnItsWay = held.token === undefined && passedMs < attemptMsMax(held)
@@ -50,7 +50,7 @@ function attemptMsMax({ ttlMs }: Held): number {
 /** One release, of what the record tells if the token is not known. */
 async function attempt(
   held: Held,
-  { store, lease, clock }: ReleaseParts,
+  { store, lease, clock }: ReleaseDeps,
 ): Promise<'released' | 'not-held' | 'failed'> {
   const { holder, token } = held
   const controller = new AbortController()

@@ -80,7 +80,7 @@ done
 `
 
 /** What a witness is made of. */
-export interface WitnessParts {
+export interface WitnessDeps {
   readonly mode: 'auto' | 'warm'
   readonly lease: string
   readonly store: ResolvedStore
@@ -106,7 +106,7 @@ export interface WitnessParts {
  * exit.
  */
 export class Witness {
-  readonly #parts: WitnessParts
+  readonly #deps: WitnessDeps
   readonly #groups = new WitnessPipe()
   #child: ChildProcess | undefined
   #ended: Promise<void> = Promise.resolve()
@@ -119,8 +119,8 @@ export class Witness {
   /** The file of the package that a witness runs, as long as it may have to be started. */
   #script: number | undefined
 
-  constructor(parts: WitnessParts) {
-    this.#parts = parts
+  constructor(deps: WitnessDeps) {
+    this.#deps = deps
   }
 
   /** Where the heart writes to. */
@@ -159,7 +159,7 @@ export class Witness {
 
   /** Ends it. To be called when the heart is over; resolves when nothing of it is left. */
   async stop(): Promise<void> {
-    const { clock } = this.#parts
+    const { clock } = this.#deps
     this.#stopping = true
     this.#restartTimer?.cancel()
     // Not by the end of the pipe: what may still be held is this living process's own affair. A
@@ -220,7 +220,7 @@ export class Witness {
       }
       // If it could be started it ends by itself, because it was never told a thing.
       if (child.pid !== undefined) fail(new Error('Node.js does not tell the number of its pipe'))
-      else child.once('error', shielded(fail, this.#parts.tellDefect))
+      else child.once('error', shielded(fail, this.#deps.tellDefect))
       return
     }
     // A signal that may not be sent is such an error, long after the start.
@@ -232,9 +232,9 @@ export class Witness {
     this.#child = child
     this.#pipe = pipe
     this.#absence = undefined
-    this.#startedMs = this.#parts.clock.monotonicMs()
+    this.#startedMs = this.#deps.clock.monotonicMs()
     this.#ended = new Promise((resolve) => {
-      const died = shielded(() => this.#died(), this.#parts.tellDefect)
+      const died = shielded(() => this.#died(), this.#deps.tellDefect)
       child.once('exit', () => {
         configPipe?.destroy()
         died()
@@ -242,11 +242,11 @@ export class Witness {
       })
     })
     this.#groups.open(fd)
-    this.#parts.changed(fd)
+    this.#deps.changed(fd)
   }
 
   #spawnChild(): ChildProcess {
-    const { mode, store, spawn = spawnNow } = this.#parts
+    const { mode, store, spawn = spawnNow } = this.#deps
     const path = fileURLToPath(witnessUrl())
     const isOneFile = path.endsWith('.cjs')
     if (isOneFile) this.#script ??= openSync(path, 'r')
@@ -267,7 +267,7 @@ export class Witness {
   }
 
   #config(): string {
-    const { lease, store } = this.#parts
+    const { lease, store } = this.#deps
     return encode({ pid: process.pid, lease, store, environment: { ...process.env } })
   }
 
@@ -276,11 +276,11 @@ export class Witness {
     this.#groups.open(undefined)
     if (this.#stopping) return
     this.#absence = 'It has ended, and is started again.'
-    this.#parts.changed(undefined)
+    this.#deps.changed(undefined)
   }
 
   #restartLater(): void {
-    const { clock, log } = this.#parts
+    const { clock, log } = this.#deps
     if (clock.monotonicMs() - this.#startedMs > restartMs.longest) this.#restarts = 0
     const message =
       'The witness has ended before this process. Until it runs again, a lease is not released ' +
@@ -291,7 +291,7 @@ export class Witness {
   /** Starts it again after a time that doubles, which it returns. */
   #spawnLater(longestMs: number): number {
     const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, longestMs)
-    this.#restartTimer = this.#parts.clock.setTimer(retryMs, () => this.#spawn())
+    this.#restartTimer = this.#deps.clock.setTimer(retryMs, () => this.#spawn())
     return retryMs
   }
 
@@ -310,7 +310,7 @@ export class Witness {
     const message =
       `There is no witness: ${why} When this process is killed, its lease has to expire. ` +
       '`witness: false` says that this is meant.'
-    this.#parts.log('witness_absent', { message })
+    this.#deps.log('witness_absent', { message })
   }
 }
 

@@ -2,8 +2,8 @@ import type { Clock } from '../clock.ts'
 import { formatDuration } from '../duration.ts'
 import type { Report } from '../heart/messages.ts'
 import { attemptTimeoutMsDefault, heartbeatMsDefault } from '../options/relations.ts'
-import type { JobRecord, RunRecord } from '../schedule/job.ts'
-import type { SystemJob } from '../schedule/scheduler.ts'
+import type { JobRecord, SystemJob } from '../schedule/job.ts'
+import type { RunRecord } from '../schedule/run.ts'
 
 /** The stable id of the heartbeat among the jobs: registering it again replaces it. */
 export const heartbeatJobId = 'scheduler_lock_heartbeat'

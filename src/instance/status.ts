@@ -1,6 +1,7 @@
 import type { LogLine } from '../events.ts'
 import type { Settings } from '../options.ts'
-import type { JobRecord, RunRecord, SkipRecord } from '../schedule/job.ts'
+import type { JobRecord } from '../schedule/job.ts'
+import type { RunRecord, SkipRecord } from '../schedule/run.ts'
 import type { LeaseReading, LeaseRecord, TermRecord } from '../store/lease-store.ts'
 
 /**

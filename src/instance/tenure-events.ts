@@ -2,7 +2,7 @@ import { checkFunction } from '../options/check.ts'
 import { describeValue, TenureError } from '../errors.ts'
 import type { JobsDifference } from '../heart/jobs-comparison.ts'
 import type { Term } from './live-term.ts'
-import type { RunRecord } from '../schedule/job.ts'
+import type { RunRecord } from '../schedule/run.ts'
 import type { EndReason } from '../store/lease-store.ts'
 
 /** What `tenure.on` can listen to, and what a listener is given. */

@@ -5,6 +5,9 @@ export interface SentAcquisition {
   readonly ttlMs: number
 }
 
+/** How often a candidate that stops asks once more what came of its acquisition. */
+const lastAsksMax = 2
+
 /**
  * One acquisition with its retries, all by the same holder: what may have come of it, and what may
  * still come of it. All instants are of the monotonic clock of its elector.
@@ -22,6 +25,25 @@ export class Asking {
   #expiredMs = -Infinity
   /** When no copy of its attempts can be granted any more. */
   #overMs = -Infinity
+  /** By when a candidate that stops has asked, and how often until then. */
+  #byMs = Infinity
+  #lastAsksLeft = lastAsksMax
+
+  /** A candidate begins: it asks for as long as it likes. */
+  begin(): void {
+    this.#byMs = Infinity
+    this.#lastAsksLeft = lastAsksMax
+  }
+
+  /** The candidate stops: three attempts in all, the third to release what the last question brings. */
+  stopping(nowMs: number, { attemptTimeoutMs }: { readonly attemptTimeoutMs: number }): void {
+    this.#byMs = nowMs + 2 * attemptTimeoutMs
+  }
+
+  /** How long an attempt that is sent now may take at most. */
+  timeoutMsMax(nowMs: number): number {
+    return this.#byMs - nowMs
+  }
 
   /** An attempt has ended without a reply. */
   failed({ sentMs, timeoutMs, ttlMs }: SentAcquisition): void {
@@ -55,8 +77,20 @@ export class Asking {
     return this.#isUnanswered && nowMs < this.#expiredMs
   }
 
+  /** When a candidate that stops asks next; `undefined`: it has nothing to ask, or no time left. */
+  lastAskMs(nowMs: number): number | undefined {
+    const askMs = this.#askMs(nowMs)
+    if (askMs === undefined || askMs >= this.#byMs || this.#lastAsksLeft === 0) return undefined
+    return askMs
+  }
+
+  /** One of the last questions is asked. */
+  lastAsked(): void {
+    this.#lastAsksLeft--
+  }
+
   /** When there is something to find out; `undefined`: nothing. */
-  askMs(nowMs: number): number | undefined {
+  #askMs(nowMs: number): number | undefined {
     if (this.isUnknown(nowMs)) return nowMs
     // The store has answered while a late copy could still be granted: that shows when it cannot.
     const isRefused = this.holder !== undefined && !this.#isUnanswered

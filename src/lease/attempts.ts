@@ -1,47 +1,114 @@
-import type { Instant } from '../clock.ts'
+import { readInstant, type Instant } from '../clock.ts'
 import { TenureError } from '../errors.ts'
-import type { AcquireRequest, PushedRenewal } from '../store/lease-store.ts'
-import type { Attempt, ElectorSettings } from './elector-port.ts'
+import { invariant } from '../invariant.ts'
+import type { AcquireRequest, EndedTerm, PushedRenewal } from '../store/lease-store.ts'
+import type { Attempt, ElectorPort, ElectorSettings } from './elector-port.ts'
 import type { TermTimes } from './term.ts'
 
-/** An attempt to acquire, with all that the store needs to know. */
-export function acquireAttempt(
-  settings: ElectorSettings,
-  {
-    sentAt,
-    timeoutMs,
-    wish,
-  }: {
-    sentAt: Instant
-    timeoutMs: number
-    wish: Pick<AcquireRequest, 'holder' | 'observed' | 'knownToken'>
-  },
-): Extract<Attempt, { verb: 'acquire' }> {
-  const { lease, ttlMs, application, label, jobsHash } = settings
-  const about = { lease, ttlMs, application, label, jobsHash }
-  return {
-    verb: 'acquire',
-    sentAt,
-    timeoutMs,
-    times: timesOf(settings),
-    request: {
-      ...about,
-      ...wish,
-      renewsWithinMs: renewsWithinMs(settings),
-      grantWithinMs: timeoutMs,
-    },
+/** The attempts of an elector: how each is made of the settings, and that at most one is under way. */
+export class Attempts {
+  readonly #port: ElectorPort
+  #underWay: Attempt | undefined
+
+  constructor(port: ElectorPort) {
+    this.#port = port
+  }
+
+  get isUnderWay(): boolean {
+    return this.#underWay !== undefined
+  }
+
+  acquire(
+    asked: Pick<AcquireRequest, 'holder' | 'observed' | 'knownToken'>,
+    { sentAt, timeoutMsMax }: { sentAt: Instant; timeoutMsMax: number },
+  ): void {
+    const settings = this.#port.settings()
+    const { lease, ttlMs, application, label, jobsHash } = settings
+    const about = { lease, ttlMs, application, label, jobsHash }
+    const timeoutMs = Math.min(settings.attemptTimeoutMs, timeoutMsMax)
+    this.#send({
+      verb: 'acquire',
+      sentAt,
+      timeoutMs,
+      times: timesOf(settings),
+      request: {
+        ...about,
+        ...asked,
+        renewsWithinMs: renewsWithinMs(settings),
+        grantWithinMs: timeoutMs,
+      },
+    })
+  }
+
+  renew(
+    { holder, token }: Pick<EndedTerm, 'holder' | 'token'>,
+    {
+      sentAt,
+      timeoutMs,
+      correlationId,
+    }: { sentAt: Instant; timeoutMs: number; correlationId: string },
+  ): void {
+    const settings = this.#port.settings()
+    const { lease, ttlMs, jobsHash } = settings
+    this.#send({
+      verb: 'renew',
+      sentAt,
+      timeoutMs,
+      times: timesOf(settings),
+      correlationId,
+      request: {
+        lease,
+        holder,
+        token,
+        ttlMs,
+        jobsHash,
+        renewsWithinMs: renewsWithinMs(settings),
+      },
+    })
+  }
+
+  release(
+    { holder, token, reason }: EndedTerm,
+    { sentAt, timeoutMs }: { sentAt: Instant; timeoutMs: number },
+  ): void {
+    const { lease } = this.#port.settings()
+    this.#send({ verb: 'release', sentAt, timeoutMs, request: { lease, holder, token, reason } })
+  }
+
+  note(ended: EndedTerm): void {
+    const { lease, attemptTimeoutMs: timeoutMs } = this.#port.settings()
+    const sentAt = readInstant(this.#port.clock)
+    this.#send({ verb: 'note', sentAt, timeoutMs, request: { lease, ended } })
+  }
+
+  /** Whether this is the attempt under way, which has ended now; an abandoned one is not. */
+  settles(attempt: Attempt): boolean {
+    if (attempt !== this.#underWay) return false
+    this.#underWay = undefined
+    return true
+  }
+
+  abandon(): void {
+    if (this.#underWay !== undefined) this.#port.abandon(this.#underWay)
+    this.#underWay = undefined
+  }
+
+  #send(attempt: Attempt): void {
+    invariant(this.#underWay === undefined, 'one attempt is under way at a time')
+    this.#underWay = attempt
+    this.#port.attempt(attempt)
   }
 }
 
 /** With what a renewal or an acquisition is sent. */
-export function timesOf(settings: ElectorSettings): TermTimes {
+function timesOf(settings: ElectorSettings): TermTimes {
   const { ttlMs, stopGraceMs, safetyMarginMs } = settings
   const { heartbeatMs, attemptTimeoutMs, retryBackoffMs } = settings
   return { ttlMs, stopGraceMs, safetyMarginMs, heartbeatMs, attemptTimeoutMs, retryBackoffMs }
 }
 
 /** How long after a renewal was sent the next one arrives at the latest, if all goes well. */
-export function renewsWithinMs(settings: ElectorSettings): number {
+function renewsWithinMs(settings: ElectorSettings): number {
   return settings.heartbeatMs + settings.attemptTimeoutMs + settings.safetyMarginMs
 }
 

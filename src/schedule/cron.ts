@@ -12,8 +12,8 @@ export interface CronTimes {
 
 /**
  * Reads a cron expression of five fields (from minutes) or six (from seconds), or a nickname such
- * as `@daily`. This file is the only door to the parser, and uses it for what stands in the
- * calendar. What happens where the clocks of a time zone are changed is decided here: see
+ * as `@daily`. This file is the only door to the parser, and uses it for what is in the
+ * calendar. What happens when the clocks of a time zone are changed is decided here: see
  * `docs/scheduling.md`.
  *
  * @throws TenureError `TENURE_ERR_SCHEDULE`
@@ -38,7 +38,7 @@ export function parseCron(expression: unknown, timeZone: unknown): CronTimes {
       { cause },
     )
   }
-  // A list of ten thousand years, which it looks at only where an expression restricts them.
+  // A list of ten thousand years, which it looks at only if an expression restricts them.
   pattern.year = []
   const namesHours = !pattern.hour.every(Boolean)
   const nextLocalMs = (localMs: number): number | undefined =>
@@ -47,7 +47,7 @@ export function parseCron(expression: unknown, timeZone: unknown): CronTimes {
 }
 
 /** What the ticks of an expression depend on. */
-interface CronParts {
+interface TicksDeps {
   /** Whether it names hours of the day, or is due in each hour. */
   readonly namesHours: boolean
   /** The first time after a local time: both are written as if the zone were UTC. */
@@ -57,17 +57,17 @@ interface CronParts {
 
 /**
  * How many stretches of time with one offset are looked at on the way to a tick: some for a tick
- * that is far away, and as many again where a gap has swallowed the first one.
+ * that is far away, and as many again if a gap has swallowed the first one.
  */
 const stretchesMax = 8
 
 /**
  * The first tick after an instant. Times of day that an expression names are due at the first
  * instant at which the local clock has reached them: so a time that is skipped is due right after
- * the gap, and one that occurs twice at the first occurrence. One that is due in each hour goes on
+ * the gap, and one that occurs twice at the first occurrence. One that is due in each hour continues
  * by elapsed time instead: whenever the local clock shows such a time.
  */
-function nextOf({ namesHours, nextLocalMs, zone }: CronParts, afterMs: number): number | undefined {
+function nextOf({ namesHours, nextLocalMs, zone }: TicksDeps, afterMs: number): number | undefined {
   let fromMs = afterMs
   let offsetMs = zone.offsetMs(afterMs)
   let localMs = nextLocalMs(namesHours ? reachedLocalMs(zone, afterMs) : afterMs + offsetMs)

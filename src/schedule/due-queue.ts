@@ -1,9 +1,9 @@
-/** What stands in a queue: it is due at an instant, and knows its own place. */
+/** What is in a queue: it is due at an instant, and knows its own place. */
 export interface Due {
   /** When it is due, on the clock of its queue. */
-  dueMs: number
-  /** Its place in the heap, -1 while it is in none. */
-  place: number
+  readonly dueMs: number
+  /** Its place in the heap; `undefined` while it is in none. */
+  place: number | undefined
 }
 
 /** Things in the order in which they are due: a binary heap whose members can be taken out. */
@@ -16,47 +16,48 @@ export class DueQueue<Item extends Due> {
 
   add(item: Item): void {
     this.#heap.push(item)
-    item.place = this.#heap.length - 1
-    this.#up(item)
+    this.#up(item, this.#heap.length - 1)
   }
 
   /** Takes an item out; one that is in no queue is left alone. */
   remove(item: Item): void {
-    if (this.#heap[item.place] !== item) return
-    const last = this.#heap.pop()
     const { place } = item
-    item.place = -1
-    if (last === undefined || last === item) return
-    last.place = place
-    this.#heap[place] = last
-    this.#up(last)
-    this.#down(last)
+    if (place === undefined || this.#heap[place] !== item) return
+    const last = this.#heap.pop()
+    item.place = undefined
+    if (last !== undefined && last !== item) this.#down(last, this.#up(last, place))
   }
 
-  #up(item: Item): void {
-    while (item.place > 0) {
-      const parent = this.#heap[(item.place - 1) >> 1]
-      if (parent === undefined || parent.dueMs <= item.dueMs) return
-      this.#swap(item, parent)
+  /** Moves an item towards the first from a place on; the place where it stays. */
+  #up(item: Item, from: number): number {
+    let place = from
+    while (place > 0) {
+      const above = (place - 1) >> 1
+      const parent = this.#heap[above]
+      if (parent === undefined || parent.dueMs <= item.dueMs) break
+      this.#put(parent, place)
+      place = above
     }
+    this.#put(item, place)
+    return place
   }
 
-  #down(item: Item): void {
+  #down(item: Item, from: number): void {
+    let place = from
     for (;;) {
-      const left = this.#heap[2 * item.place + 1]
-      const right = this.#heap[2 * item.place + 2]
-      const child =
-        right !== undefined && left !== undefined && right.dueMs < left.dueMs ? right : left
-      if (child === undefined || item.dueMs <= child.dueMs) return
-      this.#swap(item, child)
+      const left = this.#heap[2 * place + 1]
+      const right = this.#heap[2 * place + 2]
+      const isRight = right !== undefined && left !== undefined && right.dueMs < left.dueMs
+      const child = isRight ? right : left
+      if (child === undefined || item.dueMs <= child.dueMs) break
+      this.#put(child, place)
+      place = 2 * place + (isRight ? 2 : 1)
     }
+    this.#put(item, place)
   }
 
-  #swap(one: Item, other: Item): void {
-    const place = one.place
-    one.place = other.place
-    other.place = place
-    this.#heap[one.place] = one
-    this.#heap[other.place] = other
+  #put(item: Item, place: number): void {
+    item.place = place
+    this.#heap[place] = item
   }
 }

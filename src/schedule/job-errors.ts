@@ -8,6 +8,32 @@ export function notLeaderError(id: string): TenureError {
   )
 }
 
+/** A run by hand was to begin, and its term or its job was gone before. */
+export function notBegunError(id: string): TenureError {
+  return new TenureError(
+    'TENURE_ERR_NOT_LEADER',
+    `Expected to lead until the run of ${JSON.stringify(id)} had begun; the term ended, or ` +
+      'the job was removed.',
+  )
+}
+
+/** A run by hand was asked of a job that has no free slot. */
+export function runningError({ id, slots }: { id: string; slots: number }): TenureError {
+  return new TenureError(
+    'TENURE_ERR_JOB_RUNNING',
+    `Expected that the job ${JSON.stringify(id)} has fewer than ${slots} runs going on or to be ` +
+      'tried again; it has that many. See `overlap`.',
+  )
+}
+
+/** A job was named that is not there. */
+export function unknownError(id: string, ids: Iterable<string>): TenureError {
+  return new TenureError(
+    'TENURE_ERR_JOB_UNKNOWN',
+    `Expected one of the jobs [${[...ids].slice(0, 20).join(', ')}]; got ${JSON.stringify(id)}.`,
+  )
+}
+
 /** A job of the application was expected, and one of Tenure itself was named. */
 export function reservedError(id: string): TenureError {
   return new TenureError(

@@ -1,13 +1,98 @@
 import { checkChoice, checkCount, checkKeys } from '../options/check.ts'
-import { durationOr, formatDuration, parseDuration } from '../duration.ts'
+import { durationOr, formatDuration, parseDuration, type Duration } from '../duration.ts'
 import { describeValue, TenureError } from '../errors.ts'
-import type { Overdue, Timing } from './job.ts'
+import type { RunRecord } from './run.ts'
+import type { Timing } from './schedule.ts'
+
+/**
+ * What happens to a tick while the last run is in progress: it is skipped; it waits for the end of the
+ * run, as at most one does, the latest; or up to so many run at once.
+ */
+export type Overlap = 'skip' | 'queue' | { readonly allow: number }
+
+/**
+ * What becomes of the ticks that were missed, because nobody led, the leader was busy, the job was
+ * paused, or the clock was set ahead:
+ *
+ * - `run-once`: the latest is run, at once; the others are skipped
+ * - `run-all`: all are run, one after the other, and so are those that come meanwhile
+ * - `skip`: none is made up for
+ *
+ * What is later than the job's `grace` is skipped in any case.
+ */
+export type Overdue = 'run-once' | 'run-all' | 'skip'
+
+/** How often, and after what delays, a run that has failed is tried again. */
+export interface RetryOptions {
+  /** The attempts in all, the first one among them: from 1 to 100. */
+  readonly attempts: number
+  /** The delay before the second attempt; each later one has twice that of the last. @default '1s' */
+  readonly backoff?: Duration | undefined
+  /** The longest delay. @default 60 times `backoff` */
+  readonly backoffMax?: Duration | undefined
+}
+
+/** How a job is run. */
+export interface JobOptions<Data> {
+  /** Given to each run. */
+  readonly data?: Data
+  /** What becomes of ticks that were missed. @default 'run-once' */
+  readonly overdue?: Overdue | undefined
+  /**
+   * How late a tick may be and still be run, beyond its `jitter`. @default without a bound with
+   * `run-once`, '1h' with `run-all`, '1s' with `skip`
+   */
+  readonly grace?: Duration | undefined
+  /**
+   * What becomes of a run whose leader was lost before its end, unless `ledger` is false: it is
+   * marked as abandoned, and with `rerun` the next leader runs it again, as the next attempt. Three
+   * attempts are made at most, or as many as `retry` allows, if that is more. @default 'skip'
+   */
+  readonly onCrash?: 'skip' | 'rerun' | undefined
+  /**
+   * Whether its ticks and runs are written to the store: each tick is claimed there before it
+   * starts, so that no other leader starts it, and the next one knows what was missed, and which
+   * runs were left unfinished. With `false` a store that is slow delays no run, and what falls into
+   * the gap of a takeover is lost. @default true
+   */
+  readonly ledger?: boolean | undefined
+  /**
+   * After so many of its ticks were started it is due no more, whichever instances have run them:
+   * from 1 to 1,000,000,000. Neither retries nor runs by `runNow` count; a run that was abandoned
+   * does. Not with `ledger: false`. @default without a bound
+   */
+  readonly maxRuns?: number | undefined
+  /**
+   * Each tick is delayed at random by up to this, and never to the next tick or past it. Less than
+   * `every`. @default 0
+   */
+  readonly jitter?: Duration | undefined
+  /** After this, the signal of a run is aborted. @default none */
+  readonly timeout?: Duration | undefined
+  /**
+   * A run that is still in progress so long after its `timeout` is called lost. It counts as running
+   * all the same, because it is. @default '10s'
+   */
+  readonly timeoutGrace?: Duration | undefined
+  /** What happens to a tick while the last run is in progress. @default 'skip' */
+  readonly overlap?: Overlap | undefined
+  /**
+   * A tick whose run failed is tried again, if need be by the next leader. A run that was aborted,
+   * timed out or was started by `runNow` is not. @default none
+   */
+  readonly retry?: RetryOptions | undefined
+  /**
+   * What happens if a job with this id exists: it is replaced, kept as it is, or the call throws.
+   * Replacing a job by the same schedule keeps its next tick. @default 'replace'
+   */
+  readonly onConflict?: 'replace' | 'keep' | 'error' | undefined
+}
 
 /** After how long a run that ignores its timeout is called lost, unless `timeoutGrace` says so. */
 export const timeoutGraceMsDefault = 10_000
 
 /** The most runs of a job at once. */
-export const placesMax = 1_000
+export const slotsMax = 1_000
 
 /** The most runs that a job may have in all. */
 export const maxRunsMax = 1_000_000_000
@@ -15,10 +100,10 @@ export const maxRunsMax = 1_000_000_000
 /** The most attempts of a tick. */
 export const attemptsMax = 100
 
-/** How late a tick may be where what is late is skipped: less is the lateness of any timer. */
+/** How late a tick may be if what is late is skipped: less is the lateness of any timer. */
 export const skipGraceMsDefault = 1_000
 
-/** How late a tick may be where all are run that were missed: so many can they be at most. */
+/** How late a tick may be if all that were missed are run: this bounds how many they are. */
 export const runAllGraceMsDefault = 3_600_000
 
 /** How often a run is begun that is lost with its leader each time, unless `retry` allows more. */
@@ -27,21 +112,21 @@ export const crashAttemptsMax = 3
 /** The options of a job, all there, in milliseconds. */
 export interface JobSettings {
   readonly data: unknown
-  /** Whether its ticks and runs stand in the ledger. */
+  /** Whether its ticks and runs are recorded in the ledger. */
   readonly ledger: boolean
   readonly overdue: Overdue
-  /** How late a tick may be and still be run; Infinity where there is no bound. */
-  readonly graceMs: number
+  /** How late a tick may be and still be run; `undefined` if there is no bound. */
+  readonly graceMs: number | undefined
   /** Whether a run whose leader was lost is run again. */
   readonly reruns: boolean
-  /** How many ticks may be started in all; `undefined` where there is no bound. */
+  /** How many ticks may be started in all; `undefined` if there is no bound. */
   readonly maxRuns: number | undefined
   readonly jitterMs: number
   readonly timeoutMs: number | undefined
   readonly timeoutGraceMs: number
   /** How many ticks may be worked on at once. */
-  readonly places: number
-  /** A tick that finds no place waits for one. */
+  readonly slots: number
+  /** A tick that finds no free slot waits for one. */
   readonly queues: boolean
   readonly retry: Retry
 }
@@ -116,7 +201,7 @@ function readLasting({
   if (maxRuns !== undefined && ledger === false) {
     throw relationError('`ledger: true` beside `maxRuns`, which are counted there; got false')
   }
-  const graceMs = durationOr(graceMsDefault[policy], grace, 'grace')
+  const graceMs = grace === undefined ? graceMsDefault[policy] : parseDuration(grace, 'grace')
   return {
     ledger: ledger ?? true,
     overdue: policy,
@@ -126,15 +211,15 @@ function readLasting({
   }
 }
 
-const graceMsDefault: Readonly<Record<Overdue, number>> = {
-  'run-once': Infinity,
+const graceMsDefault: Readonly<Record<Overdue, number | undefined>> = {
+  'run-once': undefined,
   'run-all': runAllGraceMsDefault,
   skip: skipGraceMsDefault,
 }
 
-function readOverlap(overlap: unknown): { places: number; queues: boolean } {
+function readOverlap(overlap: unknown): { slots: number; queues: boolean } {
   if (overlap === undefined || typeof overlap === 'string') {
-    return { places: 1, queues: checkChoice(overlap, 'overlap', ['skip', 'queue']) === 'queue' }
+    return { slots: 1, queues: checkChoice(overlap, 'overlap', ['skip', 'queue']) === 'queue' }
   }
   if (typeof overlap !== 'object' || overlap === null || !('allow' in overlap)) {
     throw new TenureError(
@@ -144,7 +229,7 @@ function readOverlap(overlap: unknown): { places: number; queues: boolean } {
     )
   }
   checkKeys(overlap, 'overlap', ['allow'])
-  return { places: checkCount(overlap.allow, 'overlap.allow', placesMax), queues: false }
+  return { slots: checkCount(overlap.allow, 'overlap.allow', slotsMax), queues: false }
 }
 
 function readRetry(retry: unknown): Retry {
@@ -164,7 +249,7 @@ function readRetry(retry: unknown): Retry {
 }
 
 /** What means nothing beside the schedule is refused, and not ignored. */
-function checkFit({ jitterMs, places, queues, overdue }: JobSettings, timing: Timing): void {
+function checkFit({ jitterMs, slots, queues, overdue }: JobSettings, timing: Timing): void {
   if (queues && overdue === 'run-all') {
     throw relationError(
       "`overlap` to be left out, 'skip' or { allow } beside `overdue: 'run-all'`, whose ticks all " +
@@ -178,7 +263,7 @@ function checkFit({ jitterMs, places, queues, overdue }: JobSettings, timing: Ti
         `${formatDuration(jitterMs)} and ${formatDuration(timing.everyMs)}`,
     )
   }
-  if (timing.afterFinish && (queues || places > 1)) {
+  if (timing.afterFinish && (queues || slots > 1)) {
     throw relationError(
       "`overlap` to be left out, or 'skip', beside `mode: 'after-finish'`, whose ticks never come " +
         'while a run goes on',
@@ -188,4 +273,25 @@ function checkFit({ jitterMs, places, queues, overdue }: JobSettings, timing: Ti
 
 function relationError(expected: string): TenureError {
   return new TenureError('TENURE_ERR_OPTION_RELATION', `Expected ${expected}.`)
+}
+
+/**
+ * After how long a tick is tried again whose run has ended, or `undefined` if it is not: only a run
+ * that failed by itself is. One that was aborted or timed out was told to end, and what it has left
+ * undone is for the next tick; one that was started by hand is the affair of who did that.
+ */
+export function retryDelayMs(
+  { outcome, trigger, attempt }: Pick<RunRecord, 'outcome' | 'trigger' | 'attempt'>,
+  { attempts, backoffMs, backoffMaxMs }: Retry,
+): number | undefined {
+  if (outcome !== 'failed' || trigger !== 'tick' || attempt >= attempts) return undefined
+  return Math.min(backoffMs * 2 ** (attempt - 1), backoffMaxMs)
+}
+
+/** Whether a run is run again if its leader is lost before its end. */
+export function isRerun(
+  { reruns, retry }: JobSettings,
+  { trigger, attempt }: Pick<RunRecord, 'trigger' | 'attempt'>,
+): boolean {
+  return reruns && trigger === 'tick' && attempt < Math.max(retry.attempts, crashAttemptsMax)
 }

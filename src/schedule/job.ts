@@ -1,251 +1,18 @@
-import { formatDuration, parseDuration, type Duration } from '../duration.ts'
-import { describeValue, TenureError } from '../errors.ts'
-import type { RunLogger } from '../events.ts'
-import type { Fence } from '../fencing/fence-client.ts'
-import { parseCron, type CronTimes } from './cron.ts'
+import type { Clock } from '../clock.ts'
+import type { JobRegistration, LedgerJob } from '../store/ledger-store.ts'
 import type { Due } from './due-queue.ts'
 import type { JobSettings } from './job-options.ts'
-
-/**
- * When a job is due.
- *
- * - `{ every: '30s' }`: at a fixed rate, by elapsed time, counted from when it was scheduled, or
- *   from `startAt`. With `mode: 'after-finish'` each tick is that long after the end of the last
- *   run, whatever started that.
- * - `{ cron: '0 3 * * *', timeZone: 'Europe/Berlin' }`: five fields, or six with seconds first.
- *   The time zone is UTC unless it is given: instances may have different ones.
- * - `{ at: new Date('2027-01-01T00:00:00Z') }`: once, at an instant.
- *
- * `startAt` and `endAt` are instants as `at` is: no tick is before the one or after the other. An
- * interval has its first tick at `startAt` itself.
- */
-export type Schedule =
-  | ({
-      readonly every: Duration
-      readonly mode?: 'fixed-rate' | 'after-finish' | undefined
-      readonly cron?: undefined
-      readonly timeZone?: undefined
-      readonly at?: undefined
-    } & ScheduleBounds)
-  | ({
-      readonly cron: string
-      readonly timeZone?: string | undefined
-      readonly every?: undefined
-      readonly mode?: undefined
-      readonly at?: undefined
-    } & ScheduleBounds)
-  | {
-      readonly at: Date | string
-      readonly every?: undefined
-      readonly mode?: undefined
-      readonly cron?: undefined
-      readonly timeZone?: undefined
-      readonly startAt?: undefined
-      readonly endAt?: undefined
-    }
-
-/** From when to when a schedule has ticks. */
-export interface ScheduleBounds {
-  /** No tick is before this. @default none */
-  readonly startAt?: Date | string | undefined
-  /** No tick is after this; one at this very instant is the last. @default none */
-  readonly endAt?: Date | string | undefined
-}
-
-/**
- * What happens to a tick while the last run goes on: it is skipped; it waits for the end of the
- * run, as at most one does, the latest; or up to so many run at once.
- */
-export type Overlap = 'skip' | 'queue' | { readonly allow: number }
-
-/**
- * What becomes of the ticks that were missed, because nobody led, the leader was busy, the job was
- * paused, or the clock was set ahead:
- *
- * - `run-once`: the latest is run, at once; the others are skipped
- * - `run-all`: all are run, one after the other, and so are those that come meanwhile
- * - `skip`: none is made up for
- *
- * What is later than the job's `grace` is skipped in any case.
- */
-export type Overdue = 'run-once' | 'run-all' | 'skip'
-
-/** How often, and after what delays, a run that has failed is tried again. */
-export interface RetryOptions {
-  /** The attempts in all, the first one among them: from 1 to 100. */
-  readonly attempts: number
-  /** The delay before the second attempt; each later one has twice that of the last. @default '1s' */
-  readonly backoff?: Duration | undefined
-  /** The longest delay. @default 60 times `backoff` */
-  readonly backoffMax?: Duration | undefined
-}
-
-/** How a job is run. */
-export interface JobOptions<Data> {
-  /** Given to each run. */
-  readonly data?: Data
-  /** What becomes of ticks that were missed. @default 'run-once' */
-  readonly overdue?: Overdue | undefined
-  /**
-   * How late a tick may be and still be run, beyond its `jitter`. @default without a bound with
-   * `run-once`, '1h' with `run-all`, '1s' with `skip`
-   */
-  readonly grace?: Duration | undefined
-  /**
-   * What becomes of a run whose leader was lost before its end, unless `ledger` is false: it is
-   * marked as abandoned, and with `rerun` the next leader runs it again, as the next attempt. Three
-   * attempts are made at most, or as many as `retry` allows, if that is more. @default 'skip'
-   */
-  readonly onCrash?: 'skip' | 'rerun' | undefined
-  /**
-   * Whether its ticks and runs are written to the store: each tick is claimed there before it
-   * starts, so that no other leader starts it, and the next one knows what was missed, and which
-   * runs were left unfinished. With `false` a store that is slow delays no run, and what falls into
-   * the gap of a takeover is lost. @default true
-   */
-  readonly ledger?: boolean | undefined
-  /**
-   * After so many of its ticks were started it is due no more, whichever instances have run them:
-   * from 1 to 1,000,000,000. Neither retries nor runs by `runNow` count; a run that was abandoned
-   * does. Not with `ledger: false`. @default without a bound
-   */
-  readonly maxRuns?: number | undefined
-  /**
-   * Each tick is delayed at random by up to this, and never to the next tick or past it. Less than
-   * `every`. @default 0
-   */
-  readonly jitter?: Duration | undefined
-  /** After this, the signal of a run is aborted. @default none */
-  readonly timeout?: Duration | undefined
-  /**
-   * A run that goes on for so long after its `timeout` is called lost. It still counts as running,
-   * because it is. @default '10s'
-   */
-  readonly timeoutGrace?: Duration | undefined
-  /** What happens to a tick while the last run goes on. @default 'skip' */
-  readonly overlap?: Overlap | undefined
-  /**
-   * A tick whose run failed is tried again, if need be by the next leader. A run that was aborted,
-   * timed out or was started by `runNow` is not. @default none
-   */
-  readonly retry?: RetryOptions | undefined
-  /**
-   * What happens if a job with this id exists: it is replaced, kept as it is, or the call throws.
-   * Replacing a job by the same schedule keeps its next tick. @default 'replace'
-   */
-  readonly onConflict?: 'replace' | 'keep' | 'error' | undefined
-}
-
-/** One execution of a job, as its handler sees it. */
-export interface Run<Data = unknown> {
-  readonly id: string
-  readonly jobId: string
-  readonly data: Data
-  /** The tick; of a run started by `runNow`, when that was called. */
-  readonly scheduledFor: Date
-  /** 1, or more where an earlier run of this tick failed: see `retry`. */
-  readonly attempt: number
-  /** The token of the term in which the run was started: hand it to what the run writes to. */
-  readonly fencingToken: number
-  /** Aborted when the work must stop: at the job's `timeout`, or as the term ends. */
-  readonly signal: AbortSignal
-  readonly correlationId: string
-  /** Logs with the job's id, the run's id, its token and its correlation id. */
-  readonly log: RunLogger
-  /**
-   * Tells how far the run is, from 0 to 1, and in words if need be: `jobs()` and the status page
-   * show it. After the end of the run it changes nothing.
-   *
-   * @throws TenureError `TENURE_ERR_OPTION_TYPE`
-   */
-  progress(fraction: number, note?: string): void
-  /** Fences a transaction of the application's own: see {@link Fence}. */
-  readonly fence: Fence
-}
-
-/** What a job does. It may be asynchronous, and should obey `run.signal`. */
-export type Handler<Data = unknown> = (run: Run<Data>) => unknown
-
-/**
- * How a run ended, or that it goes on.
- *
- * - `running`: it goes on
- * - `succeeded`: its handler returned, or what it returned was fulfilled
- * - `failed`: its handler threw, or what it returned was rejected
- * - `timed-out`: its `timeout` passed, and it ended within `timeoutGrace`, either way
- * - `lost`: it went on after that. While `finishedAtMs` is `undefined` it still does
- * - `aborted`: it failed after it was told to stop, because its term came to its end
- * - `abandoned`: its leader was lost before its end, and nobody knows how far it came
- */
-export type RunOutcome =
-  | 'running'
-  | 'succeeded'
-  | 'failed'
-  | 'timed-out'
-  | 'lost'
-  | 'aborted'
-  | 'abandoned'
-
-/** How far a run is, as it has told itself. */
-export interface RunProgress {
-  /** From 0 to 1. */
-  readonly fraction: number
-  readonly note: string | undefined
-}
-
-/** A run as it is reported: plain data. Times are milliseconds since 1970. */
-export interface RunRecord {
-  readonly id: string
-  readonly jobId: string
-  readonly trigger: 'tick' | 'manual'
-  readonly scheduledForMs: number
-  /** 1, or more where earlier runs of this tick failed. */
-  readonly attempt: number
-  readonly startedAtMs: number
-  /** `undefined` while it goes on. */
-  readonly finishedAtMs: number | undefined
-  readonly outcome: RunOutcome
-  /** Why it failed. */
-  readonly error: string | undefined
-  /** What it told last by `run.progress`. */
-  readonly progress: RunProgress | undefined
-  readonly fencingToken: number
-  readonly correlationId: string
-}
-
-/** Ticks that were not run, as they are reported: plain data. Times are milliseconds since 1970. */
-export interface SkipRecord {
-  readonly jobId: string
-  /**
-   * Why they were not run:
-   *
-   * - `overdue`: they were missed, and are not made up for
-   * - `overlap`: the last run went on
-   * - `queue`: a later tick waits for the end of the last run in its stead
-   * - `limit`: as many runs went on as `overlap` allows
-   * - `paused`, `removed`, `replaced`: that is what the job was while they waited
-   * - `taken`, `unregistered`: the ledger says that they are accounted for, or does not know the job
-   * - `term-ended`: the term leads no more; the next one decides about them
-   */
-  readonly reason:
-    | 'overdue'
-    | 'overlap'
-    | 'queue'
-    | 'limit'
-    | 'paused'
-    | 'removed'
-    | 'replaced'
-    | 'taken'
-    | 'unregistered'
-    | 'term-ended'
-  readonly scheduledForMs: number
-  /** The last of them; the same as the first if there is one only. */
-  readonly untilMs: number
-  readonly count: number
-  /** 1, or more where it is the retry of a tick that is not made. */
-  readonly attempt: number
-  readonly skippedAtMs: number
-}
+import type { Handler, RunRecord, SkippedTicks } from './run.ts'
+import {
+  clockAt,
+  clockBefore,
+  isSameSchedule,
+  latestTick,
+  toWallMs,
+  type Clocks,
+  type ReadSchedule,
+  type TickClock,
+} from './schedule.ts'
 
 /** A job as it is reported: plain data. Times are milliseconds since 1970. */
 export interface JobRecord {
@@ -260,7 +27,7 @@ export interface JobRecord {
   readonly lastRun: RunRecord | undefined
   /**
    * When it is due next, its jitter included. `undefined` on an instance that does not lead, for a
-   * job that is never due again, and for one that is due after the end of a run that goes on.
+   * job that is never due again, and for one that is due after the end of a run in progress.
    */
   readonly nextTickAtMs: number | undefined
   /** When a tick whose run has failed is tried again. */
@@ -271,196 +38,210 @@ export interface JobRecord {
 export interface NextTicks {
   /** The time zone of its cron expression; `'UTC'` for the other schedules. */
   readonly timeZone: string
-  /** Milliseconds since 1970; fewer than were asked for where the job is due no more after them. */
+  /** Milliseconds since 1970; fewer than were asked for if the job is due no more after them. */
   readonly atMs: readonly number[]
 }
 
-/** When a job is due, on the clock that decides about it. */
-export type Timing =
-  | {
-      readonly kind: 'every'
-      readonly everyMs: number
-      /** Counted from the end of the last run, and not from the last tick. */
-      readonly afterFinish: boolean
-      readonly startAtMs: number | undefined
-      readonly endAtMs: number | undefined
-    }
-  | {
-      readonly kind: 'cron'
-      readonly times: CronTimes
-      readonly timeZone: string
-      readonly startAtMs: number | undefined
-      readonly endAtMs: number | undefined
-    }
-  | { readonly kind: 'at'; readonly atMs: number }
+/** A job of Tenure's own that runs elsewhere, and is shown and fired like any other. */
+export interface SystemJob {
+  readonly id: string
+  record(): JobRecord
+  fire(correlationId: string): Promise<RunRecord>
+}
 
 /** What a job is by its schedule, its handler and its options. */
-export interface ScheduledJob extends JobSettings {
+export interface ScheduledJob extends JobSettings, ReadSchedule {
   readonly id: string
-  readonly timing: Timing
-  /** The schedule in words; two schedules with the same words are the same. */
-  readonly description: string
   readonly handler: Handler
   /** Whether it is kept in the store, and not in the application's code. */
   readonly stored: boolean
-  /** When it was scheduled, by the wall clock: no tick before is due, if nobody knows the job yet. */
+  /** When it was scheduled, by the wall clock: no tick before is due, unless the ledger knows the job. */
   readonly scheduledAtMs: number
 }
 
 /** What a job is that is kept in the store. */
 export type StoredJobSettings = Omit<ScheduledJob, 'stored'>
 
+/** The next tick of a job, in a term that leads. */
+export interface PlannedTick extends Due {
+  readonly job: Job
+  /** The clock of `tickMs` and `dueMs`. */
+  readonly on: TickClock
+  readonly tickMs: number
+}
+
+/**
+ * What a job waits for; drawn in README.md.
+ *
+ * - `standby`: this instance does not lead
+ * - `registering`: the ledger has not answered yet from where its ticks continue
+ * - `waiting`: its next tick is in the queue
+ * - `held`: its next tick is known, and not in the queue: the job is paused, or has no free slot
+ * - `idle`: it has no next tick: none is left, or it is counted from the end of the run in progress
+ */
+export type JobState =
+  | { readonly kind: 'standby' | 'registering' | 'idle' }
+  | { readonly kind: 'waiting' | 'held'; readonly next: PlannedTick }
+
 /** A job in the scheduler. */
-export interface Job extends Due, ScheduledJob {
+export interface Job extends ScheduledJob {
+  state: JobState
   /** From where `every` is counted, monotonic; `undefined` until `startAt` has passed. */
   anchorMs: number | undefined
-  /** The clock of `tickMs` and `dueMs`: that of elapsed time, or the wall clock. */
-  on: 'monotonic' | 'wall'
-  /** The next tick; `dueMs` is that and its jitter, Infinity while there is none. */
-  tickMs: number
   /**
-   * How far the wall clock was ahead of the monotonic one when the job was entered in the ledger, in
-   * this term: by that an interval has its ticks there, however the wall clock is set later.
+   * How far the wall clock was ahead of the monotonic one when the job was registered, in this term:
+   * by that an interval has its ticks there, however the wall clock is set later.
    */
   aheadMs: number | undefined
-  /** The last tick by the wall clock: however that is set, it is not due again. */
-  lastTickMs: number
+  /** The last tick by the wall clock, if there was one: however that is set, it is not due again. */
+  lastTickMs: number | undefined
   /** How many ticks of this schedule were started, or are about to be, as the ledger counts. */
   runs: number
   paused: boolean
   lastRun: RunRecord | undefined
 }
 
-/** The handler of a job. @throws TenureError `TENURE_ERR_OPTION_TYPE` */
-export function checkHandler(handler: unknown): Handler {
-  if (typeof handler === 'function') return handler as Handler
-  throw new TenureError(
-    'TENURE_ERR_OPTION_TYPE',
-    `Expected \`handler\` to be a function; got ${describeValue(handler)}.`,
-  )
-}
-
-/** The shortest interval of a job. */
-export const everyMsMin = 10
-
-/** Reads a schedule. @throws TenureError `TENURE_ERR_SCHEDULE`, `TENURE_ERR_DURATION` */
-export function readSchedule(
-  schedule: unknown,
-  nowMs: number,
-): { timing: Timing; description: string } {
-  const keys = Object.entries(schedule ?? {}).flatMap(([key, value]) =>
-    value === undefined ? [] : [key],
-  )
-  const kind = (['every', 'cron', 'at'] as const).find((candidate) => keys.includes(candidate))
-  if (kind === undefined || keys.some((key) => !scheduleKeys[kind].includes(key))) {
-    throw new TenureError(
-      'TENURE_ERR_SCHEDULE',
-      'Expected a schedule to be one of { every, mode }, { cron, timeZone } and { at }, the first ' +
-        `two with \`startAt\` and \`endAt\` if need be; got ${describeValue(schedule)}.`,
-    )
-  }
-  const { every, mode, cron, timeZone = 'UTC', at, ...bounds } = schedule as Record<string, unknown>
-  switch (kind) {
-    case 'every':
-      return readInterval(every, mode, readBounds(bounds))
-    case 'cron': {
-      const { startAtMs, endAtMs, words } = readBounds(bounds)
-      const times = parseCron(cron, timeZone)
-      if (times.nextMs(nowMs) === undefined) {
-        throw new TenureError(
-          'TENURE_ERR_SCHEDULE',
-          `Expected \`cron\` to be due some day; got ${describeValue(cron)}, which never is.`,
-        )
-      }
-      const zone = String(timeZone)
-      const description = `cron ${String(cron)} (${zone})${words}`
-      return { timing: { kind, times, timeZone: zone, startAtMs, endAtMs }, description }
-    }
-    case 'at': {
-      const atMs = readInstantOf(at, 'at')
-      return { timing: { kind, atMs }, description: `at ${new Date(atMs).toISOString()}` }
-    }
-  }
-}
-
-const scheduleKeys: Readonly<Record<Timing['kind'], readonly string[]>> = {
-  every: ['every', 'mode', 'startAt', 'endAt'],
-  cron: ['cron', 'timeZone', 'startAt', 'endAt'],
-  at: ['at'],
-}
-
-interface Bounds {
-  readonly startAtMs: number | undefined
-  readonly endAtMs: number | undefined
-  readonly words: string
-}
-
-function readInterval(
-  every: unknown,
-  mode: unknown,
-  { startAtMs, endAtMs, words }: Bounds,
-): { timing: Timing; description: string } {
-  const everyMs = parseDuration(every, 'every')
-  if (everyMs < everyMsMin) {
-    throw new TenureError(
-      'TENURE_ERR_SCHEDULE',
-      `Expected \`every\` to be at least ${everyMsMin} ms; got ${everyMs} ms.`,
-    )
-  }
-  if (mode !== undefined && mode !== 'fixed-rate' && mode !== 'after-finish') {
-    throw new TenureError(
-      'TENURE_ERR_SCHEDULE',
-      `Expected \`mode\` to be 'fixed-rate' or 'after-finish'; got ${describeValue(mode)}.`,
-    )
-  }
-  const afterFinish = mode === 'after-finish'
-  const how = afterFinish ? ' after the last run' : ''
+/** A job as it begins: it has no tick yet, and is not known to the ledger. */
+export function jobOf(job: ScheduledJob, clock: Clock): Job {
+  const { timing, stored, scheduledAtMs } = job
+  const ageMs = stored ? clock.wallMs() - scheduledAtMs : 0
+  const startAtMs = timing.kind === 'every' ? timing.startAtMs : undefined
   return {
-    timing: { kind: 'every', everyMs, afterFinish, startAtMs, endAtMs },
-    description: `every ${formatDuration(everyMs)}${how}${words}`,
+    ...job,
+    scheduledAtMs: Math.round(scheduledAtMs),
+    state: { kind: 'standby' },
+    anchorMs: startAtMs === undefined ? clock.monotonicMs() - ageMs : undefined,
+    aheadMs: undefined,
+    lastTickMs: undefined,
+    runs: 0,
+    paused: false,
+    lastRun: undefined,
   }
 }
 
-function readBounds({ startAt, endAt }: Readonly<Record<string, unknown>>): Bounds {
-  const startAtMs = startAt === undefined ? undefined : readInstantOf(startAt, 'startAt')
-  const endAtMs = endAt === undefined ? undefined : readInstantOf(endAt, 'endAt')
-  const show = (ms: number): string => new Date(ms).toISOString()
-  if (startAtMs !== undefined && endAtMs !== undefined && startAtMs > endAtMs) {
-    throw new TenureError(
-      'TENURE_ERR_SCHEDULE',
-      `Expected \`startAt\` not to be after \`endAt\`; got ${show(startAtMs)} and ${show(endAtMs)}.`,
-    )
+/** The next tick of a job, if one is planned. */
+export function plannedTickOf({ state }: Job): PlannedTick | undefined {
+  return 'next' in state ? state.next : undefined
+}
+
+/** The end of the term: what it knew of the job is forgotten. */
+export function standBy(job: Job): void {
+  job.state = { kind: 'standby' }
+  job.aheadMs = undefined
+}
+
+/** Takes over what lasts when a job is scheduled again; more of it if the schedule is the same. */
+export function inherit(job: Job, previous: Job): void {
+  job.paused = previous.paused
+  job.lastRun = previous.lastRun
+  // Deploys schedule the same jobs again and again: that must not put off their next tick.
+  if (!isSameSchedule(job, previous)) return
+  const { anchorMs, lastTickMs, aheadMs, scheduledAtMs, runs } = previous
+  const registered = job.ledger ? aheadMs : undefined
+  Object.assign(job, { anchorMs, lastTickMs, aheadMs: registered, scheduledAtMs, runs })
+}
+
+/**
+ * The clocks by which a job is due, as they are now. They are read once: the process may be kept
+ * from running between two readings, and a tick has one instant all the same.
+ */
+export function clocksOf({ timing, aheadMs }: Job, clock: Clock): Clocks {
+  const monotonicMs = clock.monotonicMs()
+  const isRegistered = timing.kind === 'every' && aheadMs !== undefined
+  const wallMs = isRegistered ? monotonicMs + aheadMs : clock.wallMs()
+  return { monotonicMs: () => monotonicMs, wallMs: () => wallMs }
+}
+
+/** The moment after a tick: by the fractions that there are between two clocks, and no more. */
+export function afterTick(on: TickClock, tickMs: number, clock: Clocks): Clocks {
+  return clockAt(on, tickMs + 0.5, clock)
+}
+
+/** How a job is registered in the ledger, which may know it already. */
+export function registrationOf(job: Job, clock: Clock): JobRegistration {
+  const { id: jobId, description: schedule, timing, anchorMs, scheduledAtMs: cursorMs } = job
+  const isInterval = timing.kind === 'every' && anchorMs !== undefined
+  const startMs = isInterval ? toWallMs('monotonic', anchorMs, clock) : cursorMs
+  return { jobId, schedule, anchorMs: startMs, cursorMs }
+}
+
+/** Has a job continue from where the ledger says that it is; the moment after which its next tick is. */
+export function continueFrom(
+  job: Job,
+  { anchorMs, cursorMs, runs }: LedgerJob,
+  clock: Clock,
+): Clocks {
+  const wallMs = clock.wallMs()
+  job.runs = runs
+  // A tick that this instance saw earlier, and was never claimed, is due again.
+  job.lastTickMs = cursorMs
+  // However the wall clock was set: the next tick is after the last, and within an interval.
+  job.aheadMs = Math.round(Math.max(wallMs, cursorMs) - clock.monotonicMs())
+  if (job.timing.kind === 'every') {
+    const { everyMs, afterFinish, startAtMs } = job.timing
+    const waits = startAtMs !== undefined && Math.max(wallMs, cursorMs) < startAtMs
+    // The first tick is an interval after the anchor, or at `startAt`.
+    const rateFromMs = startAtMs === undefined ? anchorMs : startAtMs - everyMs
+    job.anchorMs = waits ? undefined : (afterFinish ? cursorMs : rateFromMs) - job.aheadMs
   }
-  const from = startAtMs === undefined ? '' : ` from ${show(startAtMs)}`
-  const to = endAtMs === undefined ? '' : ` to ${show(endAtMs)}`
-  return { startAtMs, endAtMs, words: from + to }
+  return afterTick('wall', cursorMs, clocksOf(job, clock))
 }
 
-/** A day, a time and an offset from UTC, as ISO 8601 writes them. */
-const instantPattern = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)$/
-
-/** An instant: a `Date`, or a text in ISO 8601 that says its offset from UTC. */
-function readInstantOf(value: unknown, name: string): number {
-  const ms =
-    value instanceof Date
-      ? value.getTime()
-      : typeof value === 'string'
-        ? parseInstant(value)
-        : Number.NaN
-  if (!Number.isNaN(ms)) return ms
-  throw new TenureError(
-    'TENURE_ERR_SCHEDULE',
-    `Expected \`${name}\` to be a Date, or a text such as '2027-01-01T00:00:00Z' or ` +
-      `'2027-01-01T01:00:00+01:00'; got ${describeValue(value)}.`,
-  )
+/** Whether as many ticks of a job were started as may be. */
+export function isExhausted({ runs, maxRuns }: Job): boolean {
+  return maxRuns !== undefined && runs >= maxRuns
 }
 
-/** Milliseconds since 1970, NaN for what is no instant: `Date.parse` takes much that is none. */
-function parseInstant(text: string): number {
-  const [, day] = instantPattern.exec(text) ?? []
-  if (day === undefined) return Number.NaN
-  // It takes the thirtieth of February for the second of March.
-  const dayMs = Date.parse(`${day}T00:00Z`)
-  const exists = !Number.isNaN(dayMs) && new Date(dayMs).toISOString().startsWith(`${day}T`)
-  return exists ? Date.parse(text) : Number.NaN
+/** Whether each tick is counted from the end of the last run. */
+export function isFixedDelay({ timing }: Job): boolean {
+  return timing.kind === 'every' && timing.afterFinish
+}
+
+/** The last run of a job with a fixed delay has ended: its next tick is counted from here. */
+export function countDelayFromNow(job: Job, clock: Clock): void {
+  const { timing } = job
+  if (timing.kind !== 'every' || !timing.afterFinish) return
+  const { startAtMs } = timing
+  if (startAtMs === undefined || startAtMs <= clock.wallMs()) job.anchorMs = clock.monotonicMs()
+}
+
+/** What becomes of the ticks of a job that are due: what is skipped comes before what is run. */
+export interface DueTicks {
+  /** By the wall clock. */
+  readonly skipped: SkippedTicks | undefined
+  /** The tick that is run, by the wall clock; `undefined` if none is. */
+  readonly scheduledForMs: number | undefined
+  /** The last of all these ticks, on the clock of its job. */
+  readonly lastMs: number
+}
+
+/**
+ * Decides about the ticks of a job from its next one up to now, by its `overdue` and `grace`. With
+ * `run-all` it decides about the first that may run only, and about the others when that is done.
+ */
+export function decideDue({ job, on, tickMs: firstMs }: PlannedTick, clock: Clocks): DueTicks {
+  const { timing, overdue, graceMs, jitterMs } = job
+  const latenessMsMax = graceMs === undefined ? undefined : graceMs + jitterMs
+  const nowMs = on === 'wall' ? clock.wallMs() : clock.monotonicMs()
+  const isLate = (tickMs: number): boolean =>
+    latenessMsMax !== undefined && nowMs - tickMs > latenessMsMax
+  const skip = (untilMs: number, count: number): SkippedTicks => ({
+    scheduledForMs: toWallMs(on, firstMs, clock),
+    untilMs: toWallMs(on, untilMs, clock),
+    count,
+  })
+  if (overdue === 'run-all') {
+    if (!isLate(firstMs)) {
+      return { skipped: undefined, scheduledForMs: toWallMs(on, firstMs, clock), lastMs: firstMs }
+    }
+    const then = clockBefore(latenessMsMax ?? 0, clock)
+    const { tickMs, missed } = latestTick(timing, on, firstMs, then)
+    return { skipped: skip(tickMs, missed + 1), scheduledForMs: undefined, lastMs: tickMs }
+  }
+  const { tickMs, missed, beforeMs } = latestTick(timing, on, firstMs, clock)
+  if (isLate(tickMs)) {
+    return { skipped: skip(tickMs, missed + 1), scheduledForMs: undefined, lastMs: tickMs }
+  }
+  const skipped = missed > 0 ? skip(beforeMs, missed) : undefined
+  return { skipped, scheduledForMs: toWallMs(on, tickMs, clock), lastMs: tickMs }
 }

@@ -6,14 +6,23 @@ import { describeValue, messageOf, TenureError } from '../errors.ts'
 import type { LogEventName, RunLogger } from '../events.ts'
 import type { Fence } from '../fencing/fence-client.ts'
 import type { LedgerRun } from '../store/ledger-store.ts'
-import type { Handler, Job, Run, RunOutcome, RunProgress, RunRecord } from './job.ts'
+import type { Job } from './job.ts'
+import {
+  abandonedRunOf,
+  type Attempt,
+  type Handler,
+  type Run,
+  type RunOutcome,
+  type RunProgress,
+  type RunRecord,
+} from './run.ts'
 import type { Work } from './work.ts'
 
-/** What is told of a run, while it goes on and after. */
+/** The events of a run. */
 export type RunEventName = 'run:started' | 'run:lost' | 'run:finished' | 'run:abandoned'
 
-/** What a runner, and the scheduler around it, is made of. */
-export interface RunnerParts {
+/** What a runner, and the scheduler around it, depends on. */
+export interface RunnerDeps {
   readonly clock: Clock
   /** From 0 to below 1. */
   readonly random: () => number
@@ -31,23 +40,13 @@ export interface RunningTerm {
   readonly work: Work
 }
 
-/** Why and with what a job is run. */
-export interface HowRun {
-  readonly runId: string
-  readonly trigger: RunRecord['trigger']
-  readonly scheduledForMs: number
-  readonly attempt: number
-  readonly data: unknown
-  readonly correlationId: string
-}
-
 interface End {
   readonly failed: boolean
   readonly error: unknown
 }
 
-/** A run that goes on, with what may still happen to it. */
-interface Going {
+/** A run in progress, with what may still happen to it. */
+interface RunInProgress {
   readonly job: Job
   readonly fields: Readonly<Record<string, unknown>>
   readonly startedMs: number
@@ -55,7 +54,7 @@ interface Going {
   record: RunRecord
   timer: Timer | undefined
   timedOut: boolean
-  readonly told: PromiseWithResolvers<RunRecord>
+  readonly reported: PromiseWithResolvers<RunRecord>
   readonly onEnd: (run: RunRecord) => void
 }
 
@@ -64,15 +63,15 @@ const recentRunsMax = 50
 
 /** Runs handlers: with a signal, a timeout, a correlation id and a record of each run. */
 export class Runner {
-  readonly #parts: RunnerParts
+  readonly #deps: RunnerDeps
   readonly #onRecord: (run: RunRecord, starts: boolean) => void
-  /** How many runs go on, by job: also of one that was replaced or removed meanwhile. */
+  /** How many runs are in progress, by job: also of one that was replaced or removed meanwhile. */
   readonly #running = new Map<string, number>()
   #recent: RunRecord[] = []
 
   /** @param onRecord is given each run as it starts, and again whenever more is known of it */
-  constructor(parts: RunnerParts, onRecord: (run: RunRecord, starts: boolean) => void) {
-    this.#parts = parts
+  constructor(deps: RunnerDeps, onRecord: (run: RunRecord, starts: boolean) => void) {
+    this.#deps = deps
     this.#onRecord = onRecord
   }
 
@@ -87,63 +86,49 @@ export class Runner {
 
   /**
    * Runs a job once: its handler is called. Resolves when the run has ended or is called lost, and
-   * never rejects: whatever the handler does, the scheduler goes on.
+   * never rejects: whatever the handler does, the scheduler continues.
    *
    * @param onEnd is called when the run has really ended, also after it was called lost
    */
   start(
     job: Job,
     term: RunningTerm,
-    how: HowRun,
+    attempt: Attempt,
+    data: unknown,
     onEnd: (run: RunRecord) => void,
   ): Promise<RunRecord> {
-    const going = this.#begin(job, term, how, onEnd)
-    const { controller, record } = going
-    const { fencingToken, id } = record
+    const running = this.#begin(job, term, attempt, onEnd)
+    const { controller, record, fields } = running
+    const { correlationId } = record
     const run: Run = {
-      id,
+      id: record.id,
       jobId: job.id,
-      data: how.data,
-      scheduledFor: new Date(how.scheduledForMs),
-      attempt: how.attempt,
-      fencingToken,
+      data,
+      scheduledFor: new Date(record.scheduledForMs),
+      attempt: record.attempt,
+      fencingToken: record.fencingToken,
       signal: controller.signal,
-      correlationId: how.correlationId,
-      log: this.#parts.loggerWith(going.fields),
+      correlationId,
+      log: this.#deps.loggerWith(fields),
       fence: term.fence,
-      progress: (fraction, note) => this.#progress(going, readProgress(fraction, note)),
+      progress: (fraction, note) => this.#progress(running, readProgress(fraction, note)),
     }
-    const settled = withCorrelationId(how.correlationId, () => settle(job.handler, run))
-    // Over when its end is told: what that makes necessary is added before the work looks done.
-    const over = settled.then((end) => this.#end(going, end))
+    const settled = withCorrelationId(correlationId, () => settle(job.handler, run))
+    // Over when its end is reported: what that makes necessary is added before the work looks done.
+    const over = settled.then((end) => this.#end(running, end))
     term.work.add({ name: job.id, abort: (reason) => controller.abort(reason) }, over)
-    this.#setTimeout(going)
-    return going.told.promise
+    this.#setTimeout(running)
+    return running.reported.promise
   }
 
-  /** Tells of a run whose leader was lost: this instance did not see how it ended. */
+  /** Reports a run whose leader was lost: this instance did not see how it ended. */
   abandoned(run: LedgerRun): void {
-    const { log, onRun } = this.#parts
-    const { jobId, runId, correlationId, attempt, token, trigger } = run
-    const error = 'The leader was lost before the run had ended.'
-    const record: RunRecord = {
-      id: runId,
-      jobId,
-      trigger,
-      scheduledForMs: run.tickMs,
-      attempt,
-      startedAtMs: run.startedAtMs,
-      finishedAtMs: run.finishedAtMs,
-      outcome: 'abandoned',
-      error,
-      progress: undefined,
-      fencingToken: token,
-      correlationId,
-    }
+    const { log, onRun } = this.#deps
+    const record = abandonedRunOf(run)
+    const { error: message } = record
     const scheduledFor = new Date(run.tickMs).toISOString()
     const rerun = run.retryAtMs !== undefined
-    const fields = { jobId, runId, correlationId, token, attempt, scheduledFor, rerun }
-    log('run_abandoned', { ...fields, message: error })
+    log('run_abandoned', { ...fieldsOf(record), scheduledFor, rerun, message })
     this.#onRecord(record, true)
     this.#recall(record)
     onRun('run:abandoned', record)
@@ -152,34 +137,24 @@ export class Runner {
   #begin(
     job: Job,
     { fencingToken }: RunningTerm,
-    how: HowRun,
+    attempt: Attempt,
     onEnd: (run: RunRecord) => void,
-  ): Going {
-    const { clock, log, onRun } = this.#parts
+  ): RunInProgress {
+    const { clock, log, onRun } = this.#deps
+    const { follows: _, ...known } = attempt
     const record: RunRecord = {
-      id: how.runId,
-      jobId: job.id,
-      trigger: how.trigger,
-      scheduledForMs: how.scheduledForMs,
-      attempt: how.attempt,
+      ...known,
       startedAtMs: clock.wallMs(),
       finishedAtMs: undefined,
       outcome: 'running',
       error: undefined,
       progress: undefined,
       fencingToken,
-      correlationId: how.correlationId,
     }
-    const fields = {
-      jobId: job.id,
-      runId: record.id,
-      correlationId: how.correlationId,
-      token: fencingToken,
-      attempt: how.attempt,
-    }
+    const fields = fieldsOf(record)
     this.#running.set(job.id, (this.#running.get(job.id) ?? 0) + 1)
     this.#onRecord(record, true)
-    log('run_started', { ...fields, scheduledFor: new Date(how.scheduledForMs).toISOString() })
+    log('run_started', { ...fields, scheduledFor: new Date(record.scheduledForMs).toISOString() })
     onRun('run:started', record)
     return {
       job,
@@ -189,46 +164,46 @@ export class Runner {
       record,
       timer: undefined,
       timedOut: false,
-      told: Promise.withResolvers(),
+      reported: Promise.withResolvers(),
       onEnd,
     }
   }
 
   /** Here a run ends. */
-  #end(going: Going, { failed, error }: End): void {
-    const { clock, log, onRun } = this.#parts
-    const { job, fields, record: last } = going
-    going.timer?.cancel()
-    const { aborted } = going.controller.signal
+  #end(running: RunInProgress, { failed, error }: End): void {
+    const { clock, log, onRun } = this.#deps
+    const { job, fields, record: last } = running
+    running.timer?.cancel()
+    const { aborted } = running.controller.signal
     const finished: RunRecord = {
       ...last,
       finishedAtMs: clock.wallMs(),
-      outcome: last.outcome === 'lost' ? 'lost' : outcomeOf({ ...going, failed, aborted }),
+      outcome: last.outcome === 'lost' ? 'lost' : outcomeOf({ ...running, failed, aborted }),
       error: failed ? messageOf(error) : last.error,
     }
     const others = (this.#running.get(job.id) ?? 1) - 1
     if (others > 0) this.#running.set(job.id, others)
     else this.#running.delete(job.id)
-    this.#remember(going, finished)
+    this.#remember(running, finished)
     const { outcome } = finished
-    const end = { ...fields, outcome, durationMs: clock.monotonicMs() - going.startedMs }
+    const end = { ...fields, outcome, durationMs: clock.monotonicMs() - running.startedMs }
     if (outcome === 'failed') log('run_failed', { ...end, error: finished.error, err: error })
     else log('run_finished', end)
     onRun('run:finished', finished)
-    going.onEnd(finished)
-    going.told.resolve(finished)
+    running.onEnd(finished)
+    running.reported.resolve(finished)
   }
 
-  #setTimeout(going: Going): void {
-    const { clock, log } = this.#parts
-    const { job, fields, controller } = going
+  #setTimeout(running: RunInProgress): void {
+    const { clock, log } = this.#deps
+    const { job, fields, controller } = running
     const { timeoutMs, timeoutGraceMs } = job
     if (timeoutMs === undefined) return
-    going.timer = setLongTimer(clock, timeoutMs, () => {
-      going.timedOut = true
+    running.timer = setLongTimer(clock, timeoutMs, () => {
+      running.timedOut = true
       log('run_timeout', { ...fields, timeoutMs })
       // First, because the signal may end the run.
-      going.timer = setLongTimer(clock, timeoutGraceMs, () => this.#lose(going))
+      running.timer = setLongTimer(clock, timeoutGraceMs, () => this.#lose(running))
       controller.abort(
         new TenureError(
           'TENURE_ERR_RUN_TIMEOUT',
@@ -239,30 +214,30 @@ export class Runner {
     })
   }
 
-  /** A run ignores its signal. It goes on, and counts as running; but it is told. */
-  #lose(going: Going): void {
-    const { log, onRun } = this.#parts
-    const { job, fields } = going
+  /** A run ignores its signal. It is still in progress, and counts as such; but it is reported. */
+  #lose(running: RunInProgress): void {
+    const { log, onRun } = this.#deps
+    const { job, fields } = running
     const { timeoutGraceMs } = job
     const error =
       'The run did not end within ' +
       `${formatDuration(timeoutGraceMs)} after its timeout: its handler ignores \`run.signal\`.`
-    const lost: RunRecord = { ...going.record, outcome: 'lost', error }
-    this.#remember(going, lost)
+    const lost: RunRecord = { ...running.record, outcome: 'lost', error }
+    this.#remember(running, lost)
     log('run_lost', { ...fields, timeoutGraceMs, message: error })
     onRun('run:lost', lost)
-    going.told.resolve(lost)
+    running.reported.resolve(lost)
   }
 
-  #progress(going: Going, progress: RunProgress): void {
-    if (going.record.finishedAtMs !== undefined) return
-    going.record = { ...going.record, progress }
-    this.#onRecord(going.record, false)
-    if (going.record.outcome === 'lost') this.#remember(going, going.record)
+  #progress(running: RunInProgress, progress: RunProgress): void {
+    if (running.record.finishedAtMs !== undefined) return
+    running.record = { ...running.record, progress }
+    this.#onRecord(running.record, false)
+    if (running.record.outcome === 'lost') this.#remember(running, running.record)
   }
 
-  #remember(going: Going, record: RunRecord): void {
-    going.record = record
+  #remember(running: RunInProgress, record: RunRecord): void {
+    running.record = record
     this.#onRecord(record, false)
     this.#recall(record)
   }
@@ -272,6 +247,12 @@ export class Runner {
     if (at === -1) this.#recent = [record, ...this.#recent].slice(0, recentRunsMax)
     else this.#recent = this.#recent.with(at, record)
   }
+}
+
+/** What a log line says of a run. */
+function fieldsOf(run: RunRecord): Readonly<Record<string, unknown>> {
+  const { jobId, id: runId, correlationId, fencingToken: token, attempt } = run
+  return { jobId, runId, correlationId, token, attempt }
 }
 
 /** Calls a handler, and takes a throw for a rejection. */

@@ -1,16 +1,16 @@
-import type { SkipRecord } from './job.ts'
-import type { RunnerParts } from './runner.ts'
+import type { SkipRecord } from './run.ts'
+import type { RunnerDeps } from './runner.ts'
 
 /** How many skips are remembered. */
 const recentSkipsMax = 50
 
-/** Tells of each tick that is not run, and remembers the last of them. */
+/** Logs each tick that is not run, and remembers the last of them. */
 export class Skips {
-  readonly #parts: Pick<RunnerParts, 'clock' | 'log'>
+  readonly #deps: Pick<RunnerDeps, 'clock' | 'log'>
   #recent: readonly SkipRecord[] = []
 
-  constructor(parts: Pick<RunnerParts, 'clock' | 'log'>) {
-    this.#parts = parts
+  constructor(deps: Pick<RunnerDeps, 'clock' | 'log'>) {
+    this.#deps = deps
   }
 
   /** The newest first. */
@@ -18,8 +18,8 @@ export class Skips {
     return this.#recent
   }
 
-  tell(skip: Omit<SkipRecord, 'skippedAtMs'>): void {
-    const { clock, log } = this.#parts
+  add(skip: Omit<SkipRecord, 'skippedAtMs'>): void {
+    const { clock, log } = this.#deps
     const { jobId, reason, scheduledForMs, untilMs, count, attempt } = skip
     const scheduledFor = new Date(scheduledForMs).toISOString()
     const until = new Date(untilMs).toISOString()

@@ -19,8 +19,8 @@ export interface StartTrial {
   failed(error: unknown): void
 }
 
-/** What the judge of failures is made of. */
-export interface StartFailuresParts {
+/** What the judge of failures depends on. */
+export interface StartFailuresDeps {
   /** Gives the term of this token up, after so many failures. */
   readonly resign: (token: number, failures: number) => void
 }
@@ -30,18 +30,18 @@ export interface StartFailuresParts {
  * ledger fails, though the lease is renewed. One write has failed three times in a row, and the last
  * of the attempts was made after a renewal that came after the first failure. So a store that is
  * away for a while, and answers neither, ends no term. Nor does one that answers that it cannot be
- * used as it is: where the role lacks a right, or the disk is full, all instances are told the same.
+ * used as it is: if the role lacks a right, or the disk is full, all instances hear the same.
  *
- * Where nobody else has led since it resigned for this reason, it leads on, and goes on trying:
- * there is nobody who could do better, and work that needs no ledger has a leader.
+ * If no other instance has led since it resigned for this reason, it stays leader, and keeps trying:
+ * none could do better, and work that needs no ledger has a leader.
  */
 export class StartFailures {
-  readonly #parts: StartFailuresParts
+  readonly #deps: StartFailuresDeps
   #renewals = 0
   #resignedToken: number | undefined
 
-  constructor(parts: StartFailuresParts) {
-    this.#parts = parts
+  constructor(deps: StartFailuresDeps) {
+    this.#deps = deps
   }
 
   /** The lease was renewed. */
@@ -70,6 +70,6 @@ export class StartFailures {
     const last = this.#resignedToken
     if (token === last || (last !== undefined && token === last + 1)) return
     this.#resignedToken = token
-    this.#parts.resign(token, failures)
+    this.#deps.resign(token, failures)
   }
 }

@@ -10,7 +10,9 @@ import {
 } from '../store/stored-schedule.ts'
 import type { LedgerPort, NoLedger } from '../store/ledger/verbs.ts'
 import { readJobOptions } from './job-options.ts'
-import { readSchedule, type Handler, type StoredJobSettings } from './job.ts'
+import type { StoredJobSettings } from './job.ts'
+import type { Handler } from './run.ts'
+import { readSchedule } from './schedule.ts'
 import type { Scheduler } from './scheduler.ts'
 
 /**
@@ -19,8 +21,8 @@ import type { Scheduler } from './scheduler.ts'
  */
 export const followEveryMs = 500
 
-/** What the following is made of. */
-export interface StoredJobsParts {
+/** What the following depends on. */
+export interface StoredJobsDeps {
   readonly clock: Clock
   readonly scheduler: Pick<Scheduler, 'follow' | 'isOwn' | 'putStored' | 'removeStored'>
   readonly heartbeatMs: () => number
@@ -34,27 +36,21 @@ export interface StoredJobsParts {
 
 /**
  * Has the scheduler run the jobs that are kept in the store, while its instance leads, if the
- * application has given handlers for them. What cannot be run here is told once in a term, and is
- * left as it stands: its ticks are overdue for the next leader that can.
+ * application has given handlers for them.
  */
 export class StoredJobs {
-  readonly #parts: StoredJobsParts
+  readonly #deps: StoredJobsDeps
   readonly #handlers = new Map<string, Handler>()
-  readonly #told = new Set<string>()
-  #leads = false
-  #follows = false
-  /** Counts what has to be read from the beginning: a term, or another handler. */
-  #readings = 0
-  #revision = 0
-  #timer: Timer | undefined
+  /** While this instance leads. */
+  #following: Following | undefined
 
-  constructor(parts: StoredJobsParts) {
-    this.#parts = parts
+  constructor(deps: StoredJobsDeps) {
+    this.#deps = deps
   }
 
   /** The last change that is followed; 0 before the first. */
   get revision(): number {
-    return this.#revision
+    return this.#following?.revision ?? 0
   }
 
   /** The names of the handlers. */
@@ -65,47 +61,82 @@ export class StoredJobs {
   /** Gives the handler of a name; the jobs that wait for it are run from here on. */
   handle(name: string, handler: Handler): void {
     this.#handlers.set(name, handler)
-    if (this.#leads) this.begin()
+    if (this.#following !== undefined) this.begin()
   }
 
   /** This instance leads: from here on it follows what is stored. */
   begin(): void {
     this.end()
-    this.#leads = true
-    this.#told.clear()
-    this.#revision = 0
-    if (this.#handlers.size > 0) this.needed()
+    this.#following = new Following(this.#deps, this.#handlers)
+    if (this.#handlers.size > 0) this.#following.start()
   }
 
-  /** Jobs stand in the ledger, and may be paused there. */
+  /** Jobs are recorded in the ledger, and may be paused there. */
   needed(): void {
-    if (this.#follows || !this.#leads) return
-    this.#follows = true
-    this.#lookNow(++this.#readings)
+    this.#following?.start()
   }
 
   /** It leads no more. */
   end(): void {
-    this.#leads = false
-    this.#follows = false
-    this.#readings++
+    this.#following?.end()
+    this.#following = undefined
+  }
+
+  /** Something was stored here just now: that need not wait. */
+  look(): void {
+    this.#following?.look()
+  }
+}
+
+/**
+ * Follows what is stored, from its beginning on: made for a term, and anew when there is another
+ * handler. What cannot be run here is logged once, and is left as it is: its ticks are overdue for
+ * the next leader that can.
+ */
+class Following {
+  readonly #deps: StoredJobsDeps
+  readonly #handlers: ReadonlyMap<string, Handler>
+  readonly #logged = new Set<string>()
+  #isStarted = false
+  #isOver = false
+  #revision = 0
+  /** Until the next look, unless one is in progress. */
+  #timer: Timer | undefined
+
+  constructor(deps: StoredJobsDeps, handlers: ReadonlyMap<string, Handler>) {
+    this.#deps = deps
+    this.#handlers = handlers
+  }
+
+  get revision(): number {
+    return this.#revision
+  }
+
+  start(): void {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    this.#lookNow()
+  }
+
+  /** Does not wait for the next look, unless one is in progress anyway. */
+  look(): void {
+    if (this.#timer === undefined) return
+    this.#timer.cancel()
+    this.#lookNow()
+  }
+
+  end(): void {
+    this.#isOver = true
     this.#timer?.cancel()
     this.#timer = undefined
   }
 
-  /** Something was stored here just now: that need not wait, unless a look is under way anyway. */
-  look(): void {
-    if (this.#timer === undefined) return
-    this.#timer.cancel()
-    this.#lookNow(this.#readings)
+  #lookNow(): void {
+    detached(this.#follow(), defectsTo(this.#deps.log))
   }
 
-  #lookNow(reading: number): void {
-    detached(this.#follow(reading), defectsTo(this.#parts.log))
-  }
-
-  async #follow(reading: number): Promise<void> {
-    const { clock, lease, port, onFault, heartbeatMs } = this.#parts
+  async #follow(): Promise<void> {
+    const { clock, lease, port, onFault, heartbeatMs } = this.#deps
     this.#timer = undefined
     const everyMs = this.#handlers.size > 0 ? followEveryMs : heartbeatMs()
     for (let isWhole = false; !isWhole;) {
@@ -114,19 +145,19 @@ export class StoredJobs {
       try {
         reply = await port()?.readSchedules(request)
       } catch (error) {
-        if (reading !== this.#readings) return
+        if (this.#isOver) return
         onFault(error, everyMs)
         break
       }
-      if (reading !== this.#readings || reply?.kind !== 'answered') return
+      if (this.#isOver || reply?.kind !== 'answered') return
       this.#apply(reply.changes)
       isWhole = reply.changes.length < changesMax
     }
-    this.#timer = clock.setTimer(everyMs, () => this.#lookNow(reading))
+    this.#timer = clock.setTimer(everyMs, () => this.#lookNow())
   }
 
   #apply(changes: readonly ScheduleChange[]): void {
-    const { scheduler } = this.#parts
+    const { scheduler } = this.#deps
     const jobs: StoredJobSettings[] = []
     for (const { revision, jobId, schedule } of changes) {
       const job = schedule && this.#jobOf(schedule)
@@ -142,33 +173,33 @@ export class StoredJobs {
   #jobOf(stored: StoredSchedule): StoredJobSettings | undefined {
     const { jobId, handler: name, text, storedAtMs } = stored
     const handler = this.#handlers.get(name)
-    if (this.#parts.scheduler.isOwn(jobId)) {
+    if (this.#deps.scheduler.isOwn(jobId)) {
       const message =
         'A job of the application has the id of a stored one, and is run in its stead.'
-      return this.#tell(jobId, { jobId, handler: name, message })
+      return this.#logOnce(jobId, { jobId, handler: name, message })
     }
     if (handler === undefined) {
       const message =
         `This instance leads, and has no handler ${JSON.stringify(name)}: stored jobs that name it ` +
         'are not run until one leads that has. Call tenure.handle with that name on every instance.'
-      return this.#tell(`handler ${name}`, { jobId, handler: name, message })
+      return this.#logOnce(`handler ${name}`, { jobId, handler: name, message })
     }
     try {
       const { schedule, options } = JSON.parse(text) as Record<'schedule' | 'options', unknown>
-      const { timing, description } = readSchedule(schedule, this.#parts.clock.wallMs())
+      const { timing, description } = readSchedule(schedule, this.#deps.clock.wallMs())
       const { settings } = readJobOptions(options, timing)
       // Removed and stored again with the same schedule it is another job, which begins anew.
       const words = `${description}, stored ${new Date(storedAtMs).toISOString()}`
       const what = { id: jobId, timing, description: words, handler }
       return { ...what, ...settings, scheduledAtMs: storedAtMs }
     } catch (error) {
-      return this.#tell(jobId, { jobId, handler: name, message: messageOf(error) })
+      return this.#logOnce(jobId, { jobId, handler: name, message: messageOf(error) })
     }
   }
 
-  #tell(key: string, fields: Readonly<Record<string, unknown>>): undefined {
-    if (this.#told.has(key)) return
-    this.#told.add(key)
-    this.#parts.log('stored_job_not_run', fields)
+  #logOnce(key: string, fields: Readonly<Record<string, unknown>>): undefined {
+    if (this.#logged.has(key)) return
+    this.#logged.add(key)
+    this.#deps.log('stored_job_not_run', fields)
   }
 }

@@ -7,7 +7,7 @@ import fc from 'fast-check'
 
 import { TenureError } from '../../src/index.ts'
 import { parseCron } from '../../src/schedule/cron.ts'
-import { readSchedule, type Timing } from '../../src/schedule/job.ts'
+import { readSchedule, type Timing } from '../../src/schedule/schedule.ts'
 
 const dayMs = 86_400_000
 const nowMs = Date.UTC(2026, 0, 1)

@@ -47,9 +47,9 @@ onEachStore((on) => {
 const broken = [
   {
     what: 'a new leader goes on from now',
-    file: 'src/schedule/scheduler.ts',
-    from: 'this.#enqueue(job, goOn(job, entry, clock))',
-    to: 'goOn(job, entry, clock)\n      this.#enqueue(job)',
+    file: 'src/schedule/term-scheduler.ts',
+    from: "if (job.state.kind === 'registering') this.#plan(job, continueFrom(job, entry, clock))",
+    to: "if (job.state.kind === 'registering') {\n        continueFrom(job, entry, clock)\n        this.#plan(job)\n      }",
     only: ['frozen'],
     told: /ran 0 times, skipped 0 times/,
   },

@@ -19,7 +19,7 @@ export const mayLeadMutants: readonly Mutant[] = [
   {
     what: 'an acquisition under way makes an instance lead that is not eligible any more',
     file: 'src/lease/elector.ts',
-    from: "    if (!this.#candidacy.eligible) return this.#giveBack('resigned')\n",
+    from: "    if (!this.#candidacy.eligible) return holding.giveBack('resigned')\n",
     to: '',
     suite: 'elector',
   },
@@ -33,7 +33,7 @@ export const mayLeadMutants: readonly Mutant[] = [
   {
     what: 'other jobs are told of while they are being scheduled',
     file: 'src/heart/jobs-comparison.ts',
-    from: '!isFresh || nowMs - this.#suspected.sinceMs < patienceMs',
+    from: '!isFresh || nowMs - this.#suspected.sinceMs < waitMs',
     to: '!isFresh',
     suite: 'jobs-comparison',
   },
@@ -46,7 +46,7 @@ export const mayLeadMutants: readonly Mutant[] = [
   },
   {
     what: 'a leader does not tell of a change of its jobs',
-    file: 'src/lease/elector.ts',
+    file: 'src/lease/attempts.ts',
     from: '        jobsHash,\n        renewsWithinMs',
     to: '        renewsWithinMs',
     suite: 'who-may-lead',
@@ -81,7 +81,7 @@ export const mayLeadMutants: readonly Mutant[] = [
   },
   {
     what: 'a leader whose jobs never start leads on',
-    file: 'src/schedule/bookkeeper.ts',
+    file: 'src/schedule/ledger-writer.ts',
     from: '        trial?.failed(error)\n',
     to: '',
     suite: 'who-may-lead',
@@ -96,7 +96,7 @@ export const mayLeadMutants: readonly Mutant[] = [
   },
   {
     what: 'a leader resigns for a write that no job waits for',
-    file: 'src/schedule/bookkeeper.ts',
+    file: 'src/schedule/ledger-writer.ts',
     from: 'this.#insist(call, leads, false)',
     to: 'this.#insist(call, leads)',
     suite: 'who-may-lead',

@@ -51,8 +51,8 @@ export const witnessMutants: readonly Mutant[] = [
   {
     what: "the end of the witness's pipe alone is taken for the end of the process",
     file: 'src/heart/release.ts',
-    from: "const outcome = hasEnded() ? await attempt(held, parts) : 'failed'",
-    to: 'const outcome = await attempt(held, parts)',
+    from: "const outcome = hasEnded() ? await attempt(held, deps) : 'failed'",
+    to: 'const outcome = await attempt(held, deps)',
     suite: 'witness',
   },
   {
@@ -78,8 +78,8 @@ export const witnessMutants: readonly Mutant[] = [
     also: [
       {
         file: 'src/heart/release.ts',
-        from: "const outcome = hasEnded() ? await attempt(held, parts) : 'failed'",
-        to: 'const outcome = await attempt(held, parts)',
+        from: "const outcome = hasEnded() ? await attempt(held, deps) : 'failed'",
+        to: 'const outcome = await attempt(held, deps)',
       },
     ],
     suite: 'processes/witness.campaign',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import type { Overdue } from '../../src/schedule/job.ts'
+import type { Overdue } from '../../src/schedule/job-options.ts'
 import { openLedger } from '../../src/store/open-ledger.ts'
 import { ledgerBatchMax, type LedgerRun, type LedgerStore } from '../../src/store/ledger-store.ts'
 import { parseStoreUrl } from '../../src/store/store-url.ts'

@@ -7,7 +7,7 @@ import { describe, test, type TestContext } from 'node:test'
 import { Worker } from 'node:worker_threads'
 
 import { nextTurn, type Clock } from '../../src/clock.ts'
-import { Witness, type WitnessParts } from '../../src/heart/witness.ts'
+import { Witness, type WitnessDeps } from '../../src/heart/witness.ts'
 import { createTenure, type LogEventName } from '../../src/index.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { withCluster } from '../support/cluster.ts'
@@ -164,9 +164,9 @@ describe('where there can be no witness, one line says so, and the heartbeat wor
   /** A witness whose start is somebody else's, and what it logs. */
   function createWitness(
     t: TestContext,
-    spawnIt: WitnessParts['spawn'],
+    spawnIt: WitnessDeps['spawn'],
     clock: Clock,
-    options: { store?: WitnessParts['store'] } = {},
+    options: { store?: WitnessDeps['store'] } = {},
   ) {
     const lines: { event: LogEventName; fields: Readonly<Record<string, unknown>> }[] = []
     const changes: (number | undefined)[] = []
@@ -188,7 +188,7 @@ describe('where there can be no witness, one line says so, and the heartbeat wor
   }
 
   test('there is no shell', async (t) => {
-    const noShell: WitnessParts['spawn'] = (_shell, args, options) =>
+    const noShell: WitnessDeps['spawn'] = (_shell, args, options) =>
       spawn('/nowhere/sh', args, options)
     const { witness, lines, changes } = createWitness(t, noShell, new FakeClock())
     witness.start()
@@ -214,7 +214,7 @@ describe('where there can be no witness, one line says so, and the heartbeat wor
   test('the system lacks something for a moment: tried again, told once', async (t) => {
     const clock = new FakeClock()
     let failures = 3
-    const spawnLater: WitnessParts['spawn'] = (command, args, options) => {
+    const spawnLater: WitnessDeps['spawn'] = (command, args, options) => {
       if (failures-- > 0) throw Object.assign(new Error('spawn ENOMEM'), { code: 'ENOMEM' })
       return spawn(command, args, options)
     }
@@ -232,7 +232,7 @@ describe('where there can be no witness, one line says so, and the heartbeat wor
 
   test('it ends as often as it is started: ever more rarely, up to once a minute', async (t) => {
     const clock = new FakeClock()
-    const endAtOnce: WitnessParts['spawn'] = (_shell, args, options) =>
+    const endAtOnce: WitnessDeps['spawn'] = (_shell, args, options) =>
       spawn('/bin/false', args, options)
     const { witness, lines, changes } = createWitness(t, endAtOnce, clock)
     witness.start()

@@ -21,7 +21,7 @@ describe('the rooms', () => {
       ['store/open-store.ts', './sqlite/sqlite-store.ts'],
       ['heart/heart.ts', '../lease/elector.ts'],
       ['heart/heart.ts', '../store/open-store.ts'],
-      ['tenure.ts', './heart/thread.ts'],
+      ['tenure.ts', './heart/supervisor.ts'],
       ['fastify/plugin.ts', '../index.ts'],
       ['fastify/plugin.ts', '../dashboard/page.ts'],
       ['schedule/cron.ts', 'croner'],
@@ -48,7 +48,7 @@ describe('the rooms', () => {
       ['dashboard/page.ts', '../index.ts'],
       ['tenure.ts', './fastify/plugin.ts'],
       ['tenure.ts', './testing/fake-clock.ts'],
-      ['testing/test-tenure.ts', '../heart/thread.ts'],
+      ['testing/test-tenure.ts', '../heart/supervisor.ts'],
       ['testing/test-tenure.ts', '../store/sqlite/sqlite-store.ts'],
     ] as const
     for (const [file, target] of refused) {

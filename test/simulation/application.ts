@@ -1,6 +1,7 @@
 import { sleep } from '../../src/clock.ts'
 import { heartbeatJobId } from '../../src/instance/heartbeat-job.ts'
-import type { Run, Schedule } from '../../src/schedule/job.ts'
+import type { Run } from '../../src/schedule/run.ts'
+import type { Schedule } from '../../src/schedule/schedule.ts'
 import type { Tenure } from '../../src/tenure.ts'
 import type { ClaimedRun, History } from './history.ts'
 import { scheduleOf, type LedgerHabits } from './ledger-habits.ts'

@@ -1,4 +1,5 @@
-import type { JobOptions, Schedule } from '../../src/schedule/job.ts'
+import type { JobOptions } from '../../src/schedule/job-options.ts'
+import type { Schedule } from '../../src/schedule/schedule.ts'
 import { Random } from './random.ts'
 
 /** A job of the application that stands in the ledger. */

@@ -106,7 +106,7 @@ export class Machine implements InstantSource {
 
   /** Rings once the monotonic clock has gone on by so much. */
   setAlarm(delayMs: number, ring: () => void): Timer {
-    const alarm = { dueMs: this.monotonicMs() + delayMs, ring, place: -1 }
+    const alarm = { dueMs: this.monotonicMs() + delayMs, ring, place: undefined }
     this.#alarms.add(alarm)
     if (this.#alarms.first === alarm) this.#arm()
     return { cancel: () => this.#alarms.remove(alarm) }

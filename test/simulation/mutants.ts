@@ -7,11 +7,11 @@ import type { SimulatedMutant } from '../mutants/mutant.ts'
 const more: readonly SimulatedMutant[] = [
   {
     what: 'a renewal that nobody answered counts as a success',
-    file: 'src/lease/elector.ts',
-    from: 'holding.failures++\n',
+    file: 'src/lease/holding.ts',
+    from: 'this.#failures++\n',
     to:
-      'holding.failures++\n    holding.renewed(attempt.sentAt, attempt.times)\n' +
-      '    this.#port.trust.extend(holding.since, holding.times)\n',
+      'this.#failures++\n    this.#renewed(attempt.sentAt, attempt.times)\n' +
+      '    this.#port.trust.extend(this.#since, this.#times)\n',
     seed: 1,
   },
   {
@@ -44,7 +44,7 @@ const more: readonly SimulatedMutant[] = [
   },
   {
     what: 'what is released is trusted until the store has answered',
-    file: 'src/lease/elector.ts',
+    file: 'src/lease/holding.ts',
     from: "    this.#state = 'releasing'\n    this.#port.trust.close()\n",
     to: "    this.#state = 'releasing'\n",
     seed: 10,
@@ -67,11 +67,11 @@ const more: readonly SimulatedMutant[] = [
   },
   {
     what: 'longer times that come while a renewal is under way put off the next one',
-    file: 'src/lease/elector.ts',
-    from: 'holding.renewed(attempt.sentAt, attempt.times)',
+    file: 'src/lease/holding.ts',
+    from: 'this.#renewed(attempt.sentAt, attempt.times)',
     to:
       'const { heartbeatMs } = this.#port.settings()\n' +
-      '    holding.renewed(attempt.sentAt, { ...attempt.times, heartbeatMs })',
+      '    this.#renewed(attempt.sentAt, { ...attempt.times, heartbeatMs })',
     seed: 350,
   },
   {
@@ -158,7 +158,7 @@ export const notShown: Readonly<Record<string, string>> = {
   'an attempt may last beyond the hard fence': 'the elector gives it up there all the same',
   'a soft stop that the main thread has seen is ignored':
     'it takes two threads that look within microseconds, and here one thing happens at a time',
-  'a wish to resign of another term is obeyed': 'the table of leases hands out no such wish',
+  'a request to resign of another term is obeyed': 'the table of leases hands out no such request',
   'a renewal is made by name only':
     'no holder has two terms; one without any check is in the table',
   'a clock that is set back runs a tick twice':

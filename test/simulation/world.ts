@@ -20,7 +20,7 @@ export class World {
   #inThisSecond = 0
 
   at(atMs: number, act: () => void): Timer {
-    const happening = { dueMs: Math.max(atMs, this.nowMs), act, place: -1 }
+    const happening = { dueMs: Math.max(atMs, this.nowMs), act, place: undefined }
     this.#queue.add(happening)
     return { cancel: () => this.#queue.remove(happening) }
   }

@@ -1,9 +1,10 @@
 import type { RunLogger } from '../../src/events.ts'
 import { createFence } from '../../src/fencing/fence.ts'
 import type { Fence } from '../../src/fencing/fence-client.ts'
-import { Bookkeeper } from '../../src/schedule/bookkeeper.ts'
+import { LedgerWriter } from '../../src/schedule/ledger-writer.ts'
 import type { LedgerPort } from '../../src/store/ledger/verbs.ts'
-import type { JobRecord, RunRecord } from '../../src/schedule/job.ts'
+import type { JobRecord } from '../../src/schedule/job.ts'
+import type { RunRecord } from '../../src/schedule/run.ts'
 import { Scheduler } from '../../src/schedule/scheduler.ts'
 import { Work } from '../../src/schedule/work.ts'
 import type { FakeClock } from '../../src/testing/fake-clock.ts'
@@ -52,9 +53,9 @@ export class SchedulerBench extends Bench {
         if (event === 'run:lost') this.lost.push(run)
         if (event === 'run:abandoned') this.abandoned.push(run)
       },
-      openBooks: (term) =>
+      ledgerOf: (term) =>
         ledger &&
-        new Bookkeeper({
+        new LedgerWriter({
           port: ledger,
           clock,
           lease: 'scheduler',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import type { Run } from '../../src/schedule/job.ts'
+import type { Run } from '../../src/schedule/run.ts'
 import { SchedulerBench, settle } from '../support/scheduler-bench.ts'
 
 const startMs = 1_767_225_600_000

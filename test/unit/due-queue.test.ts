@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 
 import { DueQueue, type Due } from '../../src/schedule/due-queue.ts'
-import { nextOfInterval } from '../../src/schedule/interval.ts'
+import { nextOfInterval } from '../../src/schedule/schedule.ts'
 
 describe('a queue of what is due', () => {
   test('gives out its members in order, whatever was added and taken out', () => {
@@ -14,13 +14,13 @@ describe('a queue of what is due', () => {
         const queue = new DueQueue<Due>()
         const inside: Due[] = []
         for (const { dueMs, removes, at } of added) {
-          const item = { dueMs, place: -1 }
+          const item: Due = { dueMs, place: undefined }
           queue.add(item)
           inside.push(item)
           const [taken] = removes ? inside.splice(at % inside.length, 1) : []
           if (taken !== undefined) {
             queue.remove(taken)
-            assert.equal(taken.place, -1)
+            assert.equal(taken.place, undefined)
           }
         }
         const expected = inside.map(({ dueMs }) => dueMs).toSorted((a, b) => a - b)
@@ -36,9 +36,9 @@ describe('a queue of what is due', () => {
 
   test('leaves alone what is in no queue', () => {
     const queue = new DueQueue<Due>()
-    queue.add({ dueMs: 1, place: -1 })
+    queue.add({ dueMs: 1, place: undefined })
     queue.remove({ dueMs: 1, place: 0 })
-    queue.remove({ dueMs: 1, place: -1 })
+    queue.remove({ dueMs: 1, place: undefined })
     assert.equal(queue.first?.dueMs, 1)
   })
 })

@@ -750,7 +750,7 @@ describe('the end of a term', () => {
     assert.equal(bench.table.read('scheduler').record, undefined)
   })
 
-  test('a wish to resign is obeyed if it is for this term, and only then', () => {
+  test('a request to resign is obeyed if it is for this term, and only then', () => {
     const bench = new ElectorBench().lead()
     bench.table.requestResign('scheduler', { token: 1, by: 'ops', coolDownMs: 5_000 })
     bench.untilAttempt()

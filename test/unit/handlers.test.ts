@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import type { Run, RunOutcome } from '../../src/schedule/job.ts'
+import type { Run, RunOutcome } from '../../src/schedule/run.ts'
 import { LedgerBench } from '../support/ledger-bench.ts'
 import { SchedulerBench, settle } from '../support/scheduler-bench.ts'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import type { Run, RunRecord } from '../../src/schedule/job.ts'
+import type { Run, RunRecord } from '../../src/schedule/run.ts'
 import { SchedulerBench, settle } from '../support/scheduler-bench.ts'
 
 /** A handler whose runs go on until they are told to end. */

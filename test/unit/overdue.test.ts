@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import type { Overdue, Run } from '../../src/schedule/job.ts'
+import type { Overdue } from '../../src/schedule/job-options.ts'
+import type { Run } from '../../src/schedule/run.ts'
 import { LedgerBench } from '../support/ledger-bench.ts'
 import type { SchedulerBench } from '../support/scheduler-bench.ts'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import type { Run } from '../../src/schedule/job.ts'
+import type { Run } from '../../src/schedule/run.ts'
 import { SchedulerBench } from '../support/scheduler-bench.ts'
 
 const minuteMs = 60_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import type { Run } from '../../src/schedule/job.ts'
+import type { Run } from '../../src/schedule/run.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { LedgerBench } from '../support/ledger-bench.ts'
 import { SchedulerBench, settle } from '../support/scheduler-bench.ts'

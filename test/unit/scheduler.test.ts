@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 
 import { createSystemClock } from '../../src/clock.ts'
 import { correlationId, withCorrelationId } from '../../src/correlation.ts'
-import type { Run, RunRecord } from '../../src/schedule/job.ts'
+import type { Run, RunRecord } from '../../src/schedule/run.ts'
 import { SchedulerBench, settle } from '../support/scheduler-bench.ts'
 
 describe('ticks', () => {

@@ -11,7 +11,7 @@ import { Supervision } from './supervision.ts'
 const restartMs = { first: 1_000, longest: 60_000 }
 
 /** What a keeper is made of. */
-export interface CommandKeeperParts {
+export interface CommandKeeperDeps {
   readonly tenure: Tenure
   readonly command: readonly string[]
   /** Contends again after the command has ended, for whatever reason. */
@@ -29,7 +29,7 @@ type Outcome =
 
 /** Runs a command while this instance leads, and not otherwise. */
 export class CommandKeeper {
-  readonly #parts: CommandKeeperParts
+  readonly #deps: CommandKeeperDeps
   readonly #finished = Promise.withResolvers<number>()
   #finishing = false
   /** The signal that somebody has sent to this process, to end it. */
@@ -40,13 +40,13 @@ export class CommandKeeper {
   #terms: Promise<void> = Promise.resolve()
   #failures = 0
 
-  constructor(parts: CommandKeeperParts) {
-    this.#parts = parts
+  constructor(deps: CommandKeeperDeps) {
+    this.#deps = deps
   }
 
   /** Contends, and resolves with the exit code when all is done and nothing is held any more. */
   async run(): Promise<number> {
-    const { tenure } = this.#parts
+    const { tenure } = this.#deps
     // If this process fails, nothing of the command may go on after the release that follows.
     const onExit = (): void => this.#group?.signal('SIGKILL')
     process.on('exit', onExit)
@@ -71,7 +71,7 @@ export class CommandKeeper {
     if (this.#supervision === undefined) return void this.#finish(exitCodeOfSignal(signal))
     this.#supervision.stop(signal)
     // From here on the term is on its way to its end, and is renewed until the command has ended.
-    void this.#parts.tenure.stop()
+    void this.#deps.tenure.stop()
   }
 
   /** A signal for the command alone. */
@@ -82,7 +82,7 @@ export class CommandKeeper {
   /** Resolves with why a term has ended. */
   #reasonOf({ fencingToken }: Term): Promise<EndReason> {
     return new Promise((resolve) => {
-      const remove = this.#parts.tenure.on('term:lost', ({ term, reason }) => {
+      const remove = this.#deps.tenure.on('term:lost', ({ term, reason }) => {
         if (term.fencingToken !== fencingToken) return
         remove()
         resolve(reason)
@@ -93,7 +93,7 @@ export class CommandKeeper {
   async #inTerm(term: Term, endReason: Promise<EndReason>): Promise<void> {
     // Of a term that is over already there is nothing to stop and nothing to tell.
     if (this.#finishing || term.signal.aborted) return
-    const { restart } = this.#parts
+    const { restart } = this.#deps
     const outcome = await this.#runCommand(term)
     if (this.#endedBy !== undefined) {
       const exitCode = outcome.kind === 'cut' ? exitCodeOfSignal(this.#endedBy) : outcome.exitCode
@@ -112,7 +112,7 @@ export class CommandKeeper {
 
   /** Runs the command in a term; resolves when nothing of it is left. */
   async #runCommand(term: Term): Promise<Outcome> {
-    const { tenure, command, voice, clock } = this.#parts
+    const { tenure, command, voice, clock } = this.#deps
     const { fencingToken: token, holder } = term
     const { lease } = tenure.settings
     const env = {
@@ -155,7 +155,7 @@ export class CommandKeeper {
   }
 
   #superviseIn(term: Term, group: CommandGroup): Supervision {
-    const { tenure, voice, clock } = this.#parts
+    const { tenure, voice, clock } = this.#deps
     const { drainMs, stopGraceMs } = tenure.settings
     const token = term.fencingToken
     this.#supervision = new Supervision(group, term, {
@@ -179,13 +179,13 @@ export class CommandKeeper {
     const { first, longest } = restartMs
     this.#failures = exitCode === 0 || forMs >= longest ? 0 : this.#failures + 1
     const coolDown = Math.min(first * 2 ** Math.max(0, this.#failures - 1), longest)
-    const { voice, tenure } = this.#parts
+    const { voice, tenure } = this.#deps
     voice.say('contending_again', `contending again in ${spanOf(coolDown)}`, { inMs: coolDown })
     void tenure.resign({ coolDown })
   }
 
   #sayLost(token: number, reason: EndReason): void {
-    const { restart, voice } = this.#parts
+    const { restart, voice } = this.#deps
     const next = restart ? 'Contending again.' : 'Not contending again without --restart.'
     const text = `the term with fencing token ${token} is over: ${reasonsInWords[reason]}. ${next}`
     voice.say('term_lost', text, { token, reason }, restart ? 'warn' : 'error')
@@ -194,7 +194,7 @@ export class CommandKeeper {
   async #finish(exitCode: number): Promise<void> {
     if (this.#finishing) return
     this.#finishing = true
-    await this.#parts.tenure.stop()
+    await this.#deps.tenure.stop()
     this.#finished.resolve(exitCode)
   }
 }

@@ -3,7 +3,7 @@ import type { Term } from '../../index.ts'
 import type { CommandGroup } from './command-group.ts'
 
 /** What a supervision is made of. */
-export interface SupervisionParts {
+export interface SupervisionDeps {
   readonly clock: Clock
   /** How long the command may take to end after it was asked to, if its term lasts so long. */
   readonly drainMs: number
@@ -35,15 +35,15 @@ export function killMarginMs(stopGraceMs: number): number {
 export class Supervision {
   readonly #group: CommandGroup
   readonly #term: Term
-  readonly #parts: SupervisionParts
+  readonly #deps: SupervisionDeps
   #stoppingSinceMs: number | undefined
   #timer: Timer | undefined
   #wasCut = false
 
-  constructor(group: CommandGroup, term: Term, parts: SupervisionParts) {
+  constructor(group: CommandGroup, term: Term, deps: SupervisionDeps) {
     this.#group = group
     this.#term = term
-    this.#parts = parts
+    this.#deps = deps
   }
 
   /** Whether the end of its term stopped the command, and not itself or somebody's signal. */
@@ -71,8 +71,8 @@ export class Supervision {
   stop(signal: NodeJS.Signals): void {
     this.#group.signal(signal)
     if (this.#stoppingSinceMs !== undefined) return
-    this.#stoppingSinceMs = this.#parts.clock.monotonicMs()
-    this.#parts.onStop(Math.max(0, this.#leftMs()))
+    this.#stoppingSinceMs = this.#deps.clock.monotonicMs()
+    this.#deps.onStop(Math.max(0, this.#leftMs()))
     this.#look()
   }
 
@@ -84,7 +84,7 @@ export class Supervision {
 
   /** How long the command may go on at most, as things stand: a renewal makes it longer. */
   #leftMs(): number {
-    const { drainMs, stopGraceMs, clock } = this.#parts
+    const { drainMs, stopGraceMs, clock } = this.#deps
     const untilKillMs = this.#term.remainingMs - killMarginMs(stopGraceMs)
     if (this.#stoppingSinceMs === undefined) return untilKillMs
     return Math.min(untilKillMs, this.#stoppingSinceMs + drainMs - clock.monotonicMs())
@@ -95,7 +95,7 @@ export class Supervision {
     const leftMs = this.#leftMs()
     if (leftMs > 0) {
       const delayMs = Math.min(leftMs, lookMsMax)
-      this.#timer = this.#parts.clock.setTimer(delayMs, () => this.#look())
+      this.#timer = this.#deps.clock.setTimer(delayMs, () => this.#look())
     } else if (this.#stoppingSinceMs === undefined) {
       // After the machine was suspended, the term may be over without a word of its end.
       this.#cut()
@@ -105,6 +105,6 @@ export class Supervision {
   #kill(): void {
     this.#timer?.cancel()
     this.#group.signal('SIGKILL')
-    this.#timer = this.#parts.clock.setTimer(stuckMs, this.#parts.onStuck)
+    this.#timer = this.#deps.clock.setTimer(stuckMs, this.#deps.onStuck)
   }
 }

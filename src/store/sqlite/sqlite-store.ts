@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import type { SQLOutputValue } from 'node:sqlite'
 
 import { createSystemClock, type Clock } from '../../clock.ts'
 import type { TenureError } from '../../errors.ts'
@@ -9,7 +8,6 @@ import {
   type AcquireReply,
   type AcquireRequest,
   type EndedTerm,
-  type EndReason,
   type LeaseReading,
   type LeaseRecord,
   type LeaseStore,
@@ -22,11 +20,11 @@ import {
   type ResignRequest,
   type ResignRequestReply,
   type StoreNotice,
-  type TermRecord,
 } from '../lease-store.ts'
 import { createBootClock, type BootClock } from './boot-clock.ts'
 import { Connection, type Work } from './connection.ts'
 import { checkOneName, isChanged } from './database-files.ts'
+import { recordOf, termOf } from './lease-rows.ts'
 import { Quarantine } from './quarantine.ts'
 import { lastTokenSql, leaseSchema, setCounterSql } from './schema.ts'
 import { WakeFile } from './wake-file.ts'
@@ -181,7 +179,7 @@ export class SqliteLeaseStore implements LeaseStore {
           'SELECT * FROM tenure_term WHERE lease = ? ORDER BY token DESC LIMIT ?',
         ).all(lease, termRecordsMax)
         return {
-          record: row && this.#recordOf(row),
+          record: row && recordOf(row, this.#bootClock),
           token: Number(last?.['token'] ?? 0),
           terms: terms.map(termOf),
         }
@@ -259,7 +257,7 @@ export class SqliteLeaseStore implements LeaseStore {
   #heldBy(sql: Statements, { lease, holder, observed }: AcquireRequest): LeaseRecord | undefined {
     const row = sql(selectRow).get(lease)
     if (row === undefined || row['holder'] === holder) return undefined
-    const record = this.#recordOf(row)
+    const record = recordOf(row, this.#bootClock)
     const unchanged = observed?.token === record.token && observed.renewals === record.renewals
     return unchanged || record.remainingMs === 0 ? undefined : record
   }
@@ -325,7 +323,7 @@ export class SqliteLeaseStore implements LeaseStore {
     const { lease, holder, token, ttlMs, jobsHash = null, renewsWithinMs = null } = request
     const row = sql(selectRow).get(lease)
     if (row === undefined) return { kind: 'refused', cause: 'missing', by: undefined }
-    const record = this.#recordOf(row)
+    const record = recordOf(row, this.#bootClock)
     if (record.holder !== holder || record.token !== token) {
       return { kind: 'refused', cause: 'taken', by: record }
     }
@@ -355,57 +353,4 @@ export class SqliteLeaseStore implements LeaseStore {
         WHERE lease = ? AND token = ? AND holder = ? AND ifnull(reason, 'crashed') = 'crashed'`,
     ).run(reason, Math.round(this.#clock.wallMs()), lease, token, holder)
   }
-
-  #recordOf(row: Row): LeaseRecord {
-    const ttlMs = Number(row['ttl_ms'])
-    const token = Number(row['token'])
-    const ageMs = this.#ageMs(row)
-    const by = textOf(row['resign_by'])
-    return {
-      holder: String(row['holder']),
-      token,
-      application: String(row['application']),
-      label: textOf(row['label']),
-      ttlMs,
-      renewals: Number(row['renewals']),
-      ageMs,
-      remainingMs: ageMs === undefined ? undefined : Math.max(0, ttlMs - ageMs),
-      resignRequest:
-        by === undefined
-          ? undefined
-          : { token, by, coolDownMs: Number(row['resign_cool_down_ms']) },
-      jobsHash: textOf(row['jobs_hash']),
-      renewsWithinMs: numberOf(row['renews_within_ms']),
-    }
-  }
-
-  /** The age of a renewal that was written on the clock that is read here; else unknown. */
-  #ageMs(row: Row): number | undefined {
-    if (row['clock'] !== this.#bootClock.id) return undefined
-    const ageMs = this.#bootClock.nowMs() - Number(row['renewed_ms'])
-    return ageMs < 0 ? undefined : ageMs
-  }
-}
-
-type Row = Record<string, SQLOutputValue>
-
-function termOf(row: Row): TermRecord {
-  const endedAtMs = row['ended_at_ms']
-  return {
-    holder: String(row['holder']),
-    token: Number(row['token']),
-    application: String(row['application']),
-    label: textOf(row['label']),
-    startedAtMs: Number(row['started_at_ms']),
-    endedAtMs: endedAtMs === null ? undefined : Number(endedAtMs),
-    reason: (textOf(row['reason']) as EndReason | undefined) ?? undefined,
-  }
-}
-
-function textOf(value: SQLOutputValue | undefined): string | undefined {
-  return typeof value === 'string' ? value : undefined
-}
-
-function numberOf(value: SQLOutputValue | undefined): number | undefined {
-  return typeof value === 'number' ? value : undefined
 }

@@ -12,7 +12,7 @@ import {
   type Report,
 } from '../../src/heart/messages.ts'
 import { createSystemSurroundings } from '../../src/heart/surroundings.ts'
-import { HeartThread } from '../../src/heart/thread.ts'
+import { Supervisor } from '../../src/heart/supervisor.ts'
 import { resolveFixed } from '../../src/options.ts'
 import { Memory, provideMemory } from '../../src/store/memory/memory-store.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
@@ -20,7 +20,7 @@ import { FakeClock } from '../../src/testing/fake-clock.ts'
 /** A heart that hears of a stop, and does not end by itself; or not even if it is ended. */
 function stubborn(endures = false): {
   clock: FakeClock
-  heart: HeartThread
+  heart: Supervisor
   told: string[]
   hear: (report: Report) => void
 } {
@@ -30,7 +30,7 @@ function stubborn(endures = false): {
   const fixed = { witness: false, host: 'main' } as HeartConfig['fixed']
   const config = { store: { scheme: 'memory', name: '' }, fixed, options: {} } as HeartConfig
   const over = Promise.withResolvers<void>()
-  const heart = new HeartThread(config, {
+  const heart = new Supervisor(config, {
     process: { on: () => {}, off: () => {} },
     runHeart: (_config, _clock, hears) => {
       hear = hears
@@ -76,7 +76,7 @@ describe('a heart that cannot be started', () => {
     const fixed = { witness: false, host: 'main' } as HeartConfig['fixed']
     let tries = 0
     let hear: (report: Report) => void = () => {}
-    const heart = new HeartThread({ fixed, options: {} } as HeartConfig, {
+    const heart = new Supervisor({ fixed, options: {} } as HeartConfig, {
       process: { on: () => {}, off: () => {} },
       runHeart: (_config, _clock, hears) => {
         if (++tries % 2 === 0) throw new Error('EAGAIN')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { Bookkeeper } from '../../src/schedule/bookkeeper.ts'
+import { LedgerWriter } from '../../src/schedule/ledger-writer.ts'
 import type { LedgerPort, NoLedger } from '../../src/store/ledger/verbs.ts'
 import type {
   ClaimRequest,
@@ -29,8 +29,8 @@ function skipOf(tickMs: number): TickSkip {
   return { jobId: 'purge', tickMs, untilTickMs: tickMs, count: 1, reason: 'overlap' }
 }
 
-/** A bookkeeper whose ledger answers as it is told, and all that it was asked. */
-class Books extends Bench {
+/** A writer whose ledger answers as it is told, and all that it was asked. */
+class WriterBench extends Bench {
   readonly claims: ClaimRequest[] = []
   readonly records: RecordRequest[] = []
   readonly faults: unknown[] = []
@@ -41,7 +41,7 @@ class Books extends Bench {
   readonly order: string[] = []
   readonly pruned: (string | undefined)[] = []
   pruneSteps = 1
-  readonly keeper: Bookkeeper
+  readonly writer: LedgerWriter
 
   constructor() {
     super()
@@ -73,7 +73,7 @@ class Books extends Bench {
         return this.#answer({ kind: 'answered', removed: 0, next })
       },
     }
-    this.keeper = new Bookkeeper({
+    this.writer = new LedgerWriter({
       port,
       clock: this.clock,
       lease: 'scheduler',
@@ -98,101 +98,101 @@ class Books extends Bench {
   }
 }
 
-describe('a bookkeeper', () => {
+describe('the writer of the ledger', () => {
   test('claims the next attempt of a tick only after the end of its last run is written', async () => {
-    const books = new Books()
-    const skipped = books.keeper.skipped(skipOf(500))
-    while (books.records.length === 0) await Promise.resolve()
+    const bench = new WriterBench()
+    const skipped = bench.writer.recordSkip(skipOf(500))
+    while (bench.records.length === 0) await Promise.resolve()
     // Both come while the ledger takes its time: the delay of the retry is shorter than that.
-    const ended = books.keeper.ended({ ...endOf('a'), outcome: 'failed', retryAtMs: 1_020 })
-    const claimed = books.keeper.claim({ ...claimOf('b'), attempt: 2, follows: 'a' })
-    while (books.claims.length === 0) await settle()
-    const ends = books.records.flatMap((record) => record.ends.map(({ runId }) => runId))
+    const ended = bench.writer.recordEnd({ ...endOf('a'), outcome: 'failed', retryAtMs: 1_020 })
+    const claimed = bench.writer.claim({ ...claimOf('b'), attempt: 2, follows: 'a' })
+    while (bench.claims.length === 0) await settle()
+    const ends = bench.records.flatMap((record) => record.ends.map(({ runId }) => runId))
     assert.deepEqual(ends, ['a'])
     await Promise.all([skipped, ended, claimed])
   })
 
   test('claims together what is due together, and then what came meanwhile', async () => {
-    const books = new Books()
-    const first = [books.keeper.claim(claimOf('a')), books.keeper.claim(claimOf('b'))]
-    while (books.claims.length === 0) await Promise.resolve()
-    const later = books.keeper.claim(claimOf('c'))
+    const bench = new WriterBench()
+    const first = [bench.writer.claim(claimOf('a')), bench.writer.claim(claimOf('b'))]
+    while (bench.claims.length === 0) await Promise.resolve()
+    const later = bench.writer.claim(claimOf('c'))
     const outcomes = await Promise.all([...first, later])
     assert.ok(outcomes.every((outcome) => outcome?.kind === 'claimed'))
-    const asked = books.claims.map(({ claims }) => claims.map(({ runId }) => runId))
+    const asked = bench.claims.map(({ claims }) => claims.map(({ runId }) => runId))
     assert.deepEqual(asked, [['a', 'b'], ['c']])
-    assert.ok(books.claims.every(({ token, lease }) => token === 7 && lease === 'scheduler'))
+    assert.ok(bench.claims.every(({ token, lease }) => token === 7 && lease === 'scheduler'))
   })
 
   test('asks 500 at once at most', async () => {
-    const books = new Books()
-    const all = Array.from({ length: 1_001 }, (_, i) => books.keeper.claim(claimOf(String(i))))
+    const bench = new WriterBench()
+    const all = Array.from({ length: 1_001 }, (_, i) => bench.writer.claim(claimOf(String(i))))
     await Promise.all(all)
     assert.deepEqual(
-      books.claims.map(({ claims }) => claims.length),
+      bench.claims.map(({ claims }) => claims.length),
       [500, 500, 1],
     )
   })
 
   test('makes the same claim again when the outcome is unknown', async () => {
-    const books = new Books()
-    books.next.push('fails')
-    const outcome = books.keeper.claim(claimOf('a'))
-    await books.pass(99)
-    assert.equal(books.claims.length, 1)
-    await books.pass(1)
+    const bench = new WriterBench()
+    bench.next.push('fails')
+    const outcome = bench.writer.claim(claimOf('a'))
+    await bench.pass(99)
+    assert.equal(bench.claims.length, 1)
+    await bench.pass(1)
     assert.deepEqual(await outcome, { kind: 'claimed' })
-    assert.deepEqual(books.claims[0], books.claims[1])
-    assert.equal(books.faults.length, 1)
+    assert.deepEqual(bench.claims[0], bench.claims[1])
+    assert.equal(bench.faults.length, 1)
   })
 
   test('gives a claim up when the term leads no more: it may not start', async () => {
-    const books = new Books()
-    books.next.push('fails')
-    const outcome = books.keeper.claim(claimOf('a'))
-    await books.pass(0)
-    books.leads = false
-    await books.pass(100)
+    const bench = new WriterBench()
+    bench.next.push('fails')
+    const outcome = bench.writer.claim(claimOf('a'))
+    await bench.pass(0)
+    bench.leads = false
+    await bench.pass(100)
     assert.equal(await outcome, undefined)
-    assert.equal(books.claims.length, 1)
+    assert.equal(bench.claims.length, 1)
   })
 
   test('asks nothing more once a newer term has been granted', async () => {
-    const books = new Books()
-    books.next.push('superseded')
-    assert.equal(await books.keeper.claim(claimOf('a')), undefined)
-    assert.equal(await books.keeper.claim(claimOf('b')), undefined)
-    await books.keeper.ended(endOf('z'))
-    assert.equal(await books.keeper.takeOver(), undefined)
-    assert.equal(books.claims.length, 1)
-    assert.equal(books.records.length, 0)
+    const bench = new WriterBench()
+    bench.next.push('superseded')
+    assert.equal(await bench.writer.claim(claimOf('a')), undefined)
+    assert.equal(await bench.writer.claim(claimOf('b')), undefined)
+    await bench.writer.recordEnd(endOf('z'))
+    assert.equal(await bench.writer.takeOver(), undefined)
+    assert.equal(bench.claims.length, 1)
+    assert.equal(bench.records.length, 0)
   })
 
   test('records an end also after the soft stop, until it is written, but no skip', async () => {
-    const books = new Books()
-    books.next.push('fails', 'fails')
-    books.leads = false
-    const written = books.keeper.ended(endOf('a'))
-    const skipped = books.keeper.skipped(skipOf(2_000))
-    await books.pass(100)
-    await books.pass(200)
+    const bench = new WriterBench()
+    bench.next.push('fails', 'fails')
+    bench.leads = false
+    const written = bench.writer.recordEnd(endOf('a'))
+    const skipped = bench.writer.recordSkip(skipOf(2_000))
+    await bench.pass(100)
+    await bench.pass(200)
     await Promise.all([written, skipped])
-    assert.equal(books.records.length, 3)
-    assert.deepEqual(books.records[2]?.ends, [endOf('a')])
-    assert.deepEqual(books.records[2]?.skips, [])
+    assert.equal(bench.records.length, 3)
+    assert.deepEqual(bench.records[2]?.ends, [endOf('a')])
+    assert.deepEqual(bench.records[2]?.skips, [])
   })
 
   test('writes the claims and skips of a job in the order of its ticks, and those of others beside', async () => {
-    const books = new Books()
+    const bench = new WriterBench()
     const other = { ...claimOf('other'), jobId: 'backup' }
     await Promise.all([
-      books.keeper.skipped(skipOf(500)),
-      books.keeper.claim(claimOf('a')),
-      books.keeper.skipped(skipOf(2_000)),
-      books.keeper.claim({ ...claimOf('b'), tickMs: 3_000 }),
-      books.keeper.claim(other),
+      bench.writer.recordSkip(skipOf(500)),
+      bench.writer.claim(claimOf('a')),
+      bench.writer.recordSkip(skipOf(2_000)),
+      bench.writer.claim({ ...claimOf('b'), tickMs: 3_000 }),
+      bench.writer.claim(other),
     ])
-    assert.deepEqual(books.order, [
+    assert.deepEqual(bench.order, [
       'skip 500',
       'claim 1000, claim 1000 of backup',
       'skip 2000',
@@ -201,44 +201,44 @@ describe('a bookkeeper', () => {
   })
 
   test('writes no later skip of a job whose claim was given up: the next term decides', async () => {
-    const books = new Books()
-    books.next.push('fails')
-    const claimed = books.keeper.claim(claimOf('a'))
-    const skipped = books.keeper.skipped(skipOf(2_000))
-    await books.pass(0)
-    books.leads = false
-    await books.pass(100)
+    const bench = new WriterBench()
+    bench.next.push('fails')
+    const claimed = bench.writer.claim(claimOf('a'))
+    const skipped = bench.writer.recordSkip(skipOf(2_000))
+    await bench.pass(0)
+    bench.leads = false
+    await bench.pass(100)
     assert.equal(await claimed, undefined)
     await skipped
-    assert.deepEqual(books.order, ['claim 1000'])
+    assert.deepEqual(bench.order, ['claim 1000'])
   })
 
   test('knows it where there is no ledger, and asks nothing more', async () => {
-    const books = new Books()
-    books.next.push('absent')
-    assert.equal(await books.keeper.takeOver(), undefined)
-    assert.equal(books.keeper.isAbsent, true)
-    assert.equal(await books.keeper.claim(claimOf('a')), undefined)
-    await books.keeper.ended(endOf('a'))
-    assert.deepEqual(books.order, [])
+    const bench = new WriterBench()
+    bench.next.push('absent')
+    assert.equal(await bench.writer.takeOver(), undefined)
+    assert.equal(bench.writer.isAbsent, true)
+    assert.equal(await bench.writer.claim(claimOf('a')), undefined)
+    await bench.writer.recordEnd(endOf('a'))
+    assert.deepEqual(bench.order, [])
   })
 
   test('prunes until all has been looked at', async () => {
-    const books = new Books()
-    books.pruneSteps = 3
-    await books.keeper.prune({ runs: 100, ageMs: 1_000, forgetAgeMs: 2_000, followedRevision: 0 })
-    assert.deepEqual(books.pruned, [undefined, 'job 1', 'job 2'])
+    const bench = new WriterBench()
+    bench.pruneSteps = 3
+    await bench.writer.prune({ runs: 100, ageMs: 1_000, forgetAgeMs: 2_000, followedRevision: 0 })
+    assert.deepEqual(bench.pruned, [undefined, 'job 1', 'job 2'])
   })
 
   test('registers any number of jobs, 500 at once', async () => {
-    const books = new Books()
+    const bench = new WriterBench()
     const jobs = Array.from({ length: 1_200 }, (_, i) => ({
       jobId: `job ${i}`,
       schedule: 'every 1m',
       anchorMs: 0,
       cursorMs: 0,
     }))
-    const known = await books.keeper.register(jobs)
+    const known = await bench.writer.register(jobs)
     assert.deepEqual(
       known?.map(({ jobId }) => jobId),
       jobs.map(({ jobId }) => jobId),

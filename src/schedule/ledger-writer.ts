@@ -17,8 +17,8 @@ import {
 import type { LedgerPort, NoLedger } from '../store/ledger/verbs.ts'
 import type { StartTrial } from './start-failures.ts'
 
-/** What a bookkeeper is made of. */
-export interface BookkeeperParts {
+/** What a writer depends on. */
+export interface LedgerWriterDeps {
   readonly port: Omit<LedgerPort, 'readSchedules'>
   readonly clock: Clock
   readonly lease: string
@@ -35,12 +35,12 @@ export interface BookkeeperParts {
 export interface Findings {
   /** Runs of earlier terms that have no end, and are marked as abandoned now. */
   readonly abandoned: readonly LedgerRun[]
-  /** Runs whose next attempt is owed. */
-  readonly owed: readonly LedgerRun[]
+  /** Runs whose next attempt an earlier term has left to be made. */
+  readonly pendingRetries: readonly LedgerRun[]
 }
 
-/** The bounds of the history. */
-export interface Keep {
+/** How much of the history is kept. */
+export interface HistoryBounds {
   /** Of each job, the newest. */
   readonly runs: number
   readonly ageMs: number
@@ -64,8 +64,8 @@ type Entry =
   | { readonly kind: 'skip'; readonly item: TickSkip; readonly settle: () => void }
 
 /**
- * Keeps the books of one term: claims ticks before they start, and records how runs ended and what
- * was skipped. What comes while a call is under way goes with the next one, all together; claims
+ * Writes the ledger in one term: claims ticks before they start, and records how runs ended and what
+ * was skipped. What comes while a call is in progress goes with the next one, all together; claims
  * and skips of one job are written in the order of its ticks, as the ledger demands.
  *
  * A call that fails is made again, because its outcome is unknown: claims and skips for as long as
@@ -73,16 +73,16 @@ type Entry =
  * no reply ever came, is found by the next leader as a run that was abandoned; a skip that was not
  * is decided by it anew.
  */
-export class Bookkeeper {
-  readonly #parts: BookkeeperParts
+export class LedgerWriter {
+  readonly #deps: LedgerWriterDeps
   #entries: Entry[] = []
   #registered: Promise<unknown> = Promise.resolve()
   #writing = false
   #superseded = false
   #absent = false
 
-  constructor(parts: BookkeeperParts) {
-    this.#parts = parts
+  constructor(deps: LedgerWriterDeps) {
+    this.#deps = deps
   }
 
   /** Whether it has turned out that there is no ledger to write to. */
@@ -92,21 +92,22 @@ export class Bookkeeper {
 
   /** Marks what earlier terms have left unfinished; `undefined` if the term is over before. */
   async takeOver(): Promise<Findings | undefined> {
-    const { port, clock, leads } = this.#parts
+    const { port, clock, leads } = this.#deps
     const atMs = Math.round(clock.wallMs())
-    return this.#insist((author) => port.abandon({ ...author, atMs }), leads)
+    const reply = await this.#insist((author) => port.abandon({ ...author, atMs }), leads)
+    return reply && { abandoned: reply.abandoned, pendingRetries: reply.owed }
   }
 
-  /** Makes jobs known; resolves with how they stand, or `undefined` if the term is over before. */
+  /** Registers jobs; resolves with what is known of them, or `undefined` if the term is over before. */
   register(jobs: readonly JobRegistration[]): Promise<readonly LedgerJob[] | undefined> {
-    // One after the other: the last word about a job is what stands.
+    // One after the other: the last word about a job is what counts.
     const known = this.#registered.then(() => this.#register(jobs))
     this.#registered = known
     return known
   }
 
   async #register(jobs: readonly JobRegistration[]): Promise<readonly LedgerJob[] | undefined> {
-    const { port, leads } = this.#parts
+    const { port, leads } = this.#deps
     const known: LedgerJob[] = []
     for (let from = 0; from < jobs.length; from += ledgerBatchMax) {
       const batch = jobs.slice(from, from + ledgerBatchMax)
@@ -124,19 +125,19 @@ export class Bookkeeper {
     return new Promise((settle) => this.#add({ kind: 'claim', item, settle }))
   }
 
-  /** Records the end of a run; resolves when it is written, or nobody wants to know any more. */
-  ended(item: RunEnd): Promise<void> {
+  /** Records the end of a run; resolves when it is written, or does not matter any more. */
+  recordEnd(item: RunEnd): Promise<void> {
     return new Promise((settle) => this.#add({ kind: 'end', item, settle }))
   }
 
   /** Records ticks that were skipped; resolves when they are, or the term is over before. */
-  skipped(item: TickSkip): Promise<void> {
+  recordSkip(item: TickSkip): Promise<void> {
     return new Promise((settle) => this.#add({ kind: 'skip', item, settle }))
   }
 
   /** Removes what the history need not keep; resolves when that is done, or the term is over. */
-  async prune({ runs, ageMs, forgetAgeMs, followedRevision }: Keep): Promise<void> {
-    const { port, clock, leads } = this.#parts
+  async prune({ runs, ageMs, forgetAgeMs, followedRevision }: HistoryBounds): Promise<void> {
+    const { port, clock, leads } = this.#deps
     const nowMs = Math.round(clock.wallMs())
     const bounds = { keepRuns: runs, keepAgeMs: ageMs, forgetAgeMs, followedRevision, nowMs }
     let next: { readonly afterJobId: string | undefined } | undefined = { afterJobId: undefined }
@@ -150,7 +151,7 @@ export class Bookkeeper {
 
   #add(entry: Entry): void {
     this.#entries.push(entry)
-    if (!this.#writing) detached(this.#write(), (error) => this.#parts.onFault(error, 0))
+    if (!this.#writing) detached(this.#write(), (error) => this.#deps.onFault(error, 0))
   }
 
   async #write(): Promise<void> {
@@ -175,7 +176,7 @@ export class Bookkeeper {
     const left: Entry[] = []
     for (const entry of this.#entries) {
       const { jobId } = entry.item
-      // An end that is written after the claim of the next attempt would have that owed for ever.
+      // An end that is written after the claim of the next attempt would have that made for ever.
       if (entry.kind === 'claim' && unended.has(entry.item.follows)) blocked.add(jobId)
       const isFree = kind === 'end' || !blocked.has(jobId)
       if (entry.kind === kind && isFree && taken.length < ledgerBatchMax) {
@@ -193,7 +194,7 @@ export class Bookkeeper {
 
   async #claim(entries: readonly (Entry & { kind: 'claim' })[]): Promise<void> {
     if (entries.length === 0) return
-    const { port, leads } = this.#parts
+    const { port, leads } = this.#deps
     const claims = entries.map(({ item }) => item)
     const reply = await this.#insist((author) => port.claim({ ...author, claims }), leads)
     const outcomes = reply?.outcomes
@@ -206,13 +207,13 @@ export class Bookkeeper {
     skips: readonly (Entry & { kind: 'skip' })[],
     ends: readonly (Entry & { kind: 'end' })[],
   ): Promise<void> {
-    const { port, leads } = this.#parts
+    const { port, leads } = this.#deps
     const written = {
       ends: ends.map(({ item }) => item),
       skips: skips.map(({ item }) => item),
     }
     const isWanted = (): boolean => ends.length > 0 || (skips.length > 0 && leads())
-    // Where a claim may have been given up, a later tick of its job must not be written.
+    // If a claim may have been given up, a later tick of its job must not be written.
     const record = (author: LedgerAuthor): Promise<RecordReply | NoLedger> =>
       port.record({ ...author, ...written, skips: leads() ? written.skips : [] })
     await this.#insist(record, isWanted)
@@ -225,8 +226,8 @@ export class Bookkeeper {
     isWanted: () => boolean,
     jobsWait: boolean = true,
   ): Promise<Exclude<Reply, Superseded | NoLedger> | undefined> {
-    const { lease, token, onFault } = this.#parts
-    const trial = jobsWait ? this.#parts.newTrial?.() : undefined
+    const { lease, token, onFault } = this.#deps
+    const trial = jobsWait ? this.#deps.newTrial?.() : undefined
     let retryMs: number = pauseMs.first
     while (!this.#superseded && !this.#absent && isWanted()) {
       trial?.sent()
@@ -246,6 +247,6 @@ export class Bookkeeper {
   }
 
   #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#parts.clock.setTimer(ms, resolve))
+    return new Promise((resolve) => this.#deps.clock.setTimer(ms, resolve))
   }
 }

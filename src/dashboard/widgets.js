@@ -1,7 +1,30 @@
 // @ts-check
 import { element, setAttribute, setText } from './dom.js'
 
+/** @import { Palette } from './format.js' */
 /** @import { PageControl } from './page-data.ts' */
+
+/**
+ * The name of an instance in its colour; `large` in a head line.
+ *
+ * @param {{ large?: boolean }} [options]
+ */
+export function createBadge({ large = false } = {}) {
+  const node = element('span', { class: large ? 'badge badge-large' : 'badge' })
+  return {
+    node,
+    /**
+     * @param {string} name
+     * @param {Palette | undefined} palette
+     */
+    update(name, palette) {
+      setText(node, name)
+      // A long name is cut off.
+      setAttribute(node, 'title', name)
+      node.style.setProperty('--own', palette?.colourOf(name) ?? '')
+    },
+  }
+}
 
 /**
  * A button for something that the page can ask for.

@@ -23,8 +23,8 @@ import { Witness } from './witness.ts'
 /** A heart that died is started again after this time, doubled each time up to the second one. */
 const restartMs = { first: 100, longest: 5_000 }
 
-/** What a main side is made of. */
-export interface HeartThreadParts {
+/** What a supervisor is made of. */
+export interface SupervisorDeps {
   readonly process: ExitingProcess
   readonly runHeart: RunHeart
   readonly clock: Clock
@@ -41,12 +41,13 @@ export interface HeartThreadParts {
 }
 
 /**
- * The main thread's side of the heart: starts it, in a worker thread or beside the application,
- * starts it again when it dies, and, for one in a thread, shows the main thread's life and lets it
- * release at an exit. The witness, which releases where nothing of this can, outlives every heart.
+ * Supervises the heart from the main thread: starts it, in a worker thread or beside the
+ * application, starts it again when it dies, and, for one in a thread, shows the main thread's life
+ * and lets it release at an exit. The witness, which releases where nothing of this can, outlives
+ * every heart.
  */
-export class HeartThread {
-  readonly #parts: HeartThreadParts
+export class Supervisor {
+  readonly #deps: SupervisorDeps
   readonly #witness: Witness | undefined
   #config: HeartConfig
   #heart: RunningHeart | undefined
@@ -55,8 +56,8 @@ export class HeartThread {
   #keepsAlive = true
   #stopping = false
   /** How long a stop may take, by the settings; asked for again when they change meanwhile. */
-  #patienceMs: (() => number) | undefined
-  #patienceMsMax = 0
+  #deadlineMs: (() => number) | undefined
+  #deadlineMsMax = 0
   #guarded: GuardedGroup | undefined
   #wasReady = false
   #restarts = 0
@@ -68,18 +69,18 @@ export class HeartThread {
   /** The environment as the heart's thread has it. */
   #environment: Environment = {}
 
-  constructor(config: HeartConfig, parts: HeartThreadParts) {
+  constructor(config: HeartConfig, deps: SupervisorDeps) {
     this.#config = config
-    this.#parts = parts
+    this.#deps = deps
     const { fixed, store } = config
     if (fixed.witness === false) return
     this.#witness = new Witness({
       mode: fixed.witness,
       lease: fixed.lease,
       store,
-      clock: parts.clock,
-      log: parts.log,
-      tellDefect: parts.tellDefect,
+      clock: deps.clock,
+      log: deps.log,
+      tellDefect: deps.tellDefect,
       changed: (fd) => {
         if (this.#hears) this.send({ kind: 'witness', fd })
         else if (fd === undefined) this.#witness?.letGo()
@@ -109,7 +110,7 @@ export class HeartThread {
   }
 
   start(): void {
-    const { process, clock } = this.#parts
+    const { process, clock } = this.#deps
     if (this.#isThread) exitsOf(process, clock).add(this.#onExit)
     this.#witness?.start()
     this.#run()
@@ -125,7 +126,7 @@ export class HeartThread {
   reconfigure(options: ReconfigurableOptions): void {
     this.#config = { ...this.#config, options }
     this.send({ kind: 'reconfigure', options })
-    this.#askPatience()
+    this.#askDeadline()
   }
 
   /** The hash over the jobs of this instance is another one. */
@@ -142,41 +143,41 @@ export class HeartThread {
 
   /**
    * Stops the heart: a leader's term has to be drained meanwhile. Resolves when nothing of it is
-   * left; one that does not stop within `patienceMs` is ended without a word, and is not waited for
+   * left; one that does not stop within `deadlineMs` is ended without a word, and is not waited for
    * if even that takes long, because a disk hangs.
    *
-   * @param patienceMs by what is known now: settings may change while the heart stops
+   * @param deadlineMs by what is known now: settings may change while the heart stops
    */
-  async stop(patienceMs: () => number): Promise<void> {
+  async stop(deadlineMs: () => number): Promise<void> {
     this.#stopping = true
     this.#restartTimer?.cancel()
     const heart = this.#heart
     if (heart !== undefined) {
       heart.send({ kind: 'stop' })
-      this.#patienceMs = patienceMs
-      this.#askPatience()
+      this.#deadlineMs = deadlineMs
+      this.#askDeadline()
       const ended = Promise.withResolvers<void>()
-      this.#killLater(heart, this.#parts.clock.monotonicMs(), ended.resolve)
+      this.#killLater(heart, this.#deps.clock.monotonicMs(), ended.resolve)
       await Promise.race([heart.over, ended.promise])
       this.#killTimer?.cancel()
     }
     await this.#witness?.stop()
     this.#pulseTimer?.cancel()
-    const { process, clock } = this.#parts
+    const { process, clock } = this.#deps
     exitsOf(process, clock).remove(this.#onExit)
     this.#over.resolve()
   }
 
   /** What was begun under longer times may take as long as those allow. */
-  #askPatience(): void {
-    this.#patienceMsMax = Math.max(this.#patienceMsMax, this.#patienceMs?.() ?? 0)
+  #askDeadline(): void {
+    this.#deadlineMsMax = Math.max(this.#deadlineMsMax, this.#deadlineMs?.() ?? 0)
   }
 
   #killLater(heart: RunningHeart, sinceMs: number, ended: () => void): void {
-    const { clock } = this.#parts
-    const leftMs = (): number => sinceMs + this.#patienceMsMax - clock.monotonicMs()
+    const { clock } = this.#deps
+    const leftMs = (): number => sinceMs + this.#deadlineMsMax - clock.monotonicMs()
     this.#killTimer = clock.setTimer(leftMs(), () => {
-      this.#askPatience()
+      this.#askDeadline()
       if (leftMs() > 0) return this.#killLater(heart, sinceMs, ended)
       heart.kill()
       this.#killTimer = clock.setTimer(killWaitMs, () => {
@@ -191,8 +192,8 @@ export class HeartThread {
   }
 
   #run(): void {
-    const { clock, runHeart } = this.#parts
-    const knownToken = this.#parts.known?.token
+    const { clock, runHeart } = this.#deps
+    const knownToken = this.#deps.known?.token
     const isRestart = this.#wasReady
     const config = { ...this.#config, knownToken, witnessFd: this.#witness?.fd, isRestart }
     let heart: RunningHeart
@@ -218,7 +219,7 @@ export class HeartThread {
         heart.kill()
         this.#heard({ kind: 'died', error: recordOfError(error) })
       }
-      shielded(died, this.#parts.tellDefect)()
+      shielded(died, this.#deps.tellDefect)()
     }
   }
 
@@ -228,7 +229,7 @@ export class HeartThread {
       this.#restarts = 0
     }
     if (report.kind === 'token-known') {
-      if (this.#parts.known !== undefined) this.#parts.known.token = report.token
+      if (this.#deps.known !== undefined) this.#deps.known.token = report.token
       return
     }
     if (report.kind === 'witness-let-go') return this.#witness?.letGo()
@@ -238,7 +239,7 @@ export class HeartThread {
     }
     // What does not work at the start is a mistake; what worked once may work again.
     if (report.kind === 'died' && this.#wasReady) this.#died(report.error)
-    else this.#parts.report(report)
+    else this.#deps.report(report)
   }
 
   /** The heart is started again, as a candidate; trust in its term runs out meanwhile. */
@@ -246,16 +247,16 @@ export class HeartThread {
     if (this.#stopping) return
     const retryMs = Math.min(restartMs.first * 2 ** this.#restarts++, restartMs.longest)
     this.#restartTimer?.cancel()
-    this.#restartTimer = this.#parts.clock.setTimer(retryMs, () => this.#run())
-    this.#parts.restarting(error, retryMs)
+    this.#restartTimer = this.#deps.clock.setTimer(retryMs, () => this.#run())
+    this.#deps.restarting(error, retryMs)
   }
 
   #pulse(): void {
-    const pulseMs = stallTickMs(this.#parts.stallLimitMs())
-    this.#pulseTimer = this.#parts.clock.setTimer(pulseMs, () => this.#pulse())
+    const pulseMs = stallTickMs(this.#deps.stallLimitMs())
+    this.#pulseTimer = this.#deps.clock.setTimer(pulseMs, () => this.#pulse())
     this.#heart?.cell.beat()
     this.#tellEnvironment()
-    this.#parts.onPulse()
+    this.#deps.onPulse()
   }
 
   /** The settings are resolved at each firing, by the environment as it is then. */
