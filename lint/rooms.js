@@ -11,8 +11,8 @@ const firstRow = [
   'options/check.ts',
   'store/fencing-token.ts',
   'store/lease-store.ts',
-  'store/ledger-checks.ts',
   'store/ledger-store.ts',
+  'store/ledger/',
   'store/stored-schedule.ts',
 ]
 
@@ -59,9 +59,11 @@ const rooms = [
   // A run hands out the fence of its term, whose type it has to name.
   { name: 'schedule/', may: [...firstRow, 'fencing/fence-client.ts'], node: [] },
   { name: 'fencing/', may: firstRow, node: [] },
+  // What all servers share.
+  { name: 'store/server/', may: firstRow },
   { name: 'store/memory/', may: firstRow },
   { name: 'store/sqlite/', may: firstRow },
-  { name: 'store/postgres/', may: [...firstRow, ...storeUrls] },
+  { name: 'store/postgres/', may: [...firstRow, ...storeUrls, 'store/server/'] },
   {
     name: 'store/open-store.ts',
     may: [...firstRow, ...storeUrls, 'store/memory/', 'store/sqlite/', 'store/postgres/'],

@@ -3,7 +3,8 @@ import type { FixedSettings, ReconfigurableOptions, ResolvedStore } from '../opt
 import type { EndReason } from '../store/lease-store.ts'
 import type { ErrorRecord } from './error-record.ts'
 import type { JobsDifference } from './jobs-comparison.ts'
-import type { LedgerAnswer, LedgerCall } from './ledger-desk.ts'
+import type { LedgerCall } from '../store/ledger/verbs.ts'
+import type { LedgerAnswer } from './ledger-desk.ts'
 
 /** What a heart is started with: plain data, which crosses to another thread. */
 export interface HeartConfig {

@@ -66,7 +66,7 @@ export class Jobs {
       clock,
       scheduler: this.scheduler,
       lease: fixed.lease,
-      port: () => this.#ledger,
+      port: () => this.#ledger?.port,
       heartbeatMs: () => settings().heartbeatMs,
       onFault: (error, retryMs) => this.#ledgerFailed(error, retryMs),
       log: (event, fields) => log.write(event, fields),
@@ -131,7 +131,7 @@ export class Jobs {
 
   /** Writes the ledger in a term; what cannot be written at once is told. */
   #ledgerOf(term: RunningTerm): LedgerWriter | undefined {
-    const port = this.#ledger
+    const port = this.#ledger?.port
     if (port === undefined) return undefined
     const { clock, fixed, isStopping } = this.#deps
     const token = term.fencingToken

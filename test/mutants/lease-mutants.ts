@@ -261,7 +261,7 @@ export const leaseMutants: readonly Mutant[] = [
   },
   {
     what: "a server's clock that was stepped forward is believed",
-    file: 'src/store/postgres/server-clock.ts',
+    file: 'src/store/server/server-clock.ts',
     from: 'if (gainMs <= ttlMs * 0.01 + 500)',
     to: 'if (gainMs <= ttlMs * 0.01 + 1e9)',
     suite: 'server-clock',

@@ -253,7 +253,12 @@ const claimRows = `ROWS FROM (jsonb_to_recordset(p_claims) AS (
 function isRunOf(row: string, asked: string): string {
   return `${row}.lease = p_lease AND ${row}.job_id = ${asked}."jobId"
       AND ${row}.tick_ms = ${asked}."tickMs" AND ${row}.attempt = ${asked}.attempt
-      AND ${row}.slot = CASE ${asked}.trigger WHEN 'tick' THEN '' ELSE ${asked}."runId" END`
+      AND ${row}.slot = ${slotOf(asked)}`
+}
+
+/** What tells a run by hand from others of the same instant; an attempt at a tick has one row. */
+function slotOf(asked: string): string {
+  return `CASE ${asked}.trigger WHEN 'tick' THEN '' ELSE ${asked}."runId" END`
 }
 
 /** That a row of `tenure_job` is the one of this id. */
@@ -275,24 +280,26 @@ function tryClaim({ tryClaim: name, begin: beginName, job, run }: LedgerNames): 
     INSERT INTO ${run} (lease, job_id, tick_ms, attempt, slot, run_id, trigger, token,
         correlation_id, rerun, started_at_ms)
       SELECT p_lease, c."jobId", c."tickMs", c.attempt,
-          CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END, c."runId", c.trigger, p_token,
+          ${slotOf('c')}, c."runId", c.trigger, p_token,
           c."correlationId", c.rerun, c."startedAtMs"
         FROM ${claimRows} AS c
         JOIN ${lookUp('j.cursor_ms', job, 'j', isJobOf('j', 'c."jobId"'))}
         WHERE c.trigger <> 'tick' OR c.attempt > 1 OR c."tickMs" > j.cursor_ms
       ON CONFLICT DO NOTHING
-      RETURNING job_id, tick_ms, attempt, trigger
+      RETURNING job_id, tick_ms, attempt, slot, run_id, trigger
+  ), moved AS (
+    UPDATE ${job} j SET cursor_ms = greatest(j.cursor_ms, n.tick_ms), runs = j.runs + n.ticks
+      FROM (SELECT job_id, max(tick_ms) AS tick_ms, count(*) AS ticks FROM claimed
+        WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
+      JOIN ${lookUp('k.ctid AS place', job, 'k', isJobOf('k', 'n.job_id'))}
+      WHERE j.ctid = k.place
   )
-  UPDATE ${job} j SET cursor_ms = greatest(j.cursor_ms, n.tick_ms), runs = j.runs + n.ticks
-    FROM (SELECT job_id, max(tick_ms) AS tick_ms, count(*) AS ticks FROM claimed
-      WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
-    JOIN ${lookUp('k.ctid AS place', job, 'k', isJobOf('k', 'n.job_id'))}
-    WHERE j.ctid = k.place;
   UPDATE ${run} SET retry_at_ms = NULL WHERE ctid = ANY (ARRAY(
     SELECT r.place FROM ${claimRows} AS c
-      JOIN ${lookUp('mine.run_id, mine.token', run, 'mine', isRunOf('mine', 'c'))}
+      JOIN claimed n ON n.job_id = c."jobId" AND n.tick_ms = c."tickMs" AND n.attempt = c.attempt
+        AND n.slot = ${slotOf('c')} AND n.run_id = c."runId"
       JOIN ${lookUp('r.ctid AS place, r.run_id', run, 'r', followed)}
-      WHERE mine.run_id = c."runId" AND mine.token = p_token AND r.run_id = c.follows));
+      WHERE c.follows IS NOT NULL AND r.run_id = c.follows));
   RETURN jsonb_build_object('kind', 'answered', 'outcomes', (
     SELECT coalesce(jsonb_agg(CASE
         WHEN r.run_id = c."runId" AND r.token = p_token THEN jsonb_build_object('kind', 'claimed')
@@ -365,8 +372,9 @@ function tryRecord({ tryRecord: name, begin: beginName, job, run, skip }: Ledger
 }
 
 function tryAbandon({ tryAbandon: name, begin: beginName, run }: LedgerNames): string {
+  const order = 'started_at_ms, tick_ms, attempt, job_id, slot'
   const runs = (which: string): string => `(
-    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY started_at_ms, tick_ms, attempt), '[]')
+    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY ${order}), '[]')
       FROM ${run} r WHERE lease = p_lease AND ${which})`
   return verb(
     name,

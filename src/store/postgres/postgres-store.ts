@@ -30,7 +30,7 @@ import { functionCall } from './patience.ts'
 import { placeOf } from './place.ts'
 import { isMissingSchema } from './postgres-errors.ts'
 import { schemaNames, schemaSql, schemaVersion, type SchemaNames } from './schema.ts'
-import { ServerClock } from './server-clock.ts'
+import { ServerClock } from '../server/server-clock.ts'
 
 /** What a PostgreSQL store is made of. */
 export interface PostgresStoreOptions {
