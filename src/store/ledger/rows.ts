@@ -88,14 +88,11 @@ export interface Keys {
   readonly revision: object
 }
 
-/** A key as one text. No name has a control character, and what follows it has none but the last. */
+/** A key as one text. No name has a control character, and so none of these has another's text. */
 export function textOfKey<Name extends Table>(name: Name, key: Keys[Name]): string {
-  const values = key as Readonly<Record<string, unknown>>
-  const { jobId, tickMs, attempt, slot } = values
-  if (name === 'run')
-    return `${String(jobId)}\0${String(tickMs)}\0${String(attempt)}\0${String(slot)}`
-  if (name === 'skip') return `${String(jobId)}\0${String(tickMs)}`
-  return name === 'revision' ? '' : String(jobId)
+  const { jobId = '', tickMs = '', attempt = '', slot = '' } = key as Partial<Keys['run']>
+  if (name === 'run') return `run\0${jobId}\0${tickMs}\0${attempt}\0${slot}`
+  return name === 'skip' ? `skip\0${jobId}\0${tickMs}` : `${name}\0${jobId}`
 }
 
 /** The key of a run. */
