@@ -16,6 +16,7 @@ const firstRow = [
   'store/postgres/postgres-url.ts',
   'store/store-url.ts',
   'store/stored-schedule.ts',
+  'store/tables-version.ts',
 ]
 
 /** The public surface: what an application may import. */

@@ -46,6 +46,7 @@ export interface Tables {
   readonly schedule: ScheduleRow
   readonly revision: RevisionRow
 }
+/** The name of a table. */
 export type Table = keyof Tables
 
 /** The fields of each table, the key first. */
@@ -54,6 +55,7 @@ interface Columns<Name extends Table> {
   readonly rest: readonly (keyof Tables[Name])[]
 }
 
+/** The fields of each table: those of its key, and the rest. */
 export const tables: { readonly [Name in Table]: Columns<Name> } = {
   job: {
     key: ['jobId'],
@@ -77,6 +79,7 @@ export const tables: { readonly [Name in Table]: Columns<Name> } = {
   revision: { key: [], rest: ['revision'] },
 }
 
+/** The names of all tables. */
 export const tableNames: readonly Table[] = Object.keys(tables) as Table[]
 
 /** What a row of each table is found by. */
