@@ -115,6 +115,12 @@ export class TenureError extends Error {
   }
 }
 
+/** How many keys of an object are told. */
+const keysShownMax = 20
+
+/** How much of a message or a stack is told, in characters: each is remembered, sent and printed. */
+const textMax = 10_000
+
 /**
  * How a received value reads in an error: strings and numbers as they are, shortened, the rest by
  * its type only, because an object may hold a secret. Never throws: a value may be a proxy.
@@ -130,23 +136,46 @@ export function describeValue(value: unknown): string {
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'string') {
-    const text = value.length > 80 ? `${value.slice(0, 77)}...` : value
-    return `${JSON.stringify(text)} (string)`
+    return `${fitForTerminals(JSON.stringify(shortened(value)))} (string)`
   }
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return `an array of ${value.length}`
-  if (typeof value === 'object') return `an object with the keys [${Object.keys(value).join(', ')}]`
-  return `${(value as number | bigint | boolean | symbol).toString()} (${typeof value})`
+  // These have a key for each of their bytes or characters.
+  if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes of binary data`
+  if (types.isBoxedPrimitive(value)) return 'a boxed primitive'
+  if (typeof value === 'object') return `an object with the keys [${keysOf(value).join(', ')}]`
+  return shortened(`${(value as number | bigint | boolean | symbol).toString()} (${typeof value})`)
 }
 
 /**
- * The message of anything that was thrown, also if it is no `Error`. Never throws: what a handler
- * throws may be made to be looked at by nobody.
+ * JSON that a terminal may show: it leaves control characters above 127 as they are, and what turns the
+ * direction of writing round, which some terminals obey.
+ */
+export function fitForTerminals(json: string): string {
+  return json.replace(
+    /[\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+function keysOf(value: object): string[] {
+  const keys = Object.keys(value)
+  const more = keys.length > keysShownMax ? ['...'] : []
+  return [...keys.slice(0, keysShownMax).map(shortened), ...more]
+}
+
+function shortened(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+/**
+ * The message of anything that was thrown, also if it is no `Error`; of a long one the beginning.
+ * Never throws: what a handler throws may be made to be looked at by nobody.
  */
 export function messageOf(error: unknown): string {
   try {
     const message: unknown = isError(error) ? error.message : undefined
-    return typeof message === 'string' ? message : describeValue(error)
+    return typeof message === 'string' ? bounded(message) : describeValue(error)
   } catch {
     return 'something that throws when it is looked at'
   }
@@ -159,8 +188,8 @@ export function messageOf(error: unknown): string {
 export function codeOf(error: unknown): string {
   try {
     const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
-    if (typeof code === 'string') return code
-    return isError(error) && typeof name === 'string' ? name : typeof error
+    if (typeof code === 'string') return shortened(code)
+    return isError(error) && typeof name === 'string' ? shortened(name) : typeof error
   } catch {
     return typeof error
   }
@@ -179,10 +208,15 @@ export function ownCodeOf(error: unknown): ErrorCode | undefined {
 export function stackOf(error: unknown): string | undefined {
   try {
     const stack: unknown = isError(error) ? error.stack : undefined
-    return typeof stack === 'string' ? stack : undefined
+    return typeof stack === 'string' ? bounded(stack) : undefined
   } catch {
     return undefined
   }
+}
+
+/** What a handler throws may quote all that it worked on. */
+function bounded(text: string): string {
+  return text.length > textMax ? `${text.slice(0, textMax)}...` : text
 }
 
 /** An error of this realm or, as in a test of Jest's, of another. */

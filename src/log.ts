@@ -1,7 +1,7 @@
 import { Console } from 'node:console'
 
 import { createSystemClock, type Clock } from './clock.ts'
-import { messageOf } from './errors.ts'
+import { fitForTerminals, messageOf, stackOf } from './errors.ts'
 import {
   detachResult,
   logEvents,
@@ -130,15 +130,7 @@ function lineOf(line: { level: number; time: number; msg: string }): string {
   }
 }
 
-/** JSON leaves the control characters above 127 as they are, which some terminals obey. */
-function fitForTerminals(json: string): string {
-  return json.replace(
-    /[\u007F-\u009F\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-}
-
 function plain(_key: string, value: unknown): unknown {
-  if (value instanceof Error) return { message: value.message, stack: value.stack }
+  if (value instanceof Error) return { message: messageOf(value), stack: stackOf(value) }
   return typeof value === 'bigint' ? String(value) : value
 }

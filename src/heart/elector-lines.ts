@@ -128,8 +128,6 @@ export function reportOf(event: ElectorEvent, atMs: number): Report | undefined 
       const { token, reason, released } = event
       return { kind: 'ended', token, reason, released }
     }
-    case 'stopped':
-      return { kind: 'stopped' }
     default:
       return undefined
   }

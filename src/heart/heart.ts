@@ -4,7 +4,8 @@ import { detached } from '../invariant.ts'
 import type { LogEventName } from '../events.ts'
 import type { Attempt, ElectorEvent, ElectorSettings, Settlement } from '../lease/elector-port.ts'
 import { Elector } from '../lease/elector.ts'
-import { checkTtlOfStore, SettingsInForce } from '../options.ts'
+import { checkTtlOfStore } from '../options/relations.ts'
+import { SettingsInForce } from '../options/settings-in-force.ts'
 import type { AcquireReply, LeaseStore } from '../store/lease-store.ts'
 import type { Cell } from './cell.ts'
 import { faultOf, linesOf, reportOf } from './elector-lines.ts'
@@ -13,13 +14,8 @@ import { LineBuffer } from './line-buffer.ts'
 import { MainThreadWatch, type MainThreadWatchDeps } from './main-thread-watch.ts'
 import { JobsComparison, type JobsDifference } from './jobs-comparison.ts'
 import { checkCommand } from './message-checks.ts'
-import {
-  recordOfError,
-  setEnvironment,
-  type Command,
-  type HeartConfig,
-  type Report,
-} from './messages.ts'
+import { recordOfError } from './error-record.ts'
+import { setEnvironment, type Command, type HeartConfig, type Report } from './messages.ts'
 import { OtherApplication } from './other-application.ts'
 import { PushNotice } from './push-notice.ts'
 import { StoreCalls } from './store-calls.ts'
@@ -39,7 +35,7 @@ export interface HeartDeps extends Surroundings {
 
 /**
  * Renews the lease: drives an elector with a real store, real timers and real randomness. The same
- * class runs in the worker thread and, with `host: 'main'`, in the main thread.
+ * class runs in the worker thread and, with `heartbeatIn: 'main'`, in the main thread.
  */
 export class Heart {
   readonly #deps: HeartDeps
@@ -59,6 +55,10 @@ export class Heart {
   #lookTimer: Timer | undefined
   #storeFails = false
   #holder: string | undefined
+  /** The term that was released last with no answer: the store may still keep its lease. */
+  #unreleased: string | undefined
+  /** Whether the witness has something to release. */
+  #mayHold = false
   #over = false
   readonly #closed = Promise.withResolvers<void>()
 
@@ -269,12 +269,14 @@ export class Heart {
    */
   #tellWitness({ request }: AcquireAttempt, token: number | undefined): void {
     const { holder, ttlMs } = request
+    this.#mayHold = true
     this.#witness.tell(heldLine({ holder, token, ttlMs }))
   }
 
   /** An exit need not wait, and the witness has nothing to release. */
   #holdsNothing(): void {
     this.#deps.cell.holding = false
+    this.#mayHold = false
     this.#witness.tell(heldLine(undefined))
   }
 
@@ -308,6 +310,7 @@ export class Heart {
   #reportEvent(event: ElectorEvent): void {
     const { cell, clock, report } = this.#deps
     if (event.kind === 'acquired') this.#holder = event.holder
+    if (event.kind === 'release-failed') this.#unreleased = event.holder
     const lines = linesOf(event, { holder: this.#holder })
     if (event.kind === 'held') lines.push(...this.#otherApplication.held(event.record))
     if (event.kind === 'acquired') lines.push(...this.#otherApplication.acquired())
@@ -315,7 +318,7 @@ export class Heart {
     const atMs = clock.wallMs()
     switch (event.kind) {
       case 'held':
-        if (!event.unsettled) this.#holdsNothing()
+        if (!event.unsettled && event.record.holder !== this.#unreleased) this.#holdsNothing()
         return this.#jobs.held(event.record)
       case 'acquired':
         this.#jobs.leads()
@@ -324,12 +327,14 @@ export class Heart {
         this.#witness.flush()
         break
       case 'ended':
-        this.#holdsNothing()
+        // An exit need not wait for what has failed; the witness tries again when the process has gone.
+        if (event.released || event.holder !== this.#unreleased) this.#holdsNothing()
+        else cell.holding = false
         break
       case 'stopped':
         this.#close()
         cell.exited()
-        break
+        return report({ kind: 'stopped', mayHold: this.#mayHold })
       default:
     }
     const told = reportOf(event, atMs)

@@ -10,7 +10,7 @@ import {
   type LedgerCall,
   type LedgerReply,
 } from '../store/ledger/verbs.ts'
-import { recordOfError, type ErrorRecord } from './messages.ts'
+import { recordOfError, type ErrorRecord } from './error-record.ts'
 
 /**
  * A reply; or why there is none, and then the outcome of the call is unknown; or that there is no

@@ -100,7 +100,7 @@ const reports: Checks<Report> = {
   lines: { lines: (value) => Array.isArray(value) && value.every(isLine) },
   ledger: { id: isToken, answer: isAnswer },
   'witness-let-go': {},
-  stopped: {},
+  stopped: { mayHold: isFlag },
   died: {
     error: isError,
   },

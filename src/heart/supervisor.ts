@@ -1,19 +1,13 @@
 import type { Clock, Timer } from '../clock.ts'
 import { shielded, type TellDefect } from '../invariant.ts'
-import { codeOf } from '../errors.ts'
+import { codeOf, TenureError } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ReconfigurableOptions } from '../options.ts'
 import type { Cell } from './cell.ts'
 import { exitsOf, type ExitingProcess, type OnExit } from './exits.ts'
 import { checkReport } from './message-checks.ts'
-import {
-  recordOfError,
-  type Command,
-  type Environment,
-  type ErrorRecord,
-  type HeartConfig,
-  type Report,
-} from './messages.ts'
+import { recordOfError, type ErrorRecord } from './error-record.ts'
+import type { Command, Environment, HeartConfig, Report } from './messages.ts'
 import { environmentForThread } from './node-flags.ts'
 import { killWaitMs, type RunHeart, type RunningHeart } from './running-heart.ts'
 import { stallTickMs } from './stall-gate.ts'
@@ -28,7 +22,7 @@ export interface SupervisorDeps {
   readonly process: ExitingProcess
   readonly runHeart: RunHeart
   readonly clock: Clock
-  readonly stallLimitMs: () => number
+  readonly settings: () => { readonly stallLimitMs: number; readonly ttlMs: number }
   /** The highest fencing token that the store has told, over all hearts of this process. */
   readonly known?: { token?: number }
   readonly report: (report: Report) => void
@@ -60,6 +54,8 @@ export class Supervisor {
   #deadlineMsMax = 0
   #guarded: GuardedGroup | undefined
   #wasReady = false
+  /** Whether the store may keep a lease of this process: the witness is there to release it. */
+  #mayHold = false
   #restarts = 0
   #restartTimer: Timer | undefined
   #killTimer: Timer | undefined
@@ -161,7 +157,7 @@ export class Supervisor {
       await Promise.race([heart.over, ended.promise])
       this.#killTimer?.cancel()
     }
-    await this.#witness?.stop()
+    await this.#witness?.stop(this.#mayHold ? this.#deps.settings().ttlMs : 0)
     this.#pulseTimer?.cancel()
     const { process, clock } = this.#deps
     exitsOf(process, clock).remove(this.#onExit)
@@ -188,7 +184,7 @@ export class Supervisor {
   }
 
   get #isThread(): boolean {
-    return this.#config.fixed.host === 'thread'
+    return this.#config.fixed.heartbeatIn === 'thread'
   }
 
   #run(): void {
@@ -226,6 +222,7 @@ export class Supervisor {
   #heard(report: Report): void {
     if (report.kind === 'ready') {
       this.#wasReady = true
+      this.#mayHold = true
       this.#restarts = 0
     }
     if (report.kind === 'token-known') {
@@ -233,12 +230,14 @@ export class Supervisor {
       return
     }
     if (report.kind === 'witness-let-go') return this.#witness?.letGo()
+    if (report.kind === 'stopped') this.#mayHold = report.mayHold
     if (report.kind === 'died' || report.kind === 'stopped') {
       this.#hears = false
       this.#witness?.letGo()
     }
     // What does not work at the start is a mistake; what worked once may work again.
     if (report.kind === 'died' && this.#wasReady) this.#died(report.error)
+    else if (report.kind === 'stopped' && !this.#stopping) this.#died(recordOfError(unwantedStop()))
     else this.#deps.report(report)
   }
 
@@ -252,7 +251,7 @@ export class Supervisor {
   }
 
   #pulse(): void {
-    const pulseMs = stallTickMs(this.#deps.stallLimitMs())
+    const pulseMs = stallTickMs(this.#deps.settings().stallLimitMs)
     this.#pulseTimer = this.#deps.clock.setTimer(pulseMs, () => this.#pulse())
     this.#heart?.cell.beat()
     this.#tellEnvironment()
@@ -280,6 +279,14 @@ export class Supervisor {
     heart.send({ kind: 'exit', reason: code === 0 ? 'stopped' : 'crashed' })
     return heart.cell
   }
+}
+
+/** Of a heart that was told of an exit which was none: others emit the event of the process as well. */
+function unwantedStop(): TenureError {
+  return new TenureError(
+    'TENURE_ERR_HEART_DIED',
+    'The heart has stopped, and the process lives on.',
+  )
 }
 
 function isSame(one: Environment, other: Environment): boolean {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
 
 import type { Clock, Timer } from '../clock.ts'
-import { shielded, type TellDefect } from '../invariant.ts'
+import { detached, shielded, type TellDefect } from '../invariant.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { LogEventName } from '../events.ts'
 import type { ResolvedStore } from '../options.ts'
@@ -157,11 +157,22 @@ export class Witness {
     this.#restartLater()
   }
 
-  /** Ends it. To be called when the heart is over; resolves when nothing of it is left. */
-  async stop(): Promise<void> {
-    const { clock } = this.#deps
+  /**
+   * Ends it. To be called when the heart is over; resolves when nothing of it is left.
+   *
+   * @param keepMs how long a lease may be held all the same, because the store did not answer: it is
+   *   ended only then, and releases that lease if this process ends before
+   */
+  async stop(keepMs: number = 0): Promise<void> {
+    const { clock, tellDefect } = this.#deps
     this.#stopping = true
     this.#restartTimer?.cancel()
+    if (keepMs === 0 || this.#child === undefined) return this.#end()
+    clock.setTimer(keepMs, () => detached(this.#end(), tellDefect))
+  }
+
+  async #end(): Promise<void> {
+    const { clock } = this.#deps
     // Not by the end of the pipe: what may still be held is this living process's own affair. A
     // process that has given up its rights since may not end it, but may ask it to end.
     this.#child?.ref()

@@ -1,6 +1,7 @@
 import { TenureError } from '../errors.ts'
 import type { LedgerAnswer } from '../heart/ledger-desk.ts'
-import { errorOfRecord, type Command } from '../heart/messages.ts'
+import { errorOfRecord } from '../heart/error-record.ts'
+import type { Command } from '../heart/messages.ts'
 import {
   ledgerPort,
   type LedgerCall,

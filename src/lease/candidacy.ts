@@ -1,27 +1,26 @@
 import type { LeaseRecord, PushedRenewal } from '../store/lease-store.ts'
 import { Asking, type SentAcquisition } from './asking.ts'
 import { backoffMs } from './backoff.ts'
-import type { ElectorSettings } from './elector-port.ts'
+import type { ElectorSettings, WokenBy } from './elector-port.ts'
 import { Observation } from './observation.ts'
 import { PushedLooks } from './pushed-looks.ts'
 
 /** Candidates that one push wakes spread over this time. */
 export const pushJitterMsMax = 10
+/** For how many ttls pushes alone are believed. */
+export const believedTtls = 30
 /** Candidates that wait for the same expiry spread over this time, or a twentieth of the ttl. */
 const expiryJitterMsMax = 250
-
-/**
- * Why a candidate asks for the lease when it does: it has just become one; a push; the lease should
- * have expired; no renewal was heard of; its turn where no pushes come; or an attempt has failed.
- */
-export type WokenBy = 'start' | 'push' | 'expiry' | 'silence' | 'interval' | 'retry'
 
 /** Which pushes come: none, those of changes, or those of renewals as well. */
 export type Pushes = 'none' | 'changes' | 'renewals'
 
 /** What a candidate has read of another's lease. */
 interface ReadRecord {
+  readonly atMs: number
   readonly token: number
+  /** The last one that was read, or heard of. */
+  readonly renewals: number
   readonly ttlMs: number
   /** How long after a renewal the next one is heard of; `undefined`: nobody knows. */
   readonly renewsWithinMs: number | undefined
@@ -77,9 +76,10 @@ export class Candidacy {
     this.#wait(nowMs + this.#random() * pushJitterMsMax, 'start')
   }
 
-  /** Is no candidate for this time. */
+  /** Is no candidate for this time; a wish in the store may ask for one that is none. */
   coolDown(nowMs: number, coolDownMs: number): void {
-    this.#coolDownUntilMs = Math.max(this.#coolDownUntilMs, nowMs + coolDownMs)
+    const forMs = Number.isFinite(coolDownMs) ? coolDownMs : 0
+    this.#coolDownUntilMs = Math.max(this.#coolDownUntilMs, nowMs + forMs)
   }
 
   /** How long it still is no candidate. */
@@ -106,13 +106,19 @@ export class Candidacy {
 
   /**
    * The store says that another's lease was renewed just now. Of the term whose record was read it
-   * is believed for no longer than that record lasts; of any other one it is a reason to look.
+   * is believed for no longer than that record lasts, and each renewal once; of any other one it is a
+   * reason to look, and so is one that comes long after the record was read: whoever sends them without
+   * end must not keep a lease that nobody holds.
    */
   pushedRenewal(renewal: PushedRenewal, nowMs: number): void {
     const read = this.#read
     if (!this.#waitsForExpiry || read === undefined) return
     if (renewal.token !== read.token) return this.pushed(nowMs)
+    if (nowMs - read.atMs > read.ttlMs * believedTtls) return this.pushed(nowMs)
+    const { renewals } = renewal
+    if (renewals <= read.renewals) return
     const ttlMs = Math.min(renewal.ttlMs, read.ttlMs)
+    this.#read = { ...read, renewals }
     this.#waitForExpiry({ nowMs, expiryMs: ttlMs, ageMs: 0 }, { ...read, ttlMs })
   }
 
@@ -128,15 +134,17 @@ export class Candidacy {
   }
 
   /** Another holds the lease. */
-  refused(record: LeaseRecord, nowMs: number, settings: ElectorSettings): void {
+  refused(shown: LeaseRecord, nowMs: number, settings: ElectorSettings): void {
+    const record = sound(shown)
     const { heartbeatMs, safetyMarginMs: spreadMs } = settings
     this.#failures = 0
     this.asking.refused(nowMs)
     this.#observation.see(record, nowMs)
-    const { token, ttlMs } = record
+    const { token, ttlMs, renewals } = record
     if (token !== this.#read?.token) this.#looks.foundNews()
     if (this.#heardToken !== undefined && this.#heardToken !== token) this.pushed(nowMs)
-    this.#read = { token, ttlMs, renewsWithinMs: renewsWithinMs(record), spreadMs }
+    const times = { ttlMs, renewsWithinMs: renewsWithinMs(record), spreadMs }
+    this.#read = { atMs: nowMs, token, renewals, ...times }
     const remainingMs = record.remainingMs ?? this.#observation.waitMs(nowMs)
     const polls = this.pushes === 'none' && heartbeatMs < remainingMs
     const expiryMs = polls ? heartbeatMs : remainingMs
@@ -207,6 +215,26 @@ export class Candidacy {
     else this.#wait(nowMs + waitMs, 'expiry')
     this.#waitsForExpiry = true
   }
+}
+
+/**
+ * A record whose times are numbers. What is none, as somebody may have written it into the store, lasts
+ * until the record changes: no timer can be set by it.
+ */
+function sound(record: LeaseRecord): LeaseRecord {
+  const { ttlMs, remainingMs, ageMs } = record
+  return {
+    ...record,
+    ttlMs: lasting(ttlMs),
+    remainingMs: remainingMs === undefined ? undefined : lasting(remainingMs),
+    ageMs: Number.isFinite(ageMs) ? ageMs : undefined,
+  }
+}
+
+function lasting(ms: number): number {
+  // JSON has no number for what is none, and PostgreSQL gives its name.
+  const time = Number.parseFloat(String(ms))
+  return Number.isNaN(time) ? Infinity : time
 }
 
 /** What a record says of its next renewal, if that can be. */

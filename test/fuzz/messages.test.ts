@@ -373,7 +373,7 @@ class FakeHeart implements RunningHeart {
 
   send(command: Command): void {
     if (command.kind !== 'stop') return
-    this.hear({ kind: 'stopped' })
+    this.hear({ kind: 'stopped', mayHold: false })
     this.#end()
   }
 

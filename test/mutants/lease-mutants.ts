@@ -282,7 +282,7 @@ export const leaseMutants: readonly Mutant[] = [
   },
   {
     what: 'a term that is resigned as it is stopped drains for longer than the stop allows',
-    file: 'src/instance/leadership.ts',
+    file: 'src/instance/term-watch.ts',
     from: 'this.#drainMs = Math.min(drainMs, this.#drainMs ?? Infinity)',
     to: 'this.#drainMs = drainMs',
     suite: 'leadership',

@@ -1,6 +1,8 @@
-// An acquisition whose reply is lost, on a real server: whoever ends then leaves the lease to all.
+// What nobody knows the outcome of, an acquisition or a release: whoever ends then leaves the lease to all.
 import assert from 'node:assert/strict'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
+import { join } from 'node:path'
 
 import pg from 'pg'
 
@@ -8,9 +10,11 @@ import { createTenure, type Tenure } from '../../src/index.ts'
 import { PostgresLeaseStore } from '../../src/store/postgres/postgres-store.ts'
 import type { LeaseReading } from '../../src/store/lease-store.ts'
 import { Proxy } from '../chaos/proxy.ts'
+import { withCluster } from '../support/cluster.ts'
 import { silentLogger } from '../support/fastify-app.ts'
 import { PostgresServer } from '../support/postgres-server.ts'
 import { missing } from '../support/programs.ts'
+import { beforeExpiryMs, longSet } from '../support/released.ts'
 import { until } from '../support/until.ts'
 
 /** Long enough that whoever had to wait for the expiry would fail the test. */
@@ -71,5 +75,24 @@ describe('an acquisition whose reply is lost', { skip: missing('postgres') }, ()
     bereft(async (tenure, read) => {
       await until('it leads', () => tenure.isLeader)
       assert.equal((await read()).token, 1)
+    }))
+})
+
+describe('a release that the store does not answer', () => {
+  test('is made by the witness once the process has ended, though stop() has ended before', () =>
+    withCluster({ ...longSet, attemptTimeout: 1_000 }, async (cluster) => {
+      const path = join(cluster.folder, 'locked.db')
+      const leader = await cluster.add({ store: `sqlite:${path}` })
+      await leader.next('acquired')
+      const candidate = await cluster.add({ store: `sqlite:${path}` })
+      await candidate.nextLine('lease_held')
+      const locker = new DatabaseSync(path, { timeout: 5_000 })
+      locker.exec('BEGIN IMMEDIATE')
+      leader.send({ do: 'stop' })
+      await leader.next('stopped')
+      locker.exec('ROLLBACK')
+      locker.close()
+      const { token } = await candidate.next('acquired', { withinMs: beforeExpiryMs })
+      assert.equal(token, 2)
     }))
 })

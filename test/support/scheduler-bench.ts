@@ -43,7 +43,7 @@ export class SchedulerBench extends Bench {
     const { clock, log } = this
     this.term = { fencingToken: token, fence, leads: true, work: new Work() }
     this.scheduler = new Scheduler({
-      keep: { runs: 100, ageMs: 7 * 86_400_000 },
+      history: { runs: 100, ageMs: 7 * 86_400_000 },
       clock,
       random,
       log,

@@ -6,7 +6,7 @@ import { describeValue, TenureError } from '../../src/errors.ts'
 import type { LogLine } from '../../src/events.ts'
 import { LedgerDesk, type LedgerAnswer } from '../../src/heart/ledger-desk.ts'
 import { LineBuffer, linesMax } from '../../src/heart/line-buffer.ts'
-import { errorOfRecord, recordOfError } from '../../src/heart/messages.ts'
+import { errorOfRecord, recordOfError } from '../../src/heart/error-record.ts'
 import { StallGate, stallTickMs } from '../../src/heart/stall-gate.ts'
 import { backoffMs } from '../../src/lease/backoff.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
@@ -121,6 +121,24 @@ test('whatever was thrown can be told, and crosses threads', () => {
     assert.equal(typeof message, 'string')
     assert.equal(typeof describeValue(thrown), 'string')
     assert.ok(errorOfRecord(recordOfError(thrown)) instanceof Error)
+  }
+})
+
+test('what is told of a text has nothing that a terminal obeys', () => {
+  const text = '\u001B[31m\u009B31m\u0007\n\u007F\u2028\u202E'
+  assert.doesNotMatch(describeValue(text), /[\p{Cc}\p{Zl}\u202E]/u)
+})
+
+test('what is told of it is bounded, however much was thrown', () => {
+  const much = 'x'.repeat(1_000_000)
+  const parts = Object.fromEntries(Array.from({ length: 100_000 }, (_, key) => [`k${key}`, key]))
+  const named = Object.assign(new Error(much), { name: much, code: much })
+  const thrown = [much, Symbol(much), Buffer.alloc(1_000_000), new Error(much), named, parts]
+  for (const value of [...thrown, { [much]: 1 }, 10n ** 10_000n, Object(much)]) {
+    const { error, message, stack = '' } = recordOfError(value)
+    assert.ok(error.length <= 100, error.slice(0, 200))
+    assert.ok(message.length + stack.length < 30_000, message.slice(0, 200))
+    assert.ok(describeValue(value).length < 2_000, describeValue(value).slice(0, 200))
   }
 })
 

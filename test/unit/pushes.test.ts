@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
+import { believedTtls } from '../../src/lease/candidacy.ts'
 import { pushedLookMsMin } from '../../src/lease/pushed-looks.ts'
 import type { LeaseRecord, PushedRenewal } from '../../src/store/lease-store.ts'
 import { LeaseTable } from '../../src/store/memory/lease-table.ts'
@@ -43,6 +44,44 @@ function countSent(bench: ElectorBench, ms: number, happens: (atMs: number) => v
   }
   return sent
 }
+
+describe('times in the store that are no numbers', () => {
+  test('set no timer that fires at once, and the record is left to its holder until it changes', () => {
+    for (const wrong of [Number.NaN, 'NaN', 'Infinity', undefined, null, {}] as never[]) {
+      const { leader, bench } = leaderAndCandidate()
+      bench.elector.push()
+      const asked = bench.untilAttempt()
+      bench.take()
+      const times = { ttlMs: wrong, remainingMs: wrong, ageMs: wrong, renewsWithinMs: wrong }
+      const reply = { kind: 'held', record: { ...recordOf(leader), ...times } } as const
+      bench.elector.settled(asked, { kind: 'replied', reply })
+      assert.ok(waitMs(bench) > 100, `${String(wrong)}: it waits for ${waitMs(bench)} ms`)
+      leader.elector.resign(60_000)
+      leader.elector.drained(1, true)
+      leader.answer()
+      bench.elector.push()
+      bench.untilAttempt()
+      bench.answer()
+      assert.equal(bench.elector.state, 'leading')
+    }
+  })
+
+  test('are no cool-down of a wish to resign', () => {
+    for (const wrong of [Number.NaN, 'NaN', 'Infinity', Infinity, -Infinity] as never[]) {
+      const bench = new ElectorBench().lead()
+      const renewal = bench.untilAttempt()
+      bench.take()
+      const resignRequest = { token: 1, by: 'ops', coolDownMs: wrong }
+      bench.elector.settled(renewal, { kind: 'replied', reply: { kind: 'renewed', resignRequest } })
+      bench.elector.drained(1, true)
+      bench.answer()
+      assert.ok(waitMs(bench) < 1_000, `${String(wrong)}: it waits for ${waitMs(bench)} ms`)
+      bench.untilAttempt()
+      bench.answer()
+      assert.equal(bench.elector.state, 'leading')
+    }
+  })
+})
 
 describe('a push', () => {
   test('that comes while an acquisition is under way causes one look when that settles', () => {
@@ -189,6 +228,30 @@ describe('a pushed renewal', () => {
     assert.equal(waitMs(bench), 2_000 + 1)
   })
 
+  test('is believed once: sent again it lengthens nothing', () => {
+    const { bench } = leaderAndCandidate()
+    bench.elector.setPushes('changes')
+    bench.untilAttempt()
+    bench.answer()
+    for (const renewals of [1, 1, 0]) {
+      bench.elector.pushRenewed({ token: 1, renewals, ttlMs: 6_000 })
+      if (renewals === 1) bench.clock.advance(1_000)
+    }
+    assert.equal(waitMs(bench), 4_000 + 1)
+  })
+
+  test('keeps no lease that nobody holds, though renewals are forged without end', () => {
+    const { bench } = leaderAndCandidate()
+    let renewals = 0
+    const forgedMs = (shortSet.ttlMs + 1_000) * believedTtls
+    const sent = countSent(bench, forgedMs, (atMs) => {
+      if (atMs % 500 === 0)
+        bench.elector.pushRenewed({ token: 1, renewals: ++renewals, ttlMs: 6_000 })
+    })
+    assert.equal(bench.elector.state, 'leading')
+    assert.equal(sent > 0, true)
+  })
+
   test('of a term whose record was not read is a reason to look, and no more than that', () => {
     const { bench } = leaderAndCandidate()
     bench.elector.pushRenewed({ token: 99, renewals: 1, ttlMs: 1e15 })
@@ -282,7 +345,7 @@ describe('a candidate that hears of renewals', () => {
     for (const random of [0, 0.25, 0.75]) {
       const { bench } = leaderAndCandidate()
       bench.random = random
-      bench.elector.pushRenewed(recordOf(bench))
+      bench.elector.pushRenewed({ ...recordOf(bench), renewals: 1 })
       assert.equal(waitMs(bench), renewsWithinMs + random * shortSet.safetyMarginMs)
       bench.untilAttempt()
       bench.answer()

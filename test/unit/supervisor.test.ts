@@ -5,12 +5,8 @@ import { Cell } from '../../src/heart/cell.ts'
 import { nextTurn } from '../../src/clock.ts'
 import { exitsOf } from '../../src/heart/exits.ts'
 import { Heart } from '../../src/heart/heart.ts'
-import {
-  recordOfError,
-  type Command,
-  type HeartConfig,
-  type Report,
-} from '../../src/heart/messages.ts'
+import { recordOfError } from '../../src/heart/error-record.ts'
+import type { Command, HeartConfig, Report } from '../../src/heart/messages.ts'
 import { createSystemSurroundings } from '../../src/heart/surroundings.ts'
 import { Supervisor } from '../../src/heart/supervisor.ts'
 import { resolveFixed } from '../../src/options.ts'
@@ -27,7 +23,7 @@ function stubborn(endures = false): {
   let hear: (report: Report) => void = () => {}
   const clock = new FakeClock()
   const told: string[] = []
-  const fixed = { witness: false, host: 'main' } as HeartConfig['fixed']
+  const fixed = { witness: false, heartbeatIn: 'main' } as HeartConfig['fixed']
   const config = { store: { scheme: 'memory', name: '' }, fixed, options: {} } as HeartConfig
   const over = Promise.withResolvers<void>()
   const heart = new Supervisor(config, {
@@ -46,7 +42,7 @@ function stubborn(endures = false): {
       }
     },
     clock,
-    stallLimitMs: () => 60_000,
+    settings: () => ({ stallLimitMs: 60_000, ttlMs: 20_000 }),
     report() {},
     onPulse() {},
     restarting() {},
@@ -69,11 +65,26 @@ describe('a heart that has died', () => {
   })
 })
 
+describe('a heart that has stopped though nobody stops it, by an exit event that was none', () => {
+  test('is started again, until it is stopped', async () => {
+    const { clock, heart, hear } = stubborn()
+    hear({ kind: 'ready', ttlMsMin: 1_000 })
+    hear({ kind: 'stopped', mayHold: false })
+    assert.equal(heart.send({ kind: 'lines-logged' }), false)
+    clock.advance(100)
+    assert.equal(heart.send({ kind: 'lines-logged' }), true)
+    void heart.stop(() => 0)
+    hear({ kind: 'stopped', mayHold: false })
+    clock.advance(60_000)
+    assert.equal(heart.send({ kind: 'lines-logged' }), false)
+  })
+})
+
 describe('a heart that cannot be started', () => {
   test('is tried again once one has run, and else is told, and ends nothing', () => {
     const clock = new FakeClock()
     const heard: Report[] = []
-    const fixed = { witness: false, host: 'main' } as HeartConfig['fixed']
+    const fixed = { witness: false, heartbeatIn: 'main' } as HeartConfig['fixed']
     let tries = 0
     let hear: (report: Report) => void = () => {}
     const heart = new Supervisor({ fixed, options: {} } as HeartConfig, {
@@ -85,7 +96,7 @@ describe('a heart that cannot be started', () => {
         return { cell: new Cell(clock), over, send() {}, keepAlive() {}, kill() {} }
       },
       clock,
-      stallLimitMs: () => 60_000,
+      settings: () => ({ stallLimitMs: 60_000, ttlMs: 20_000 }),
       report: (report) => void heard.push(report),
       onPulse() {},
       restarting() {},

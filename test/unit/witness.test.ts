@@ -130,7 +130,7 @@ describe('what a heart tells its witness', () => {
     }))
 
   test('when an acquisition was refused, and when a term is over, that nothing is held', () =>
-    withHeart(async ({ heart, memory, clock, held, text, start }) => {
+    withHeart(async ({ heart, memory, clock, reports, held, text, start }) => {
       const other = { lease, ttlMs, application: 'a', label: undefined, observed: undefined }
       memory.table.acquire({ ...other, holder: 'another' })
       await start()
@@ -145,7 +145,24 @@ describe('what a heart tells its witness', () => {
       heart.command({ kind: 'drained', token: 2, complete: true })
       await settle()
       assert.equal(held(), undefined)
+      assert.deepEqual(reports.at(-1), { kind: 'stopped', mayHold: false })
       assert.equal(memory.table.read(lease).record, undefined)
+    }))
+
+  test('when a release has failed, still the holder, and whoever stops says so', () =>
+    withHeart(async ({ heart, memory, clock, reports, held, start }) => {
+      await start()
+      const before = held()
+      assert.equal(before?.token, 1)
+      memory.fault = new Error('no reply')
+      heart.command({ kind: 'stop' })
+      heart.command({ kind: 'drained', token: 1, complete: true })
+      for (let tries = 0; tries < 30 && reports.at(-1)?.kind !== 'stopped'; tries++) {
+        clock.advance(1_000)
+        await settle()
+      }
+      assert.deepEqual(reports.at(-1), { kind: 'stopped', mayHold: true })
+      assert.deepEqual(held(), before)
     }))
 
   test('nothing more once it has let go of the pipe: the number may be of another file', () =>

@@ -136,7 +136,8 @@ CREATE OR REPLACE FUNCTION ${kept}(
   asked_ms double precision, ttl_ms double precision, renewed_ms double precision,
   now_ms double precision
 ) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
-  SELECT greatest(asked_ms, ttl_ms - greatest(0, now_ms - renewed_ms))
+  -- What is no number, or has no end, was never acknowledged to anybody.
+  SELECT greatest(asked_ms, CASE WHEN ttl_ms < 'Infinity' THEN ttl_ms - greatest(0, now_ms - renewed_ms) END)
 $$;
 CREATE OR REPLACE FUNCTION ${begin}() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -152,15 +153,16 @@ $$;
 
 /**
  * The last token that was granted: by the counter, the record or the history, whichever is higher,
- * because a counter may have been lost or set back. Whoever relies on it has locked the counter.
+ * because a counter may have been lost or set back. Of one that is above all that are granted, and may
+ * be too large to count on, only that is told. Whoever relies on it has locked the counter.
  */
 function lastToken({ lastToken: name, token, lease, term }: SchemaNames): string {
   return `CREATE OR REPLACE FUNCTION ${name}(p_lease text) RETURNS bigint LANGUAGE sql STABLE AS $$
-  SELECT greatest(
+  SELECT least(${fencingTokenMax}, greatest(
     (SELECT token FROM ${token} WHERE lease = p_lease),
     (SELECT token FROM ${lease} WHERE lease = p_lease),
     (SELECT max(token) FROM ${term} WHERE lease = p_lease),
-    0)
+    0))
 $$;
 `
 }

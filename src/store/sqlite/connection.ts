@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 
 import { sleep, type Clock } from '../../clock.ts'
-import { messageOf, TenureError } from '../../errors.ts'
+import { codeOf, messageOf, TenureError } from '../../errors.ts'
 import {
   changedError,
   clearTraces,
@@ -356,7 +356,18 @@ export class Connection {
     openConnections.delete(this)
   }
 
+  #numberError(cause: unknown): TenureError {
+    return new TenureError(
+      'TENURE_ERR_STORE_UNUSABLE',
+      `Expected that the tables of Tenure in ${this.#parts.path} have no number that is too large; got ` +
+        `"${messageOf(cause)}". Likely cause: somebody has written a wrong number into them: correct ` +
+        'the counter, the record and the history.',
+      { cause },
+    )
+  }
+
   #describe(error: unknown): unknown {
+    if (codeOf(error) === 'ERR_OUT_OF_RANGE') return this.#numberError(error)
     const code = resultCodeOf(error)
     const isOfFiles = error instanceof Error && 'syscall' in error
     if (code === undefined && !isOfFiles) return error

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 
 import { TenureError } from '../../errors.ts'
+import { fencingTokenMax } from '../fencing-token.ts'
 import { tablesVersion, tablesVersionMax } from '../tables-version.ts'
 
 /**
@@ -48,14 +49,15 @@ INSERT INTO tenure_schema (version)
 
 /**
  * The last token that was granted for the lease that is its parameter: by the counter, the record or the history,
- * whichever is higher, because a counter may have been lost or set back.
+ * whichever is higher, because a counter may have been lost or set back. Of one that is above all that are
+ * granted, and that no number of JavaScript may hold, only that is told.
  */
-export const lastTokenSql = `WITH wanted (name) AS (SELECT ?)
-SELECT max(
+export const lastTokenSql: string = `WITH wanted (name) AS (SELECT ?)
+SELECT min(${fencingTokenMax}, max(
   ifnull((SELECT token FROM tenure_token WHERE lease = name), 0),
   ifnull((SELECT token FROM tenure_lease WHERE lease = name), 0),
   ifnull((SELECT max(token) FROM tenure_term WHERE lease = name), 0)
-) AS token FROM wanted`
+)) AS token FROM wanted`
 
 /** Sets the counter of a lease, its first parameter, to a token, its second one. */
 export const setCounterSql = `INSERT INTO tenure_token (lease, token) VALUES (?, ?)
