@@ -14,6 +14,7 @@ const firstRow = [
   'store/ledger-store.ts',
   'store/ledger/',
   'store/stored-schedule.ts',
+  'store/tables-version.ts',
 ]
 
 /** What a store URL says, which the options have to know before any store is opened. */

@@ -51,7 +51,8 @@ CREATE OR REPLACE FUNCTION "tenure".tenure_kept_1(
   asked_ms double precision, ttl_ms double precision, renewed_ms double precision,
   now_ms double precision
 ) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
-  SELECT greatest(asked_ms, ttl_ms - greatest(0, now_ms - renewed_ms))
+  -- What is no number, or has no end, was never acknowledged to anybody.
+  SELECT greatest(asked_ms, CASE WHEN ttl_ms < 'Infinity' THEN ttl_ms - greatest(0, now_ms - renewed_ms) END)
 $$;
 CREATE OR REPLACE FUNCTION "tenure".tenure_begin_1() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -65,11 +66,11 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_last_token_1(p_lease text) RETURNS bigint LANGUAGE sql STABLE AS $$
-  SELECT greatest(
+  SELECT least(4503599627370496, greatest(
     (SELECT token FROM "tenure".tenure_token WHERE lease = p_lease),
     (SELECT token FROM "tenure".tenure_lease WHERE lease = p_lease),
     (SELECT max(token) FROM "tenure".tenure_term WHERE lease = p_lease),
-    0)
+    0))
 $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_acquire_1(

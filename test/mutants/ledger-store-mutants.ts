@@ -269,4 +269,20 @@ export const ledgerStoreMutants: readonly Mutant[] = [
     suite: 'stores/ledger-histories',
     test: inPostgres,
   },
+  {
+    what: 'tables of the next version are refused',
+    file: 'src/store/tables-version.ts',
+    from: 'tablesVersionMax: number = tablesVersion + 1',
+    to: 'tablesVersionMax: number = tablesVersion',
+    suite: 'stores/versions',
+    test: 'on SQLite',
+  },
+  {
+    what: 'tables of any version are used',
+    file: 'src/store/tables-version.ts',
+    from: 'tablesVersionMax: number = tablesVersion + 1',
+    to: 'tablesVersionMax: number = Infinity',
+    suite: 'stores/versions',
+    test: 'but not on those of the version after the next',
+  },
 ]

@@ -59,6 +59,16 @@ function plain(row: object, fields: readonly string[]): Fields {
   )
 }
 
+/** Has a store make all of its tables. */
+async function makeTables(leases: LeaseStore, ledger: LedgerStore): Promise<void> {
+  const signal = AbortSignal.timeout(20_000)
+  const lease = 'made before'
+  const times = { ttlMs: 60_000, application: 'test', label: undefined, observed: undefined }
+  await leases.tryAcquire({ lease, holder: 'a', ...times }, signal)
+  await ledger.tryRegister({ lease, token: 1, jobs: [] }, signal)
+  await Promise.all([leases.close(), ledger.close()])
+}
+
 export async function memorySide(): Promise<Side> {
   const memory = new Memory(createSystemClock())
   return {
@@ -73,9 +83,16 @@ export async function memorySide(): Promise<Side> {
   }
 }
 
-export async function sqliteSide(): Promise<Side> {
+/** @param sql what is done to the tables once they are made, and before anybody uses them */
+export async function sqliteSide(sql?: string): Promise<Side> {
   const folder = mkdtempSync(join(tmpdir(), 'tenure-sides-'))
   const path = join(folder, 'tenure.db')
+  if (sql !== undefined) {
+    await makeTables(new SqliteLeaseStore({ path }), new SqliteLedgerStore({ path }))
+    const database = new DatabaseSync(path)
+    database.exec(sql)
+    database.close()
+  }
   const leases = new SqliteLeaseStore({ path })
   const ledgers = [new SqliteLedgerStore({ path }), new SqliteLedgerStore({ path })] as const
   // As long as somebody watches, its thread keeps the file open: so each call is faster.
@@ -105,14 +122,18 @@ export async function sqliteSide(): Promise<Side> {
   }
 }
 
-/** On a server of its own. */
-export async function postgresSide(): Promise<Side> {
+/** The same on a server of its own. */
+export async function postgresSide(sql?: string): Promise<Side> {
   const server = await PostgresServer.start()
   const database = await server.createDatabase()
   const options = { url: server.url(database), Client: pg.Client }
   const leases = new PostgresLeaseStore(options)
   const ledgers = [new PostgresLedgerStore(options), new PostgresLedgerStore(options)] as const
   const client = await server.connect(database)
+  if (sql !== undefined) {
+    await makeTables(new PostgresLeaseStore(options), new PostgresLedgerStore(options))
+    await client.query(sql)
+  }
   return {
     name: 'PostgreSQL',
     leases,

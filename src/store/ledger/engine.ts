@@ -149,12 +149,12 @@ export class Draft {
 
   constructor(rows: RowsOf) {
     for (const name of tableNames) {
-      for (const row of rows[name] ?? []) this.#loaded.set(placeOf(name, row), row)
+      for (const row of rows[name] ?? []) this.#loaded.set(textOfKey(name, row), row)
     }
   }
 
   get<Name extends Table>(name: Name, key: Keys[Name]): Tables[Name] | undefined {
-    const place = placeOf(name, key)
+    const place = textOfKey(name, key)
     const row = this.#loaded.get(place)
     const changed = this.#changed.get(place)?.fields
     return (changed === undefined ? row : { ...row, ...changed }) as Tables[Name] | undefined
@@ -162,9 +162,10 @@ export class Draft {
 
   /** Adds a row, all of it; or changes some fields of the one that there is. */
   put<Name extends Table>(name: Name, key: Keys[Name], fields: Partial<Tables[Name]>): void {
-    const place = placeOf(name, key)
+    const place = textOfKey(name, key)
     const before = this.#loaded.get(place)
-    const changed = { ...this.#changed.get(place)?.fields, ...fields }
+    const earlier = this.#changed.get(place)?.fields
+    const changed = earlier === undefined ? fields : { ...earlier, ...fields }
     this.#changed.set(place, { name, before, fields: changed })
   }
 
@@ -174,8 +175,4 @@ export class Draft {
     for (const put of this.#changed.values()) (puts[put.name] ??= []).push(put)
     return puts as Changes['puts']
   }
-}
-
-function placeOf<Name extends Table>(name: Name, key: Keys[Name]): string {
-  return `${name}\0${textOfKey(name, key)}`
 }

@@ -46,6 +46,7 @@ export interface Tables {
   readonly schedule: ScheduleRow
   readonly revision: RevisionRow
 }
+/** The name of a table. */
 export type Table = keyof Tables
 
 /** The fields of each table, the key first. */
@@ -54,6 +55,7 @@ interface Columns<Name extends Table> {
   readonly rest: readonly (keyof Tables[Name])[]
 }
 
+/** The fields of each table: those of its key, and the rest. */
 export const tables: { readonly [Name in Table]: Columns<Name> } = {
   job: {
     key: ['jobId'],
@@ -77,6 +79,7 @@ export const tables: { readonly [Name in Table]: Columns<Name> } = {
   revision: { key: [], rest: ['revision'] },
 }
 
+/** The names of all tables. */
 export const tableNames: readonly Table[] = Object.keys(tables) as Table[]
 
 /** What a row of each table is found by. */
@@ -88,14 +91,11 @@ export interface Keys {
   readonly revision: object
 }
 
-/** A key as one text. No name has a control character, and what follows it has none but the last. */
+/** A key as one text. No name has a control character, and so none of these has another's text. */
 export function textOfKey<Name extends Table>(name: Name, key: Keys[Name]): string {
-  const values = key as Readonly<Record<string, unknown>>
-  const { jobId, tickMs, attempt, slot } = values
-  if (name === 'run')
-    return `${String(jobId)}\0${String(tickMs)}\0${String(attempt)}\0${String(slot)}`
-  if (name === 'skip') return `${String(jobId)}\0${String(tickMs)}`
-  return name === 'revision' ? '' : String(jobId)
+  const { jobId = '', tickMs = '', attempt = '', slot = '' } = key as Partial<Keys['run']>
+  if (name === 'run') return `run\0${jobId}\0${tickMs}\0${attempt}\0${slot}`
+  return name === 'skip' ? `skip\0${jobId}\0${tickMs}` : `${name}\0${jobId}`
 }
 
 /** The key of a run. */

@@ -23,6 +23,7 @@ export function keyOfFollowed({ follows, attempt, ...run }: port.RunClaim): Keys
   return [keyOfRun({ ...run, attempt: attempt - 1, runId: follows })]
 }
 
+/** Claims a run, if nothing is in its way. */
 export function claim(draft: Draft, token: number, run: port.RunClaim): port.ClaimOutcome {
   const { jobId, tickMs, attempt, runId, trigger, follows } = run
   const key = keyOfRun(run)
@@ -59,6 +60,7 @@ export function claim(draft: Draft, token: number, run: port.RunClaim): port.Cla
   return { kind: 'claimed' }
 }
 
+/** Records how a run ended, if that is not recorded yet. */
 export function end(draft: Draft, ended: port.RunEnd): port.EndOutcome {
   const key = keyOfRun(ended)
   const run = draft.get('run', key)
@@ -72,6 +74,7 @@ export function end(draft: Draft, ended: port.RunEnd): port.EndOutcome {
   return { kind: 'recorded' }
 }
 
+/** Records ticks that were skipped, if none of them is accounted for. */
 export function skip(draft: Draft, token: number, ticks: port.TickSkip): port.SkipOutcome {
   const { jobId, tickMs, untilTickMs, count, reason } = ticks
   const known = draft.get('skip', ticks)
@@ -122,6 +125,7 @@ export function setPaused(draft: Draft, request: port.SetPausedRequest): readonl
   })
 }
 
+/** Stores a job, or leaves the one alone that is stored. */
 export function storeSchedule(
   draft: Draft,
   { schedule, onConflict }: stored.StoreScheduleRequest,
@@ -136,6 +140,7 @@ export function storeSchedule(
   return { kind: 'stored' }
 }
 
+/** Removes a stored job. Its row stays, to be told of. */
 export function removeSchedule(
   draft: Draft,
   { jobId }: stored.RemoveScheduleRequest,

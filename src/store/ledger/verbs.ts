@@ -2,7 +2,9 @@ import type { LedgerStore } from '../ledger-store.ts'
 
 /** The calls of a ledger. */
 export type LedgerMethod = Exclude<keyof LedgerStore, 'close'>
+/** What a call is given. */
 export type RequestTo<Method extends LedgerMethod> = Parameters<LedgerStore[Method]>[0]
+/** What a call answers. */
 export type ReplyTo<Method extends LedgerMethod> = Awaited<ReturnType<LedgerStore[Method]>>
 
 /**
@@ -32,6 +34,7 @@ interface Verb<Method extends LedgerMethod> {
 }
 
 type Verbs = typeof leaderVerbs
+/** The name of a call that a leader makes. */
 export type LeaderVerb = keyof Verbs
 type RequestOf<Verb extends LeaderVerb> = RequestTo<Verbs[Verb]['method']>
 type ReplyOf<Verb extends LeaderVerb> = ReplyTo<Verbs[Verb]['method']>

@@ -1,9 +1,7 @@
 import { ledgerBatchMax, prunedRowsMax } from '../ledger-store.ts'
+import { tablesVersion } from '../tables-version.ts'
 import { lockTimeoutSql } from './patience.ts'
 import { schemaNames } from './schema.ts'
-
-/** The version of the ledger's tables; those of a later version are left alone. */
-export const ledgerVersion = 1
 
 /** The names of what is called, quoted. They carry the version: see {@link ledgerSql}. */
 export interface LedgerNames {
@@ -39,15 +37,15 @@ export function ledgerNames(schema: string): LedgerNames {
     skip: name('tenure_skip'),
     schedule: name('tenure_schedule'),
     revision: name('tenure_schedule_revision'),
-    begin: name(`tenure_ledger_begin_${ledgerVersion}`),
-    tryRegister: name(`tenure_try_register_${ledgerVersion}`),
-    tryClaim: name(`tenure_try_claim_${ledgerVersion}`),
-    tryRecord: name(`tenure_try_record_${ledgerVersion}`),
-    tryAbandon: name(`tenure_try_abandon_${ledgerVersion}`),
-    tryPrune: name(`tenure_try_prune_${ledgerVersion}`),
-    trySetPaused: name(`tenure_try_set_paused_${ledgerVersion}`),
-    tryStoreSchedule: name(`tenure_try_store_schedule_${ledgerVersion}`),
-    tryRemoveSchedule: name(`tenure_try_remove_schedule_${ledgerVersion}`),
+    begin: name(`tenure_ledger_begin_${tablesVersion}`),
+    tryRegister: name(`tenure_try_register_${tablesVersion}`),
+    tryClaim: name(`tenure_try_claim_${tablesVersion}`),
+    tryRecord: name(`tenure_try_record_${tablesVersion}`),
+    tryAbandon: name(`tenure_try_abandon_${tablesVersion}`),
+    tryPrune: name(`tenure_try_prune_${tablesVersion}`),
+    trySetPaused: name(`tenure_try_set_paused_${tablesVersion}`),
+    tryStoreSchedule: name(`tenure_try_store_schedule_${tablesVersion}`),
+    tryRemoveSchedule: name(`tenure_try_remove_schedule_${tablesVersion}`),
   }
 }
 
@@ -64,7 +62,7 @@ export function ledgerNames(schema: string): LedgerNames {
  * - `tenure_schedule_revision`: the last revision of the stored jobs, which rises for ever. Whoever
  *   writes there locks its row until the commit, so that revisions are committed in their order.
  *
- * They have a version of their own: a later ledger is no reason to refuse the leases.
+ * Their version is in a table of their own: a later ledger is no reason to refuse the leases.
  *
  * Each verb is one function, and so one statement, as those of the leases are. It locks the row of
  * the lease's counter first: no acquisition comes between the comparison of the token and the
@@ -83,7 +81,7 @@ export function ledgerSql(schema: string): string {
     trySetPaused(names),
     schedules(names),
     `INSERT INTO ${names.version} (version)
-  SELECT ${ledgerVersion} WHERE NOT EXISTS (SELECT FROM ${names.version});
+  SELECT ${tablesVersion} WHERE NOT EXISTS (SELECT FROM ${names.version});
 `,
   ].join('\n')
 }

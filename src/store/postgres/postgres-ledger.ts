@@ -44,12 +44,12 @@ import {
   type ScheduleRow,
   type SkipRow,
 } from './ledger-rows.ts'
-import { ledgerNames, ledgerSql, ledgerVersion, type LedgerNames } from './ledger-schema.ts'
+import { ledgerNames, ledgerSql, type LedgerNames } from './ledger-schema.ts'
 import { functionCall } from './patience.ts'
 import { placeOf } from './place.ts'
 import { isMissingSchema } from './postgres-errors.ts'
 import type { PostgresStoreOptions } from './postgres-store.ts'
-import { schemaNames, schemaSql, schemaVersion } from './schema.ts'
+import { schemaNames, schemaSql } from './schema.ts'
 
 type Value = string | number | boolean | undefined
 
@@ -75,13 +75,11 @@ export class PostgresLedgerStore implements LedgerStore {
     this.#installation = {
       ...where,
       versionTable: this.#names.version,
-      version: ledgerVersion,
       sql: ledgerSql(schema),
     }
     this.#leases = {
       ...where,
       versionTable: schemaNames(schema).version,
-      version: schemaVersion,
       sql: schemaSql(schema),
     }
     this.#connection = new Connection({

@@ -16,16 +16,9 @@ const sqlNames: Readonly<Record<Table, string>> = {
 }
 const flags: ReadonlySet<string> = new Set(['paused', 'rerun'])
 
-const columns = new Map<string, string>()
-
 /** The column of a field, quoted: `trigger` is a word of SQL. */
 function columnOf(field: PropertyKey): string {
-  const name = String(field)
-  const known = columns.get(name)
-  if (known !== undefined) return known
-  const column = `"${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}"`
-  columns.set(name, column)
-  return column
+  return `"${String(field).replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}"`
 }
 
 /** A table as SQL knows it, and its commonest statement. */
@@ -33,18 +26,24 @@ function sqlTable(name: Table) {
   const key = tables[name].key as readonly string[]
   const fields = [...key, ...(tables[name].rest as readonly string[])]
   const table = sqlNames[name]
-  const places = fields.map(() => '?').join(', ')
   return {
     table,
     key,
     fields,
     selected: fields.map((field) => `${columnOf(field)} AS ${field}`).join(', '),
     isKey: ['lease', ...key.map(columnOf)].map((column) => `${column} = ?`).join(' AND '),
-    insert: `INSERT INTO ${table} (lease, ${fields.map(columnOf).join(', ')}) VALUES (?, ${places})`,
+    insert: `INSERT INTO ${table} (lease, ${fields.map(columnOf).join(', ')})
+      VALUES ${placesOf(fields.length + 1)}`,
   }
 }
 
 const sqlTables = new Map<Table, ReturnType<typeof sqlTable>>()
+
+function updateOf(name: Table, fields: readonly string[]): string {
+  const { table, isKey } = sqlTableOf(name)
+  const settings = fields.map((field) => `${columnOf(field)} = ?`).join(', ')
+  return `UPDATE ${table} SET ${settings} WHERE ${isKey}`
+}
 
 function sqlTableOf(name: Table): ReturnType<typeof sqlTable> {
   const known = sqlTables.get(name) ?? sqlTable(name)
@@ -52,8 +51,8 @@ function sqlTableOf(name: Table): ReturnType<typeof sqlTable> {
   return known
 }
 
-/** How many rows one statement loads. */
-const loadedMax = 50
+/** How many rows one statement loads: a call of SQLite costs more than a row. */
+const rowsMax = 100
 
 /** The rows of one lease, within a transaction. */
 export class SqliteLedgerRows implements LedgerRows {
@@ -72,20 +71,16 @@ export class SqliteLedgerRows implements LedgerRows {
   }
 
   load<Name extends Table>(name: Name, keys: readonly Keys[Name][]): readonly Tables[Name][] {
-    const { table, selected, key: columns } = sqlTableOf(name)
+    const { table, key: fields, selected } = sqlTableOf(name)
     const found: Tables[Name][] = []
-    for (let from = 0; from < keys.length; from += loadedMax) {
-      const some = keys.slice(from, from + loadedMax)
-      const places = `(${columns.map(() => '?').join(', ')})`
-      const isOne =
-        columns.length === 0
-          ? ''
-          : `AND (${columns.map(columnOf).join(', ')}) IN (VALUES ${some.map(() => places).join(', ')})`
-      const rows = this.#sql(`SELECT ${selected} FROM ${table} WHERE lease = ? ${isOne}`).all(
-        this.#lease,
-        ...some.flatMap((key) => valuesOf(key, columns)),
-      )
-      for (const row of rows) found.push(rowOf(row) as Tables[Name])
+    // By the key of each in turn: SQLite would sort the keys of an IN first.
+    const isOne = fields.map((field, i) => `AND ${columnOf(field)} = column${i + 1}`).join(' ')
+    for (const some of chunks(keys)) {
+      const places = some.map(() => placesOf(fields.length)).join(', ')
+      const wanted = fields.length === 0 ? '' : `(VALUES ${places}) CROSS JOIN`
+      const rows = this.#sql(`SELECT ${selected} FROM ${wanted} ${table} WHERE lease = ? ${isOne}`)
+      const values = some.flatMap((key) => valuesOf(key, fields))
+      for (const row of rows.all(...values, this.#lease)) found.push(rowOf(row) as Tables[Name])
     }
     return found
   }
@@ -112,15 +107,18 @@ export class SqliteLedgerRows implements LedgerRows {
   }
 
   put<Name extends Table>(name: Name, puts: readonly Put<Tables[Name]>[]): void {
-    const { table, key, fields, isKey, insert } = sqlTableOf(name)
+    const { key, fields, insert } = sqlTableOf(name)
+    const add = this.#sql(insert)
+    let known = ''
+    let update = add
     for (const { before, fields: changed } of puts) {
       if (before === undefined) {
-        this.#sql(insert).run(this.#lease, ...valuesOf(changed, fields))
+        add.run(this.#lease, ...valuesOf(changed, fields))
         continue
       }
       const names = Object.keys(changed)
-      const settings = names.map((field) => `${columnOf(field)} = ?`).join(', ')
-      const update = this.#sql(`UPDATE ${table} SET ${settings} WHERE ${isKey}`)
+      if (names.join() !== known) update = this.#sql(updateOf(name, names))
+      known = names.join()
       update.run(...valuesOf(changed, names), this.#lease, ...valuesOf(before, key))
     }
   }
@@ -130,6 +128,15 @@ export class SqliteLedgerRows implements LedgerRows {
     const statement = this.#sql(`DELETE FROM ${table} WHERE ${isKey}`)
     for (const key of keys) statement.run(this.#lease, ...valuesOf(key, columns))
   }
+}
+
+function chunks<Item>(items: readonly Item[]): Item[][] {
+  const count = Math.ceil(items.length / rowsMax)
+  return Array.from({ length: count }, (_, i) => items.slice(i * rowsMax, (i + 1) * rowsMax))
+}
+
+function placesOf(count: number): string {
+  return `(${Array.from({ length: count }, () => '?').join(', ')})`
 }
 
 function entriesOf(conditions: Conditions<object>): [string, readonly [string, SQLInputValue?]][] {
