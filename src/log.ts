@@ -62,9 +62,11 @@ export class Log {
     const at =
       (level: LogLevel): RunLogCall =>
       (fieldsOrMessage: object | string, message?: string) =>
-        typeof fieldsOrMessage === 'string'
-          ? logger[level](bound, fieldsOrMessage)
-          : logger[level]({ ...bound, ...fieldsOrMessage }, message ?? '')
+        this.#guarded(bound, [message, fieldsOrMessage].find(isText) ?? '', () =>
+          typeof fieldsOrMessage === 'string'
+            ? logger[level](bound, fieldsOrMessage)
+            : logger[level]({ ...bound, ...fieldsOrMessage }, message ?? ''),
+        )
     return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
   }
 
@@ -73,17 +75,25 @@ export class Log {
     if (this.#recent.length > recentLinesMax) this.#recent.pop()
   }
 
-  /** A logger that throws must not end a heartbeat, or the application. */
   #print(event: LogEventName, fields: object): void {
     const { level } = logEvents[event]
+    this.#guarded(fields, event, () => this.#logger[level](fields, event))
+  }
+
+  /** A logger that throws must not end a heartbeat, a run, or the application. */
+  #guarded(fields: object, message: string, give: () => unknown): void {
     const failed = (error: unknown): void =>
-      this.#stderr.error({ ...fields, loggerError: messageOf(error) }, event)
+      this.#stderr.error({ ...fields, loggerError: messageOf(error) }, message)
     try {
-      detachResult(this.#logger[level](fields, event), failed)
+      detachResult(give(), failed)
     } catch (error) {
       failed(error)
     }
   }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
 }
 
 /**

@@ -1,5 +1,5 @@
 import { spawn as spawnNow, type ChildProcess, type SpawnOptions } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
@@ -325,10 +325,12 @@ export class Witness {
   }
 }
 
-/** The folder it begins in; `/` if that of this process has been deleted. */
+/** The folder it begins in; `/` if that of this process has been deleted, or renamed. */
 function folderForStart(): string {
   try {
-    return process.cwd()
+    // Node.js remembers the path, and so does not notice.
+    const folder = process.cwd()
+    return existsSync(folder) ? folder : '/'
   } catch {
     return '/'
   }

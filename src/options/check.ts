@@ -100,8 +100,13 @@ export function checkProcessGroup(group: unknown): void {
 /** The logger of the application. */
 export function checkLogger(logger: unknown): void {
   if (logger === undefined) return
-  const has = (name: string): boolean =>
-    typeof (logger as Record<string, unknown> | null)?.[name] === 'function'
+  const has = (name: string): boolean => {
+    try {
+      return typeof (logger as Record<string, unknown> | null)?.[name] === 'function'
+    } catch {
+      return false
+    }
+  }
   const missing = ['debug', 'info', 'warn', 'error'].filter((level) => !has(level))
   const adapter = 'For winston, NestJS and console there is an adapter in docs/loggers.md'
   if (missing.length > 0) {

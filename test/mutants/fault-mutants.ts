@@ -19,6 +19,22 @@ export const faultMutants: readonly Mutant[] = [
     test: 'what the application has loaded before, by a flag or by NODE_OPTIONS, is not loaded there',
   },
   {
+    what: 'a logger that rejects a line of a run ends the application',
+    file: 'src/log.ts',
+    from: 'detachResult(give(), failed)',
+    to: 'give()',
+    suite: 'tenure/tenure',
+    test: 'a logger that throws or rejects fails no run that writes to it',
+  },
+  {
+    what: 'the witness begins in a folder that is there no more',
+    file: 'src/heart/witness.ts',
+    from: "existsSync(folder) ? folder : '/'",
+    to: 'folder',
+    suite: 'processes/witness-manners',
+    test: 'the folder of the process was renamed',
+  },
+  {
     what: 'a thread that cannot be made throws into a timer',
     file: 'src/heart/supervisor.ts',
     from: "return this.#heard({ kind: 'died', error: recordOfError(error) })",

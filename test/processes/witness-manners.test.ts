@@ -187,6 +187,14 @@ describe('where there can be no witness, one line says so, and the heartbeat wor
     return { witness, lines, changes }
   }
 
+  test('the folder of the process was renamed, of which Node.js knows nothing: it is there', (t) => {
+    t.mock.method(process, 'cwd', () => '/nowhere/release-1')
+    const { witness } = createWitness(t, undefined, new FakeClock())
+    witness.start()
+    assert.equal(witness.absence, undefined)
+    assert.ok(witness.pid !== undefined && isRunning(witness.pid))
+  })
+
   test('there is no shell', async (t) => {
     const noShell: WitnessDeps['spawn'] = (_shell, args, options) =>
       spawn('/nowhere/sh', args, options)

@@ -485,6 +485,31 @@ describe('the log', () => {
     )
   })
 
+  test('a logger that throws or rejects fails no run that writes to it', async (t) => {
+    const write = t.mock.method(process.stderr, 'write', () => true)
+    const fail = (): never => {
+      throw new Error('the disk of the log is full')
+    }
+    const reject = (): Promise<never> => Promise.reject(new Error('the log has gone away'))
+    const { tenure } = tenureOn({
+      logger: { debug: fail, info: fail, warn: reject, error: fail },
+    })
+    await lead(tenure)
+    await tenure.schedule('writes', { every: '1h' }, (run) => {
+      run.log.info({ step: 1 }, 'a line that throws')
+      run.log.warn('a line that rejects')
+    })
+    assert.equal((await tenure.runNow('writes')).outcome, 'succeeded')
+    await tenure.stop()
+    const lines = write.mock.calls.map((call) => String(call.arguments[0]))
+    for (const text of ['a line that throws', 'a line that rejects']) {
+      assert.ok(
+        lines.some((line) => line.includes(text) && line.includes('loggerError')),
+        text,
+      )
+    }
+  })
+
   test('without a logger, warnings, errors, who leads and what jobs log go to stderr, and the rest nowhere', async (t) => {
     const write = t.mock.method(process.stderr, 'write', () => true)
     const store = `memory:tenure-${++memories}`
