@@ -17,7 +17,6 @@ export {
 export type { JobsDifference } from './heart/jobs-comparison.ts'
 export type { Fence, PostgresFenceClient, SqliteFenceDatabase } from './fencing/fence-client.ts'
 export { fenceTableSql } from './fencing/fence.ts'
-export { healthOf, type HealthReply } from './instance/health.ts'
 export {
   heartbeatIntervalSeconds,
   heartbeatJobId,
@@ -26,7 +25,7 @@ export {
 export type { Term } from './instance/live-term.ts'
 export { optionNames } from './options.ts'
 export type {
-  HeartHost,
+  HeartbeatIn,
   OnStall,
   ReconfigurableOptions,
   Settings,
@@ -46,11 +45,19 @@ export type {
   SkipRecord,
 } from './schedule/run.ts'
 export type { Schedule, ScheduleBounds } from './schedule/schedule.ts'
-export type { Health, HeartbeatFault, Role, Status, WitnessStatus } from './instance/status.ts'
+export {
+  healthOf,
+  type Health,
+  type HealthReply,
+  type HeartbeatFault,
+  type Role,
+  type Status,
+  type WitnessStatus,
+} from './instance/status.ts'
 export * from './store/lease-store.ts'
 export * from './store/ledger-store.ts'
 export * from './store/stored-schedule.ts'
 export type { RaiseTokenOutcome, ResignRequestOutcome } from './instance/store-reader.ts'
-export type { StoredJob } from './instance/stored-schedules.ts'
+export type { StoredJob, StoredSchedules } from './instance/stored-schedules.ts'
 export type { TenureEvents } from './instance/tenure-events.ts'
 export { createTenure, type Tenure } from './tenure.ts'

@@ -1,7 +1,17 @@
-import { checkChoice, checkCount, checkKeys, checkName } from './options/check.ts'
-import { durationOr, parseDuration, type Duration } from './duration.ts'
-import { describeValue, messageOf, TenureError } from './errors.ts'
+import { durationOr, type Duration } from './duration.ts'
+import { describeValue, TenureError } from './errors.ts'
 import type { Logger } from './events.ts'
+import {
+  checkChoice,
+  checkCount,
+  checkKeys,
+  checkLogger,
+  choiceOf,
+  durationOf,
+  flagOf,
+  nameOf,
+  type Source,
+} from './options/check.ts'
 import { checkTimes, type Times } from './options/relations.ts'
 import { parseStoreUrl, redactStoreUrl, type StoreLocation } from './store/store-url.ts'
 
@@ -20,7 +30,7 @@ export interface StoreModuleOption {
 export type OnStall = 'expire' | 'kill'
 
 /** Where the heartbeat runs. */
-export type HeartHost = 'thread' | 'main'
+export type HeartbeatIn = 'thread' | 'main'
 
 /** Who releases the lease of a process that ends without a word: see `docs/guarantees.md`. */
 export type WitnessMode = 'auto' | 'warm' | false
@@ -99,10 +109,10 @@ export interface TenureOptions {
   readonly eligible?: boolean | undefined
   /**
    * Where the heartbeat runs. `'main'` has what everybody else has, a heartbeat that a blocked
-   * event loop stops: for tests and demonstrations. Environment: `TENURE_HOST`.
+   * event loop stops: for tests and demonstrations. Environment: `TENURE_HEARTBEAT_IN`.
    * @default 'thread'; a `memory:` store always runs in `'main'`
    */
-  readonly host?: HeartHost | undefined
+  readonly heartbeatIn?: HeartbeatIn | undefined
   /**
    * A child process that releases the lease when this process dies without a word, as by
    * `kill -9`. `'auto'`: a waiting shell (2 MB), where there is a POSIX shell, child processes are
@@ -116,7 +126,7 @@ export interface TenureOptions {
    * `runs` (from 1 to 10,000), and as many records of skipped ticks, for `age`.
    * @default { runs: 100, age: '7d' }
    */
-  readonly keep?:
+  readonly history?:
     | { readonly runs?: number | undefined; readonly age?: Duration | undefined }
     | undefined
   /**
@@ -150,9 +160,9 @@ const optionTable = {
   onStall: { environment: true, running: true },
   drain: { environment: true, running: true },
   eligible: { environment: true, running: true },
-  host: { environment: true, running: false },
+  heartbeatIn: { environment: true, running: false },
   witness: { environment: true, running: false },
-  keep: { environment: false, running: false },
+  history: { environment: false, running: false },
   logger: { environment: false, running: false },
 } as const
 
@@ -190,10 +200,10 @@ export interface FixedSettings {
   /** `undefined` where nobody has said it, and no package.json does. */
   readonly application: string | undefined
   readonly label: string | undefined
-  readonly host: HeartHost
+  readonly heartbeatIn: HeartbeatIn
   readonly witness: WitnessMode
   /** How much of the history of runs is kept. */
-  readonly keep: { readonly runs: number; readonly ageMs: number }
+  readonly history: { readonly runs: number; readonly ageMs: number }
 }
 
 /** The settings that are resolved anew at each firing of the heartbeat. */
@@ -209,9 +219,8 @@ export interface Settings extends FixedSettings, RunningSettings {}
 /** The store as the threads open it: plain data, which may hold secrets and is never shown. */
 export type ResolvedStore = StoreLocation | { readonly module: string; readonly options: unknown }
 
-export { checkTtlOfStore } from './options/relations.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
+/** The variables of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** The environment variable of each option that has one. A test holds it against the document. */
 export const environmentNames: Readonly<Record<OptionsThat<'environment'>, string>> =
@@ -226,15 +235,9 @@ export const reconfigurable: readonly (keyof ReconfigurableOptions)[] = namesTha
 /** The default of `drain`. */
 export const drainMsDefault = 10_000
 
-/** How much of the history of runs is kept unless `keep` says so. */
-const keepRunsDefault = 100
-const keepAgeMsDefault = 7 * 86_400_000
-
-/** One value, and what to call it in an error. */
-interface Source {
-  readonly value: unknown
-  readonly name: string
-}
+/** How much of the history of runs is kept unless `history` says so. */
+const historyRunsDefault = 100
+const historyAgeMsDefault = 7 * 86_400_000
 
 /** The value of an option: given, or else in the environment, or else `undefined`. */
 function sourceOf(
@@ -269,9 +272,9 @@ export function resolveFixed(
     lease: nameOf(read('lease'), 'TENURE_ERR_LEASE_NAME') ?? 'scheduler',
     application: nameOf(read('application'), 'TENURE_ERR_OPTION_TYPE') ?? applicationDefault(),
     label: nameOf(read('label'), 'TENURE_ERR_OPTION_TYPE'),
-    host: hostOf(choiceOf(read('host'), ['thread', 'main']), store),
+    heartbeatIn: heartbeatInOf(choiceOf(read('heartbeatIn'), ['thread', 'main']), store),
     witness: witnessOf(read('witness'), store),
-    keep: readKeep(options.keep ?? {}),
+    history: readHistory(options.history ?? {}),
   }
 }
 
@@ -340,71 +343,12 @@ function describeStore(options: Partial<TenureOptions>, environment: Environment
   return `module:${String((value as StoreModuleOption).module)}`
 }
 
-function durationOf({ value, name }: Source): number | undefined {
-  return value === undefined ? undefined : parseDuration(value, name)
-}
-
-function choiceOf<Choice extends string>(
-  { value, name }: Source,
-  choices: readonly Choice[],
-): Choice | undefined {
-  return checkChoice(value, name, choices)
-}
-
-/** A flag, which the environment has as a word. */
-function flagOf({ value, name }: Source): boolean | undefined {
-  const word = checkChoice(typeof value === 'boolean' ? String(value) : value, name, [
-    'true',
-    'false',
-  ])
-  return word === undefined ? undefined : word === 'true'
-}
-
-function nameOf(
-  { value, name }: Source,
-  code: 'TENURE_ERR_LEASE_NAME' | 'TENURE_ERR_OPTION_TYPE',
-): string | undefined {
-  return value === undefined ? undefined : checkName(value, name, code)
-}
-
-function checkLogger(logger: unknown): void {
-  if (logger === undefined) return
-  const has = (name: string): boolean => {
-    try {
-      return typeof (logger as Record<string, unknown> | null)?.[name] === 'function'
-    } catch {
-      return false
-    }
-  }
-  const missing = ['debug', 'info', 'warn', 'error'].filter((level) => !has(level))
-  const adapter = 'For winston, NestJS and console there is an adapter in docs/loggers.md'
-  if (missing.length > 0) {
-    throw new TenureError(
-      'TENURE_ERR_OPTION_TYPE',
-      'Expected `logger` to have the methods debug, info, warn and error, as a pino logger has; ' +
-        `got ${describeValue(logger)}, without [${missing.join(', ')}]. ${adapter}.`,
-    )
-  }
-  // It would take the fields for the message, and lose the name of every event.
-  if (
-    has('configure') &&
-    'transports' in (logger as object) &&
-    'exitOnError' in (logger as object)
-  ) {
-    throw new TenureError(
-      'TENURE_ERR_OPTION_TYPE',
-      'Expected `logger` to take the fields first and the message second, as a pino logger does; ' +
-        `got a logger of winston, which takes the message first. ${adapter}.`,
-    )
-  }
-}
-
-function readKeep(keep: unknown): FixedSettings['keep'] {
-  checkKeys(keep, 'keep', ['runs', 'age'])
-  const { runs, age } = keep as Record<string, unknown>
-  const ageMs = durationOr(keepAgeMsDefault, age, 'keep.age')
+function readHistory(history: unknown): FixedSettings['history'] {
+  checkKeys(history, 'history', ['runs', 'age'])
+  const { runs, age } = history as Record<string, unknown>
+  const ageMs = durationOr(historyAgeMsDefault, age, 'history.age')
   return {
-    runs: runs === undefined ? keepRunsDefault : checkCount(runs, 'keep.runs', 10_000),
+    runs: runs === undefined ? historyRunsDefault : checkCount(runs, 'history.runs', 10_000),
     ageMs,
   }
 }
@@ -427,79 +371,14 @@ function witnessOf({ value, name }: Source, store: ResolvedStore): WitnessMode {
   return inMemory || choice === 'false' ? false : choice
 }
 
-function hostOf(host: HeartHost | undefined, store: ResolvedStore): HeartHost {
+function heartbeatInOf(given: HeartbeatIn | undefined, store: ResolvedStore): HeartbeatIn {
   const inMemory = isInMemory(store)
-  if (inMemory && host === 'thread') {
+  if (inMemory && given === 'thread') {
     throw new TenureError(
       'TENURE_ERR_OPTION_RELATION',
-      "Expected `host` to be 'main' with a memory: store, which lives in the main thread; got " +
-        "'thread'. Leave `host` out, or use a store that a thread can open by itself.",
+      "Expected `heartbeatIn` to be 'main' with a memory: store, which lives in the main thread; got " +
+        "'thread'. Leave `heartbeatIn` out, or use a store that a thread can open by itself.",
     )
   }
-  return host ?? (inMemory ? 'main' : 'thread')
-}
-
-/** Checks what `reconfigure` was given. @throws TenureError `TENURE_ERR_RECONFIGURE` */
-export function checkReconfigurable(changes: unknown): asserts changes is ReconfigurableOptions {
-  checkKeys(changes, 'changes', optionNames)
-  const fixed = Object.keys(changes).filter((key) => !reconfigurable.some((name) => name === key))
-  if (fixed.length === 0) return
-  throw new TenureError(
-    'TENURE_ERR_RECONFIGURE',
-    `Expected only settings that may change while running [${reconfigurable.join(', ')}]; ` +
-      `got [${fixed.join(', ')}]. Make a new Tenure for those.`,
-  )
-}
-
-/** The options that may be changed while running, out of all. */
-export function pickReconfigurable(options: TenureOptions): ReconfigurableOptions {
-  return Object.fromEntries(reconfigurable.map((name) => [name, options[name]]))
-}
-
-/**
- * The settings at each moment, where the environment may change under a running program: if it is
- * changed to nonsense, the last good settings stay in force, and the fault is told once.
- */
-export class SettingsInForce {
-  readonly #fixed: FixedSettings
-  readonly #environment: Environment
-  readonly #onFault: (error: unknown) => void
-  #options: ReconfigurableOptions
-  #last: RunningSettings
-  #fault: string | undefined
-
-  /** @throws TenureError if the settings are wrong to begin with */
-  constructor(
-    fixed: FixedSettings,
-    options: ReconfigurableOptions,
-    environment: Environment,
-    onFault: (error: unknown) => void = () => {},
-  ) {
-    this.#fixed = fixed
-    this.#options = options
-    this.#environment = environment
-    this.#onFault = onFault
-    this.#last = resolveRunning(options, environment)
-  }
-
-  get options(): ReconfigurableOptions {
-    return this.#options
-  }
-
-  /** Changes the options; they have been checked before. */
-  set options(options: ReconfigurableOptions) {
-    this.#options = options
-  }
-
-  get current(): Settings {
-    try {
-      this.#last = resolveRunning(this.#options, this.#environment)
-      this.#fault = undefined
-    } catch (error) {
-      const fault = messageOf(error)
-      if (fault !== this.#fault) this.#onFault(error)
-      this.#fault = fault
-    }
-    return { ...this.#fixed, ...this.#last }
-  }
+  return given ?? (inMemory ? 'main' : 'thread')
 }

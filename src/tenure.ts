@@ -1,61 +1,16 @@
-import { hostname } from 'node:os'
-
-import { applicationOf, placeOfProcess, warnOfUnknownApplication } from './instance/application.ts'
-import { checkFunction, checkKeys, checkName, checkProcessGroup } from './options/check.ts'
-import { createSystemClock, type Clock, type Timer } from './clock.ts'
-import { defectsTo, shieldedClock, type TellDefect } from './invariant.ts'
-import { durationOr, type Duration } from './duration.ts'
-import { messageOf } from './errors.ts'
-import { Emitter } from './events.ts'
-import { deathOf, recordOfError, type Report } from './heart/messages.ts'
-import { runHeart, type RunHeart } from './heart/running-heart.ts'
-import type { ExitingProcess } from './heart/exits.ts'
-import { Supervisor } from './heart/supervisor.ts'
-import { HeartbeatJob } from './instance/heartbeat-job.ts'
-import { tellIgnoredParameters } from './instance/ignored-parameters.ts'
-import { countInstance } from './instance/instances.ts'
-import { JobsHash } from './instance/jobs-hash.ts'
-import { Leadership } from './instance/leadership.ts'
-import { LedgerClient } from './instance/ledger-client.ts'
+import type { Duration } from './duration.ts'
+import { Instance, systemDeps, type InstanceDeps } from './instance/instance.ts'
 import type { Term } from './instance/live-term.ts'
-import { Log } from './log.ts'
-import {
-  checkReconfigurable,
-  checkTtlOfStore,
-  pickReconfigurable,
-  resolveFixed,
-  resolveRunning,
-  resolveStore,
-  SettingsInForce,
-  type FixedSettings,
-  type ReconfigurableOptions,
-  type ResolvedStore,
-  type Settings,
-  type TenureOptions,
-} from './options.ts'
-import { StartStop } from './instance/start-stop.ts'
-import { Patience } from './instance/patience.ts'
 import type { HeartbeatRegistration } from './instance/register-heartbeat.ts'
-import { LedgerWriter } from './schedule/ledger-writer.ts'
-import type { JobRecord, NextTicks } from './schedule/job.ts'
+import type { Health, Status } from './instance/status.ts'
+import type { StoredSchedules } from './instance/stored-schedules.ts'
+import type { RaiseTokenOutcome, ResignRequestOutcome } from './instance/store-reader.ts'
+import type { TenureEventName, TenureListener } from './instance/tenure-events.ts'
+import type { ReconfigurableOptions, Settings, TenureOptions } from './options.ts'
 import type { JobOptions } from './schedule/job-options.ts'
-import { checkHandler, type Handler, type RunRecord } from './schedule/run.ts'
+import type { JobRecord, NextTicks } from './schedule/job.ts'
+import type { Handler, RunRecord } from './schedule/run.ts'
 import type { Schedule } from './schedule/schedule.ts'
-import type { RunningTerm } from './schedule/runner.ts'
-import { Scheduler } from './schedule/scheduler.ts'
-import { cannotStart, startCoolDownMs, StartFailures } from './schedule/start-failures.ts'
-import { StoredJobs } from './schedule/stored-jobs.ts'
-import {
-  witnessStatusOf,
-  type Health,
-  type HeartbeatFault,
-  type Role,
-  type Status,
-} from './instance/status.ts'
-import { StoredSchedules, type StoredJob } from './instance/stored-schedules.ts'
-import { StoreReader, type ResignRequestOutcome } from './instance/store-reader.ts'
-import { takeStatus } from './instance/take-status.ts'
-import { checkListener, type TenureEvents, type TenureListener } from './instance/tenure-events.ts'
 
 /**
  * Makes a Tenure: at most one of all instances that share its lease leads at any time, and runs
@@ -82,152 +37,32 @@ import { checkListener, type TenureEvents, type TenureListener } from './instanc
  * ```
  */
 export function createTenure(options: TenureOptions = { store: undefined }): Tenure {
-  return new Tenure(options, systemParts(createSystemClock()))
-}
-
-/** What a Tenure has from the process around it. A simulator brings its own. */
-export interface TenureParts {
-  readonly clock: Clock
-  readonly process: ExitingProcess
-  readonly runHeart: RunHeart
-  /** From 0 to below 1: for the jitter of jobs. */
-  readonly random: () => number
-  /** Is told of a defect instead of the log. */
-  readonly tellDefect?: TellDefect
-}
-
-/** The parts of a Tenure of this process, with a clock that may be another than the machine's. */
-export function systemParts(clock: Clock): TenureParts {
-  return { clock, process, runHeart, random: Math.random }
+  return new Tenure(options)
 }
 
 /** One instance's part in a lease: made by {@link createTenure}. */
 export class Tenure {
-  readonly #parts: TenureParts
-  /** What code of ours throws where nobody can catch it ends nothing of the application. */
-  readonly #tellDefect: TellDefect = (error) =>
-    (this.#parts.tellDefect ?? defectsTo((...line) => this.#log.write(...line)))(error)
-  readonly #clock: Clock
-  readonly #fixed: FixedSettings
-  readonly #store: ResolvedStore
-  readonly #settings: SettingsInForce
-  readonly #reader: StoreReader
-  readonly #log: Log
-  readonly #emitter: Emitter<TenureEvents>
-  readonly #scheduler: Scheduler
-  readonly #heartbeat: HeartbeatJob
-  readonly #leadership: Leadership
-  readonly #whileLeaderEnds = new Set<() => void>()
-  #heart: Supervisor | undefined
-  #guardedGroup: number | 'starting' | undefined
-  #ttlMsMin = 0
-  /** Whether it was said that the application has no name: once is enough. */
-  #warned = false
-  #startedAtMs: number | undefined
-  /** Why the heartbeat does not work, while it does not. */
-  #fault: HeartbeatFault | undefined
-  readonly #startStop = new StartStop()
-  /** The end of a heart whose term could not be drained: it outlives `stop()`. */
-  #lastHeart: Promise<void> | undefined
-  #ready = Promise.withResolvers<void>()
-  #ledger: LedgerClient | undefined
-  readonly #jobsHash = new JobsHash()
-  /** The highest fencing token that the store has told: what is acquired next is above it. */
-  readonly #known: { token?: number } = {}
-  readonly #storedSchedules: StoredSchedules
-  readonly #storedJobs: StoredJobs
-  #jobsTimer: Timer | undefined
-  readonly #startFailures = new StartFailures({
-    resign: (token, failures) => this.#resignUnableToStart(token, failures),
-  })
+  readonly #instance: Instance
 
   /** @internal Use {@link createTenure}. */
-  constructor(options: TenureOptions, parts: TenureParts) {
-    const clock = shieldedClock(parts.clock, this.#tellDefect)
-    this.#parts = { ...parts, clock }
-    this.#clock = clock
-    this.#fixed = resolveFixed(options, process.env, () => applicationOf(placeOfProcess()))
-    this.#store = resolveStore(options, process.env)
-    this.#settings = new SettingsInForce(this.#fixed, pickReconfigurable(options), process.env)
-    this.#reader = new StoreReader(this.#store, this.#fixed.lease, clock)
-    const log = new Log(clock, this.#fixed.lease, options.logger)
-    this.#log = log
-    this.#emitter = new Emitter((event, error) =>
-      log.write('listener_failed', { event, error: messageOf(error), err: error }),
-    )
-    this.#scheduler = new Scheduler({
-      clock,
-      random: parts.random,
-      log: (event, fields) => log.write(event, fields),
-      loggerWith: (fields) => log.loggerWith(fields),
-      onRun: (event, run) => this.#emitter.emit(event, { run }),
-      ledgerOf: (term) => this.#ledgerOf(term),
-      onJob: (...change) => this.#tellJobs(...change),
-      keep: this.#fixed.keep,
-      followedRevision: () => this.#storedJobs.revision,
-      onNeed: () => this.#storedJobs.needed(),
-    })
-    this.#storedJobs = new StoredJobs({
-      clock,
-      scheduler: this.#scheduler,
-      lease: this.#fixed.lease,
-      port: () => this.#ledger,
-      heartbeatMs: () => this.settings.heartbeatMs,
-      onFault: (error, retryMs) => this.#ledgerFailed(error, retryMs),
-      log: (event, fields) => log.write(event, fields),
-    })
-    this.#storedSchedules = new StoredSchedules({
-      store: this.#store,
-      lease: this.#fixed.lease,
-      clock,
-      timeoutMs: () => this.settings.attemptTimeoutMs,
-      isOwn: (id) => this.#scheduler.isOwn(id),
-      jobs: this.#storedJobs,
-    })
-    this.#leadership = new Leadership({
-      clock,
-      settings: () => this.settings,
-      send: (command) => this.#heart?.send(command),
-      log: (event, fields) => log.write(event, fields),
-      onBegin: (term) => {
-        this.#heartbeat.begin(clock.wallMs())
-        this.#storedJobs.begin()
-        this.#scheduler.begin(term)
-        this.#emitter.emit('term:acquired', { term })
-      },
-      onSoftStop: () => {
-        this.#storedJobs.end()
-        this.#scheduler.end()
-      },
-      onEnd: (term, reason) => {
-        this.#heartbeat.end(term.fencingToken)
-        this.#emitter.emit('term:lost', { term, reason })
-      },
-      tellDefect: this.#tellDefect,
-    })
-    this.#heartbeat = new HeartbeatJob({
-      clock,
-      heartbeatMs: () => this.settings.heartbeatMs,
-      leads: () => this.isLeader,
-      beat: (correlationId) => this.#heart?.send({ kind: 'beat', correlationId }),
-    })
+  constructor(options: TenureOptions, deps: InstanceDeps = systemDeps()) {
+    this.#instance = new Instance(options, deps)
   }
 
   // ---- leadership ----
 
   /**
    * May new work start here? True only while this instance leads, from the acquisition to the soft
-   * stop. It asks the clock each time, and allocates nothing of its own, so that it is right also in the first
-   * statement after the event loop was blocked or the process was frozen.
+   * stop. It asks the clock each time, and allocates nothing of its own, so that it is right also in
+   * the first statement after the event loop was blocked or the process was frozen.
    */
   get isLeader(): boolean {
-    const term = this.#leadership.term
-    return term !== undefined && term.leads
+    return this.#instance.leadership.leads
   }
 
   /** The term of this instance, until it is over: see {@link Term}. */
   get term(): Term | undefined {
-    return this.#leadership.term
+    return this.#instance.leadership.term
   }
 
   /**
@@ -243,14 +78,7 @@ export class Tenure {
    * ```
    */
   whileLeader(work: (term: Term) => unknown): Promise<void> {
-    checkFunction(work, 'work')
-    const remove = this.#leadership.whileLeader(work)
-    return new Promise((resolve) => {
-      this.#whileLeaderEnds.add(() => {
-        remove()
-        resolve()
-      })
-    })
+    return this.#instance.leadership.whileLeader(work)
   }
 
   /**
@@ -258,52 +86,39 @@ export class Tenure {
    *
    * @throws TenureError `TENURE_ERR_OPTION_TYPE` if there is no such event
    */
-  on<Name extends keyof TenureEvents>(event: Name, listener: TenureListener<Name>): () => void {
-    checkListener(event, listener)
-    return this.#emitter.on(event, listener)
+  on<Name extends TenureEventName>(event: Name, listener: TenureListener<Name>): () => void {
+    return this.#instance.events.add(event, listener, false)
   }
 
   /** Adds a listener for the next event of its kind only; as {@link Tenure.on} otherwise. */
-  once<Name extends keyof TenureEvents>(event: Name, listener: TenureListener<Name>): () => void {
-    checkListener(event, listener)
-    return this.#emitter.once(event, listener)
+  once<Name extends TenureEventName>(event: Name, listener: TenureListener<Name>): () => void {
+    return this.#instance.events.add(event, listener, true)
   }
 
   /** Removes a listener that `on` or `once` has added; one that is not there is no error. */
-  off<Name extends keyof TenureEvents>(event: Name, listener: TenureListener<Name>): void {
-    checkListener(event, listener)
-    this.#emitter.off(event, listener)
+  off<Name extends TenureEventName>(event: Name, listener: TenureListener<Name>): void {
+    this.#instance.events.remove(event, listener)
   }
 
   /**
    * Gives leadership up: no new run starts, what runs may end within `drain`, and the lease is
    * released. For `coolDown` after that this instance is no candidate. Resolves when the term is
-   * over; at once where this instance does not lead.
+   * over; at once if this instance does not lead.
    *
    * @param options `coolDown`: default the ttl; `drain`: default the setting
    */
-  async resign(options: { coolDown?: Duration; drain?: Duration } = {}): Promise<void> {
-    checkKeys(options, 'options', ['coolDown', 'drain'])
-    const { ttlMs, drainMs } = this.settings
-    const coolDownMs = durationOr(ttlMs, options.coolDown, 'coolDown')
-    this.#leadership.drainMs = durationOr(drainMs, options.drain, 'drain')
-    this.#heart?.send({ kind: 'resign', coolDownMs })
-    await this.#leadership.whenEnded()
+  resign(options: { coolDown?: Duration; drain?: Duration } = {}): Promise<void> {
+    return this.#instance.leadership.resign(options)
   }
 
   /**
-   * Asks the leader, whichever instance it is, to resign, and does not wait until it has. The wish
-   * is bound to its present term: a leader that comes later is not concerned. Works without
-   * `start()`.
+   * Asks the leader, whichever instance it is, to resign, and does not wait until it has. The request
+   * is bound to its present term: a later leader is not concerned. Works without `start()`.
    *
    * @param options `coolDown`: for how long the leader is no candidate then; default the ttl
    */
   requestResign(options: { coolDown?: Duration } = {}): Promise<ResignRequestOutcome> {
-    checkKeys(options, 'options', ['coolDown'])
-    const { ttlMs, attemptTimeoutMs, label } = this.settings
-    const coolDownMs = durationOr(ttlMs, options.coolDown, 'coolDown')
-    const by = label ?? `${hostname()}:${process.pid}`
-    return this.#reader.requestResign({ by, coolDownMs }, attemptTimeoutMs)
+    return this.#instance.reader.requestResign(options)
   }
 
   /**
@@ -313,8 +128,8 @@ export class Tenure {
    *
    * @param options `by`: who does it, for the log of that leader
    */
-  raiseToken(options: { to: number; by: string }): ReturnType<StoreReader['raiseToken']> {
-    return this.#reader.raiseToken(options, this.settings.attemptTimeoutMs)
+  raiseToken(options: { to: number; by: string }): Promise<RaiseTokenOutcome> {
+    return this.#instance.reader.raiseToken(options)
   }
 
   // ---- jobs ----
@@ -322,10 +137,6 @@ export class Tenure {
   /**
    * Schedules a job: `handler` is called on each tick, on the instance that leads. Every instance
    * schedules the same jobs, before or after `start()`.
-   *
-   * With the name of a handler, see {@link Tenure.handle}, the job is kept in the store: any instance
-   * may store it at any time, whichever leads runs it, and it outlives every deploy. The leader
-   * follows within a second. What it is given, such as `data`, has to be what JSON can hold.
    *
    * @param id stable and unique; a job with the same id is replaced, or what `onConflict` says
    * @throws TenureError naming what is wrong with the id, the schedule, the handler or an option
@@ -352,21 +163,18 @@ export class Tenure {
       ? [options?: JobOptions<Data>]
       : [options: JobOptions<Data> & { readonly data: Data }]
   ): Promise<void>
-  /** By the name of a handler: what data that expects nobody knows here. */
-  schedule<Data>(
-    id: string,
-    schedule: Schedule,
-    handler: string,
-    options?: JobOptions<Data>,
-  ): Promise<void>
-  async schedule(
-    id: string,
-    schedule: Schedule,
-    handler: ((run: never) => unknown) | string,
-    options: object = {},
-  ): Promise<void> {
-    if (typeof handler !== 'string') return this.#scheduler.schedule(id, schedule, handler, options)
-    return this.#storedSchedules.put({ id, schedule, handler, options })
+  async schedule(id: string, schedule: Schedule, handler: unknown, options = {}): Promise<void> {
+    this.#instance.jobs.scheduler.schedule(id, schedule, handler, options)
+  }
+
+  /**
+   * Forgets a job that was scheduled with a function, on this instance; a run in progress is left to
+   * end. A stored job is removed by {@link StoredSchedules.unschedule}.
+   *
+   * @throws TenureError `TENURE_ERR_JOB_UNKNOWN`
+   */
+  async unschedule(id: string): Promise<void> {
+    this.#instance.jobs.scheduler.remove(id)
   }
 
   /**
@@ -382,71 +190,34 @@ export class Tenure {
    * })
    * // Later, on any instance, when a user asks for it:
    * const data = { customer: 'acme' }
-   * await tenure.schedule('report:acme', { cron: '0 8 * * MON' }, 'send-report', { data })
+   * await tenure.stored.schedule('report:acme', { cron: '0 8 * * MON' }, 'send-report', { data })
    * ```
    */
   handle<Data = undefined>(name: string, handler: Handler<Data>): void {
-    const known = checkName(name, 'name', 'TENURE_ERR_OPTION_TYPE')
-    const call = checkHandler(handler)
-    if (!this.#storedJobs.names.includes(known)) {
-      // An instance that has not the leader's handlers has not the leader's jobs.
-      this.#tellJobs(`handler ${known}`, undefined, 'handler')
-    }
-    this.#storedJobs.handle(known, call)
+    this.#instance.jobs.handle(name, handler)
+  }
+
+  /** The jobs that are kept in the store: see {@link StoredSchedules}. */
+  get stored(): StoredSchedules {
+    return this.#instance.jobs.stored
   }
 
   /**
-   * Forgets a job: of this instance, if it was scheduled with a function; else the stored one, which
-   * no instance runs any more. A run of it that goes on is left to end.
-   *
-   * @throws TenureError `TENURE_ERR_JOB_UNKNOWN`
-   */
-  async unschedule(id: string): Promise<void> {
-    if (await this.#storedSchedules.remove(id)) return
-    this.#scheduler.remove(id)
-  }
-
-  /** The jobs that are kept in the store, whoever has stored them, by when they were changed last. */
-  storedJobs(): Promise<StoredJob[]> {
-    return this.#storedSchedules.list()
-  }
-
-  /**
-   * Lets the ticks of a job pass without a run, on whichever instance leads, until it is resumed:
-   * that stands in the ledger. A leader that is another instance follows within a heartbeat interval,
-   * or a second where it has handlers of stored jobs. A job with `ledger: false` is paused on this
-   * instance only.
+   * Lets the ticks of a job pass without a run, on whichever instance leads, until it is resumed: the
+   * ledger records that. A leader that is another instance follows within a heartbeat interval, or a
+   * second if it has handlers of stored jobs. A job with `ledger: false` is paused on this instance
+   * only.
    *
    * @throws TenureError `TENURE_ERR_JOB_UNKNOWN`, or why the store does not answer: nothing is paused
    * then
    */
   pause(id: string): Promise<void> {
-    return this.#setPaused(id, true)
+    return this.#instance.jobs.setPaused(id, true)
   }
 
   /** Takes `pause` back: the job is run again, from its next tick on. What it missed is overdue. */
   resume(id: string): Promise<void> {
-    return this.#setPaused(id, false)
-  }
-
-  async #setPaused(id: string, paused: boolean): Promise<void> {
-    const isKnown =
-      this.#scheduler.isPausedByLedger(id) && (await this.#storedSchedules.setPaused(id, paused))
-    // A stored job is known to the leader only.
-    if (!isKnown || this.#scheduler.isOwn(id)) this.#scheduler.setPaused(id, paused)
-  }
-
-  /**
-   * Lets the ticks of all jobs pass without a run, on this instance, also of those that are scheduled
-   * later. The heartbeat goes on.
-   */
-  async pauseAll(): Promise<void> {
-    this.#scheduler.setAllPaused(true)
-  }
-
-  /** Takes `pauseAll` back. A job that was paused by itself stays paused. */
-  async resumeAll(): Promise<void> {
-    this.#scheduler.setAllPaused(false)
+    return this.#instance.jobs.setPaused(id, false)
   }
 
   /**
@@ -457,12 +228,12 @@ export class Tenure {
    * @throws TenureError `TENURE_ERR_NOT_LEADER`, `TENURE_ERR_JOB_UNKNOWN`, `TENURE_ERR_JOB_RUNNING`
    */
   runNow(id: string, data?: unknown): Promise<RunRecord> {
-    return this.#scheduler.runNow(id, data)
+    return this.#instance.jobs.scheduler.runNow(id, data)
   }
 
   /** All jobs with their last and next runs, the heartbeat's first. */
   jobs(): JobRecord[] {
-    return this.#scheduler.records()
+    return this.#instance.jobs.scheduler.records()
   }
 
   /**
@@ -478,26 +249,22 @@ export class Tenure {
    * ```
    */
   nextTicks(id: string, count: number = 5): NextTicks {
-    return this.#scheduler.nextTicks(id, count)
+    return this.#instance.jobs.scheduler.nextTicks(id, count)
   }
 
   /**
-   * Puts the heartbeat among the jobs, in the place of itself if it stands there. `start()` calls
-   * it; for an application that may or may not have a Tenure there is `registerHeartbeat(app)`.
+   * Puts the heartbeat among the jobs, in the place of itself if it is there. `start()` calls it; for
+   * an application that may or may not have a Tenure there is `registerHeartbeat(app)`.
    */
   registerHeartbeat(): HeartbeatRegistration {
-    if (this.#startedAtMs === undefined) return 'pending'
-    this.#scheduler.putSystem(this.#heartbeat)
-    const intervalSeconds = this.settings.heartbeatMs / 1_000
-    this.#log.write('scheduler_lock_heartbeat_scheduled', { intervalSeconds })
-    return 'scheduled'
+    return this.#instance.registerHeartbeat()
   }
 
   /**
    * Has a process group end with this process, however that ends, before its lease is released: for
    * those who run a command only while they lead. The witness sends it SIGKILL, so that a `kill -9`
-   * of the supervisor leaves no orphan that goes on working beside the next leader. Where there is
-   * no witness nobody does; the lease expires then.
+   * of the supervisor leaves no orphan working beside the next leader. Without a witness nothing
+   * ends the group; the lease expires then.
    *
    * @param group `'starting'` before a command is started, `undefined` when nothing of it is left
    * (ids are used again), and in between the id of a group of its own, as `spawn` makes it with
@@ -513,16 +280,14 @@ export class Tenure {
    * ```
    */
   guardProcessGroup(group: number | 'starting' | undefined): void {
-    checkProcessGroup(group)
-    this.#guardedGroup = group
-    this.#heart?.guard(group)
+    this.#instance.guardProcessGroup(group)
   }
 
   // ---- settings and status ----
 
   /** The settings in force now: options over the environment (`TENURE_*`) over defaults. */
   get settings(): Settings {
-    return this.#settings.current
+    return this.#instance.settings
   }
 
   /**
@@ -537,11 +302,7 @@ export class Tenure {
    * ```
    */
   reconfigure(changes: ReconfigurableOptions): void {
-    checkReconfigurable(changes)
-    const options = { ...this.#settings.options, ...changes }
-    checkTtlOfStore(resolveRunning(options, process.env).ttlMs, this.#ttlMsMin)
-    this.#settings.options = options
-    this.#heart?.reconfigure(options)
+    this.#instance.reconfigure(changes)
   }
 
   /**
@@ -549,37 +310,15 @@ export class Tenure {
    * does not lead is no fault.
    */
   get health(): Health {
-    return { role: this.#role(), fault: this.#fault }
+    return this.#instance.health
   }
 
   /**
-   * This instance, and the lease as it stands in the store. Works without `start()`, and answers
-   * also where the store does not: see `storeError`.
+   * This instance, and the lease as it is in the store. Works without `start()`, and answers also
+   * if the store does not: see `storeError`.
    */
   status(): Promise<Status> {
-    return takeStatus({
-      clock: this.#clock,
-      settings: this.settings,
-      reader: this.#reader,
-      scheduler: this.#scheduler,
-      heartbeat: this.#heartbeat,
-      log: this.#log,
-      jobsHash: this.#jobsHash,
-      own: () => ({
-        role: this.#role(),
-        term: this.term,
-        fault: this.#fault,
-        startedAtMs: this.#startedAtMs,
-        witness: witnessStatusOf(this.#heart?.witness, this.#fixed),
-      }),
-    })
-  }
-
-  #role(): Role {
-    if (this.#startedAtMs === undefined) return 'stopped'
-    if (this.isLeader) return 'leader'
-    if (this.#leadership.term !== undefined) return 'ending'
-    return this.settings.eligible ? 'candidate' : 'observer'
+    return this.#instance.status()
   }
 
   // ---- start and stop ----
@@ -592,7 +331,7 @@ export class Tenure {
    * @throws TenureError if waiting would not help, such as for a store module that is missing
    */
   start(): Promise<void> {
-    return this.#startStop.start((stopCalled) => this.#start(stopCalled))
+    return this.#instance.start()
   }
 
   /**
@@ -601,172 +340,10 @@ export class Tenure {
    * even its abort keeps the lease from being released; then it expires, or the process ends.
    *
    * It takes no longer than `drain`, `stopGrace` and three attempts together. Calling it again, or
-   * without `start()`, is fine; a `start()` that is called meanwhile starts after it. Of a term that ends already, because it was
-   * resigned, what runs may end within the shorter of the two drains.
+   * without `start()`, is fine; a `start()` that is called meanwhile starts after it. If the term ends
+   * already, because it was resigned, what runs may end within the shorter of the two drains.
    */
   stop(options: { drain?: Duration } = {}): Promise<void> {
-    checkKeys(options, 'options', ['drain'])
-    const drainMs = durationOr(this.settings.drainMs, options.drain, 'drain')
-    return this.#startStop.stop(() => this.#stop(drainMs))
-  }
-
-  async #start(stopCalled: Promise<void>): Promise<void> {
-    let isStopCalled = false
-    const stopped = stopCalled.then(() => void (isStopCalled = true))
-    // The last term could not be drained, and has not ended yet.
-    this.#heart?.keepAlive(true)
-    await Promise.race([this.#lastHeart, stopped])
-    if (isStopCalled) return this.#heart?.keepAlive(false)
-    this.#ready = Promise.withResolvers()
-    const uncount = countInstance(this.#fixed, this.#log)
-    if (!this.#warned) warnOfUnknownApplication(this.#fixed, this.#log)
-    this.#warned = true
-    tellIgnoredParameters(this.#store, this.#log)
-    const config = {
-      store: this.#store,
-      fixed: this.#fixed,
-      options: this.#settings.options,
-      jobsHash: this.#jobsHash.value,
-    }
-    const heart = new Supervisor(config, {
-      ...this.#parts,
-      settings: () => this.settings,
-      known: this.#known,
-      report: (report) => this.#hear(report),
-      // Timers of a machine that was suspended are late by that: its first pulse notices.
-      onPulse: () => this.#leadership.look(),
-      restarting: (error, retryMs) => {
-        const { error: code, message } = error
-        this.#log.write('heart_died', { error: code, message, retryMs })
-        this.#fault = { sinceMs: this.#clock.wallMs(), error: code, message }
-        this.#ledger?.heartDied()
-        this.#leadership.look()
-      },
-      log: (event, fields) => this.#log.write(event, fields),
-      tellDefect: this.#tellDefect,
-    })
-    this.#heart = heart
-    this.#ledger = new LedgerClient((command) => heart.send(command))
-    this.#lastHeart = heart.over.then(() => {
-      uncount()
-      this.#ledger?.close()
-      this.#heart = undefined
-      this.#lastHeart = undefined
-    })
-    heart.start()
-    heart.guard(this.#guardedGroup)
-    try {
-      await Promise.race([this.#ready.promise, stopped])
-    } catch (error) {
-      await heart.stop(() => 0)
-      await this.#lastHeart
-      throw error
-    }
-    if (isStopCalled) return
-    this.#startedAtMs = this.#clock.wallMs()
-    this.registerHeartbeat()
-  }
-
-  /** Tells the heart of other jobs, once for all that are scheduled in one turn. */
-  #tellJobs(...change: Parameters<JobsHash['changed']>): void {
-    this.#jobsHash.changed(...change)
-    if (this.#heart === undefined || this.#jobsTimer !== undefined) return
-    this.#jobsTimer = this.#clock.setTimer(0, () => {
-      this.#jobsTimer = undefined
-      this.#heart?.tellJobs(this.#jobsHash.value)
-    })
-  }
-
-  /** Writes the ledger in a term; what cannot be written at once is told. */
-  #ledgerOf(term: RunningTerm): LedgerWriter | undefined {
-    const port = this.#ledger
-    if (port === undefined) return undefined
-    return new LedgerWriter({
-      port,
-      clock: this.#clock,
-      lease: this.#fixed.lease,
-      token: term.fencingToken,
-      leads: () => term.leads,
-      newTrial: () =>
-        this.#startFailures.trialOf(
-          term.fencingToken,
-          () => term.leads && !this.#startStop.isStopping,
-        ),
-      onFault: (error, retryMs) => this.#ledgerFailed(error, retryMs),
-    })
-  }
-
-  #ledgerFailed(error: unknown, retryMs: number): void {
-    const { error: code, message } = recordOfError(error)
-    this.#log.write('ledger_failed', { error: code, retryMs, message })
-  }
-
-  #resignUnableToStart(token: number, failures: number): void {
-    const coolDownMs = startCoolDownMs
-    this.#log.write('jobs_cannot_start', { token, failures, coolDownMs, message: cannotStart })
-    this.#heart?.send({ kind: 'resign', coolDownMs })
-  }
-
-  async #stop(drainMs: number): Promise<void> {
-    for (const end of this.#whileLeaderEnds) end()
-    this.#whileLeaderEnds.clear()
-    const endMs = this.#clock.monotonicMs() + this.#leadership.stopPatienceMs(drainMs)
-    const heart = this.#heart
-    if (heart !== undefined) {
-      this.#leadership.drainMs = drainMs
-      const stopped = heart.stop(() => this.#leadership.stopPatienceMs(drainMs))
-      const undrained = this.#leadership.whenUndrained().then(() => heart.keepAlive(false))
-      await Promise.race([stopped.then(() => this.#leadership.abandon()), undrained])
-    }
-    await this.#closeConnections(endMs)
-    this.#startedAtMs = undefined
-    this.#fault = undefined
-  }
-
-  /** Closes what looks at the store from outside; one that does not answer is not waited for. */
-  async #closeConnections(endMs: number): Promise<void> {
-    const closings = [this.#reader.close(), this.#storedSchedules.close()]
-    const closed = Promise.allSettled(closings).then(() => {})
-    await new Patience(this.#clock, Math.max(0, endMs - this.#clock.monotonicMs())).awaits(closed)
-  }
-
-  #hear(report: Report): void {
-    switch (report.kind) {
-      case 'ready':
-        this.#ttlMsMin = report.ttlMsMin
-        this.#fault = undefined
-        return this.#ready.resolve()
-      case 'died':
-        return this.#ready.reject(deathOf(report.error))
-      case 'acquired': {
-        const cell = this.#heart?.cell
-        return cell && this.#leadership.acquired(cell, report)
-      }
-      case 'heartbeat': {
-        this.#heartbeat.heard(report)
-        const { term } = this
-        if (report.outcome === 'renewed') this.#startFailures.renewed()
-        if (report.outcome === 'renewed' && term) this.#emitter.emit('term:renewed', { term })
-        return
-      }
-      case 'store':
-        this.#fault = report.fault && { sinceMs: report.atMs, ...report.fault }
-        return
-      case 'ending':
-        return this.#leadership.ending(report)
-      case 'ended':
-        return this.#leadership.ended(report)
-      case 'ledger':
-        return this.#ledger?.hear(report.id, report.answer)
-      case 'jobs-differ': {
-        const { kind: _, ...difference } = report
-        return this.#emitter.emit('jobs:differ', { difference })
-      }
-      case 'lines':
-        this.#log.lines(report.lines)
-        this.#heart?.send({ kind: 'lines-logged' })
-        return
-      case 'stopped':
-    }
+    return this.#instance.stop(options)
   }
 }

@@ -51,7 +51,8 @@ CREATE OR REPLACE FUNCTION "tenure".tenure_kept_1(
   asked_ms double precision, ttl_ms double precision, renewed_ms double precision,
   now_ms double precision
 ) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
-  SELECT greatest(asked_ms, ttl_ms - greatest(0, now_ms - renewed_ms))
+  -- What is no number, or has no end, was never acknowledged to anybody.
+  SELECT greatest(asked_ms, CASE WHEN ttl_ms < 'Infinity' THEN ttl_ms - greatest(0, now_ms - renewed_ms) END)
 $$;
 CREATE OR REPLACE FUNCTION "tenure".tenure_begin_1() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -65,11 +66,11 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_last_token_1(p_lease text) RETURNS bigint LANGUAGE sql STABLE AS $$
-  SELECT greatest(
+  SELECT least(4503599627370496, greatest(
     (SELECT token FROM "tenure".tenure_token WHERE lease = p_lease),
     (SELECT token FROM "tenure".tenure_lease WHERE lease = p_lease),
     (SELECT max(token) FROM "tenure".tenure_term WHERE lease = p_lease),
-    0)
+    0))
 $$;
 
 CREATE OR REPLACE FUNCTION "tenure".tenure_try_acquire_1(
@@ -375,24 +376,24 @@ BEGIN
         JOIN LATERAL (SELECT j.cursor_ms FROM "tenure".tenure_job j WHERE j.lease = p_lease AND j.job_id = c."jobId" OFFSET 0) j ON true
         WHERE c.trigger <> 'tick' OR c.attempt > 1 OR c."tickMs" > j.cursor_ms
       ON CONFLICT DO NOTHING
-      RETURNING job_id, tick_ms, attempt, trigger
+      RETURNING job_id, tick_ms, attempt, slot, run_id, trigger
+  ), moved AS (
+    UPDATE "tenure".tenure_job j SET cursor_ms = greatest(j.cursor_ms, n.tick_ms), runs = j.runs + n.ticks
+      FROM (SELECT job_id, max(tick_ms) AS tick_ms, count(*) AS ticks FROM claimed
+        WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
+      JOIN LATERAL (SELECT k.ctid AS place FROM "tenure".tenure_job k WHERE k.lease = p_lease AND k.job_id = n.job_id OFFSET 0) k ON true
+      WHERE j.ctid = k.place
   )
-  UPDATE "tenure".tenure_job j SET cursor_ms = greatest(j.cursor_ms, n.tick_ms), runs = j.runs + n.ticks
-    FROM (SELECT job_id, max(tick_ms) AS tick_ms, count(*) AS ticks FROM claimed
-      WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
-    JOIN LATERAL (SELECT k.ctid AS place FROM "tenure".tenure_job k WHERE k.lease = p_lease AND k.job_id = n.job_id OFFSET 0) k ON true
-    WHERE j.ctid = k.place;
   UPDATE "tenure".tenure_run SET retry_at_ms = NULL WHERE ctid = ANY (ARRAY(
     SELECT r.place FROM ROWS FROM (jsonb_to_recordset(p_claims) AS (
       "jobId" text, "tickMs" double precision, attempt bigint, "runId" text, trigger text,
       "correlationId" text, "startedAtMs" double precision, rerun boolean, follows text
     )) WITH ORDINALITY AS c
-      JOIN LATERAL (SELECT mine.run_id, mine.token FROM "tenure".tenure_run mine WHERE mine.lease = p_lease AND mine.job_id = c."jobId"
-      AND mine.tick_ms = c."tickMs" AND mine.attempt = c.attempt
-      AND mine.slot = CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END OFFSET 0) mine ON true
+      JOIN claimed n ON n.job_id = c."jobId" AND n.tick_ms = c."tickMs" AND n.attempt = c.attempt
+        AND n.slot = CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END AND n.run_id = c."runId"
       JOIN LATERAL (SELECT r.ctid AS place, r.run_id FROM "tenure".tenure_run r WHERE r.lease = p_lease AND r.job_id = c."jobId" AND r.tick_ms = c."tickMs"
       AND r.attempt = c.attempt - 1 AND c.follows IS NOT NULL OFFSET 0) r ON true
-      WHERE mine.run_id = c."runId" AND mine.token = p_token AND r.run_id = c.follows));
+      WHERE c.follows IS NOT NULL AND r.run_id = c.follows));
   RETURN jsonb_build_object('kind', 'answered', 'outcomes', (
     SELECT coalesce(jsonb_agg(CASE
         WHEN r.run_id = c."runId" AND r.token = p_token THEN jsonb_build_object('kind', 'claimed')
@@ -490,10 +491,10 @@ BEGIN
     WHERE lease = p_lease AND outcome IS NULL AND token <> p_token;
   RETURN jsonb_build_object('kind', 'answered',
     'abandoned', (
-    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY started_at_ms, tick_ms, attempt), '[]')
+    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY started_at_ms, tick_ms, attempt, job_id, slot), '[]')
       FROM "tenure".tenure_run r WHERE lease = p_lease AND abandoned_by = p_token),
     'owed', (
-    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY started_at_ms, tick_ms, attempt), '[]')
+    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY started_at_ms, tick_ms, attempt, job_id, slot), '[]')
       FROM "tenure".tenure_run r WHERE lease = p_lease AND retry_at_ms IS NOT NULL));
 END
 $$;

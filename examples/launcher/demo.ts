@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import {
+  leaseViewOf,
   nameOfHolder,
   type PageControl,
   type PageData,
@@ -88,7 +89,7 @@ export class Demo {
   }
 
   #createInstance(label: string, place: Place): Instance {
-    const { host, stallLimitMs, verbose } = this.#settings
+    const { heartbeatIn, stallLimitMs, verbose } = this.#settings
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('TENURE_'))
     const env = {
       ...Object.fromEntries(inherited),
@@ -108,14 +109,14 @@ export class Demo {
       TENURE_HEARTBEAT: leaseSettings.heartbeat,
       TENURE_ATTEMPT_TIMEOUT: leaseSettings.attemptTimeout,
       TENURE_STALL_LIMIT: `${stallLimitMs}ms`,
-      TENURE_HOST: host,
+      TENURE_HEARTBEAT_IN: heartbeatIn,
     }
     return new Instance({
       label,
       folder: this.#folder,
       env,
       verbose,
-      stallLimitMs: host === 'main' ? undefined : stallLimitMs,
+      stallLimitMs: heartbeatIn === 'main' ? undefined : stallLimitMs,
       onStarted: (pid) => this.#cleaner.add(pid),
       onEnded: (pid, expected) => {
         this.#cleaner.remove(pid)
@@ -154,25 +155,24 @@ export class Demo {
   pageData(): PageData {
     const status = this.#observer.status
     if (status === undefined) throw new Error('the lease was not read yet')
-    const { lease } = this.#observer
-    const { host } = this.#settings
+    const { heartbeatIn } = this.#settings
     return {
-      atMs: Date.now(),
       application: 'fastify-service',
       notice:
-        host === 'main'
-          ? 'This is the losing control, --host main: the heartbeat runs on the event loop of each ' +
+        heartbeatIn === 'main'
+          ? 'This is the losing control, --heartbeat-in main: the heartbeat runs on the event loop of each ' +
             'instance, as everybody else has it. Make the leader busy, and it loses the lease.'
           : undefined,
       settings: status.settings,
-      lease,
-      leader: lease && nameOfHolder(lease),
-      lastToken: status.lastToken,
-      storeError: status.storeError,
+      lease: leaseViewOf({
+        ...status,
+        takenAtMs: Date.now(),
+        lease: this.#observer.lease,
+        terms: status.terms.slice(0, 40),
+      }),
       storeNote: this.#observer.note,
       storeControls: [this.#storeControl()],
       instances: this.#instances.map((instance) => this.#viewOf(instance)),
-      terms: status.terms.slice(0, 40),
       jobs: this.#jobs(),
       runs: this.#journal.runs,
       skips: this.#journal.skips,
@@ -186,12 +186,12 @@ export class Demo {
   }
 
   #controlsOf(instance: Instance, holdsLease: boolean): PageControl[] {
-    const { busyMs, stallLimitMs, host } = this.#settings
+    const { busyMs, stallLimitMs, heartbeatIn } = this.#settings
     const { state, canBeTold } = instance
     const busy = formatDurationWords(busyMs)
     const limit = formatDurationWords(stallLimitMs)
     const frozen = state === 'frozen'
-    const gaveUp = host === 'main' ? '' : ` After ${limit} its heartbeat gives it up.`
+    const gaveUp = heartbeatIn === 'main' ? '' : ` After ${limit} its heartbeat gives it up.`
     return [
       {
         action: 'busy',
@@ -280,14 +280,15 @@ export class Demo {
 
   async #do(action: string, instance: Instance): Promise<string> {
     const { label } = instance
-    const { busyMs, stallLimitMs, host } = this.#settings
+    const { busyMs, stallLimitMs, heartbeatIn } = this.#settings
     switch (action) {
       case 'busy':
         void this.#busy(instance)
         return `${label}: its event loop is blocked for ${formatDurationWords(busyMs)}.`
       case 'hang': {
         instance.hang()
-        const end = host === 'main' ? '' : `; given up after ${formatDurationWords(stallLimitMs)}`
+        const end =
+          heartbeatIn === 'main' ? '' : `; given up after ${formatDurationWords(stallLimitMs)}`
         return `${label}: its event loop is blocked for ever${end}.`
       }
       case 'freeze':

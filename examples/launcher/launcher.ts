@@ -54,8 +54,10 @@ try {
   if (!ending) console.error(error instanceof Error ? error.message : String(error))
   await end(1)
 }
-const inThread = settings.host === 'thread'
-const busy = inThread ? 'it keeps the lease' : 'it loses the lease, as --host main is the control'
+const inThread = settings.heartbeatIn === 'thread'
+const busy = inThread
+  ? 'it keeps the lease'
+  : 'it loses the lease, as --heartbeat-in main is the control'
 const giveUp = formatDurationWords(settings.stallLimitMs)
 const hung = inThread ? `after ${giveUp} its own heartbeat gives it up` : 'so does it'
 const taken = port === settings.port || settings.port === 0 ? '' : ` (${settings.port} is taken)`

@@ -35,7 +35,7 @@ export class LeaseObserver {
 
   constructor(
     place: Place,
-    { host, stallLimitMs }: Settings,
+    { heartbeatIn, stallLimitMs }: Settings,
     onChange: (before: Status | undefined, after: Status) => void,
   ) {
     this.#place = place
@@ -45,7 +45,7 @@ export class LeaseObserver {
       application: 'fastify-service',
       label: 'launcher',
       stallLimit: stallLimitMs,
-      host,
+      heartbeatIn,
       ...leaseSettings,
     })
   }

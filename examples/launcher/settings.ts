@@ -10,7 +10,7 @@ export interface Settings {
   /** A store URL; `undefined` is a SQLite file of the demonstration's own. */
   readonly store: string | undefined
   /** Where the heartbeat of the instances runs. */
-  readonly host: 'thread' | 'main'
+  readonly heartbeatIn: 'thread' | 'main'
   readonly busyMs: number
   readonly stallLimitMs: number
   readonly verbose: boolean
@@ -27,14 +27,15 @@ export const help = `Starts three instances of a small web service that share on
 what they do, with buttons to make them busy, to hang, freeze and kill them.
 
   npm start                    the page is at http://127.0.0.1:${portDefault}/
-  npm start -- --host main     the losing control: the heartbeat on the event loop
+  npm start -- --heartbeat-in main
+                               the losing control: the heartbeat on the event loop
 
   npm start -- --store postgres://user:password@host/database
                                the same on a real server
 
   --store URL                  where the lease is (a SQLite file of its own)
   --port NUMBER                where the page is; another free one if that is taken
-  --host thread|main           where the heartbeat of the instances runs (thread)
+  --heartbeat-in thread|main   where the heartbeat of the instances runs (thread)
   --busy DURATION              for how long "Busy" blocks an instance (30s)
   --stall-limit DURATION       after which a hung instance is given up (40s)
   --verbose                    prints the log lines of the instances as well
@@ -48,7 +49,7 @@ export function readSettings(args: readonly string[]): Settings | 'help' {
     options: {
       store: { type: 'string' },
       port: { type: 'string', default: String(portDefault) },
-      host: { type: 'string', default: 'thread' },
+      'heartbeat-in': { type: 'string', default: 'thread' },
       busy: { type: 'string', default: '30s' },
       'stall-limit': { type: 'string', default: '40s' },
       verbose: { type: 'boolean', default: false },
@@ -56,9 +57,9 @@ export function readSettings(args: readonly string[]): Settings | 'help' {
     },
   })
   if (values.help) return 'help'
-  const { host, verbose } = values
-  if (host !== 'thread' && host !== 'main') {
-    throw new Error(`Expected --host to be thread or main; got ${host}.`)
+  const { 'heartbeat-in': heartbeatIn, verbose } = values
+  if (heartbeatIn !== 'thread' && heartbeatIn !== 'main') {
+    throw new Error(`Expected --heartbeat-in to be thread or main; got ${heartbeatIn}.`)
   }
   const { store } = values
   // Wrong options are found here, before three instances find them.
@@ -76,7 +77,7 @@ export function readSettings(args: readonly string[]): Settings | 'help' {
         `than --busy, ${formatDurationWords(busyMs)}; got ${formatDurationWords(stallLimitMs)}.`,
     )
   }
-  return { port, store, host, busyMs, stallLimitMs, verbose }
+  return { port, store, heartbeatIn, busyMs, stallLimitMs, verbose }
 }
 
 function checkStore(store: string): void {

@@ -1,13 +1,13 @@
 import { createSystemClock, sleep, type Clock } from '../clock.ts'
+import { leaseViewOf, type LeaseView } from '../dashboard/page.ts'
 import type { Tenure } from '../index.ts'
 import { sharedTenureOf } from './connect.ts'
 import { flagsWith, type Flags } from './flags.ts'
-import { leaseViewOf, type LeaseView } from './lease-view.ts'
 import { print } from './output.ts'
 import type { Subcommand } from './subcommand.ts'
 import { withPlace } from './term-table.ts'
 import { Voice } from './voice.ts'
-import { jsonText, spanOf } from './words.ts'
+import { jsonText, plainTexts, spanOf } from './words.ts'
 
 /** How often the store is asked whether the term has ended. */
 const lookMs = 250
@@ -89,7 +89,7 @@ async function viewAfter(
   const endMs = clock.monotonicMs() + waitMs
   const never = new AbortController().signal
   while (clock.monotonicMs() < endMs) {
-    const view = leaseViewOf(await tenure.status())
+    const view = plainTexts(leaseViewOf(await tenure.status()))
     if (view.error === undefined && view.leader?.token !== fencingToken) return view
     await sleep(clock, lookMs, never)
   }

@@ -2,10 +2,10 @@ import { relative } from 'node:path'
 
 import { createSystemClock } from '../clock.ts'
 import { tenureOf } from './connect.ts'
-import { exitCodeOfSignal } from './exit-code.ts'
 import { flagsWith, stallLimitFlag, UsageError, workFlags, type Flags } from './flags.ts'
 import { findJobsFile, jobsFileNames, scheduleJobs } from './jobs-file.ts'
 import { StatusServer } from './serve/status-server.ts'
+import { exitCodeOfSignal } from './run/command-group.ts'
 import type { Subcommand } from './subcommand.ts'
 import { Voice } from './voice.ts'
 

@@ -1,4 +1,4 @@
-import type { LeaseView } from './lease-view.ts'
+import type { LeaseView } from '../dashboard/page.ts'
 import type { Paint } from './paint.ts'
 import { termTable, withPlace } from './term-table.ts'
 import { spanOf } from './words.ts'

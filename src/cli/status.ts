@@ -1,14 +1,14 @@
 import { createSystemClock } from '../clock.ts'
+import { leaseViewOf } from '../dashboard/page.ts'
 import type { Status } from '../index.ts'
 import { sharedTenureOf } from './connect.ts'
 import { flagsWith, type Flags } from './flags.ts'
-import { leaseViewOf } from './lease-view.ts'
 import { print } from './output.ts'
 import { paintFor } from './paint.ts'
 import { statusText } from './status-text.ts'
 import type { Subcommand } from './subcommand.ts'
 import { Voice } from './voice.ts'
-import { jsonText } from './words.ts'
+import { jsonText, plainTexts } from './words.ts'
 
 /** `tenure status`. */
 export const statusSubcommand: Subcommand = {
@@ -36,7 +36,7 @@ looks: it is no candidate, and where there is no store yet it makes none.`,
       const status = await tenure.status()
       // A store that cannot be used is not one in which nobody leads.
       if (status.storeError !== undefined) throw new Error(status.storeError)
-      const view = leaseViewOf(status)
+      const view = plainTexts(leaseViewOf(status))
       print(
         flags.has('json')
           ? jsonText(plainStatusOf(status))
@@ -57,7 +57,7 @@ function plainStatusOf(status: Status): object {
     takenAtMs,
     store: settings.store,
     lease: settings.lease,
-    applications: leaseViewOf(status).applications,
+    applications: plainTexts(leaseViewOf(status).applications),
     leader: leader ?? null,
     record: record ?? null,
     lastToken,

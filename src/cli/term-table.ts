@@ -1,4 +1,4 @@
-import type { TermView } from './lease-view.ts'
+import type { TermView } from '../dashboard/page.ts'
 import type { Style } from './paint.ts'
 import { clip, spanOf, timeOf } from './words.ts'
 

@@ -1,8 +1,8 @@
 import { createSystemClock, sleep, type Clock } from '../clock.ts'
+import { leaseViewOf, type LeaseView } from '../dashboard/page.ts'
 import type { Tenure } from '../index.ts'
 import { sharedTenureOf } from './connect.ts'
 import { flagsWith, type Flags } from './flags.ts'
-import { leaseViewOf, type LeaseView } from './lease-view.ts'
 import { OutputReaders, print } from './output.ts'
 import { paintFor } from './paint.ts'
 import type { Subcommand } from './subcommand.ts'
@@ -10,7 +10,7 @@ import { Voice } from './voice.ts'
 import { changesOf } from './watch/changes.ts'
 import { screenOf, type Seen } from './watch/screen.ts'
 import { Terminal } from './watch/terminal.ts'
-import { jsonText, timeOf } from './words.ts'
+import { jsonText, plainTexts, timeOf } from './words.ts'
 
 /** Between two looks at the store, and between two drawings of the screen. */
 const lookMs = 1_000
@@ -63,7 +63,7 @@ async function watchInLines({ tenure, clock, json, end }: WatchDeps): Promise<vo
   const readers = new OutputReaders()
   let before: LeaseView | undefined
   while (!readers.areGone) {
-    const view = leaseViewOf(await untilEnd(tenure.status(), end.signal))
+    const view = plainTexts(leaseViewOf(await untilEnd(tenure.status(), end.signal)))
     const nowMs = view.atMs
     for (const { event, text, fields } of changesOf(before, view)) {
       const line = json
@@ -86,7 +86,7 @@ async function watchOnScreen({ tenure, clock, end }: WatchDeps): Promise<never> 
   const draw = (): void => terminal.draw(screenOf(seen, clock.wallMs(), terminal.size, paint))
   let looking: Promise<void> | undefined
   const look = async (): Promise<void> => {
-    const view = leaseViewOf(await tenure.status())
+    const view = plainTexts(leaseViewOf(await tenure.status()))
     const { error } = view
     seen =
       error === undefined

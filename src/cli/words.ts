@@ -30,6 +30,18 @@ export function plainText(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]+/gu, ' ')
 }
 
+/** The same for all texts of plain data. */
+export function plainTexts<Value>(value: Value): Value {
+  return plainOf(value) as Value
+}
+
+function plainOf(value: unknown): unknown {
+  if (typeof value === 'string') return plainText(value)
+  if (Array.isArray(value)) return value.map(plainOf)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, of]) => [key, plainOf(of)]))
+}
+
 /** The same for a text of several lines: those after the first are indented, and so none is forged. */
 export function plainLines(text: string): string {
   return text.split(/\r?\n/).map(plainText).join('\n  ')

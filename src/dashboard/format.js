@@ -104,6 +104,15 @@ export class Palette {
 }
 
 /**
+ * Who holds the lease as it is stored: who leads, or whose lease has expired.
+ *
+ * @param {PageData} data
+ */
+export function holderOf({ lease }) {
+  return lease.leader ?? lease.expired
+}
+
+/**
  * What one look at the data came to: the data, the colours, and the time by the server's clock.
  *
  * @typedef {{

@@ -1,6 +1,6 @@
 // @ts-check
 import { byId, createList, element, setAttribute, setText, setTone } from './dom.js'
-import { formatSeconds, formatSpan } from './format.js'
+import { formatSeconds, formatSpan, holderOf } from './format.js'
 import { createBadge, createButton } from './widgets.js'
 
 /** @import { View } from './format.js' */
@@ -76,7 +76,7 @@ function createCard(currentView, onControl) {
       setTone(node, stateTones[instance.state])
       setAttribute(node, 'data-holds-lease', String(instance.holdsLease))
       badge.update(name, palette)
-      setText(role, roleOf(instance, data.lease?.token))
+      setText(role, roleOf(instance, holderOf(data)?.token))
       setText(state, instance.state)
       setText(sentence, sentenceOf(instance, view))
       const { stateForMs, stateLeftMs } = instance
@@ -118,7 +118,7 @@ function sentenceOf(instance, { data, sinceMs }) {
   const { state, holdsLease, role, stateForMs, stateLeftMs } = instance
   const since = stateForMs === undefined ? '' : ` for ${formatSeconds(stateForMs + sinceMs)}`
   const leftMs = stateLeftMs === undefined ? undefined : Math.max(0, stateLeftMs - sinceMs)
-  const ageMs = data.lease?.ageMs
+  const ageMs = holderOf(data)?.ageMs
   const age = ageMs === undefined ? '' : ` Heartbeat ${formatSpan(ageMs + sinceMs)} old.`
   switch (state) {
     case 'answers':

@@ -1,6 +1,6 @@
 // @ts-check
 import { byId, createList, element, setAttribute, setText, setTone } from './dom.js'
-import { formatExactly, formatSpan } from './format.js'
+import { formatExactly, formatSpan, holderOf } from './format.js'
 import { createBadge, createButton } from './widgets.js'
 
 /** @import { View } from './format.js' */
@@ -78,12 +78,13 @@ export function createLeaseSection(onControl) {
   return {
     /** @param {View} view */
     update({ data, palette }) {
-      const { lease, leader, settings, storeError, storeNote } = data
+      const { lease, settings, storeNote } = data
+      const holder = holderOf(data)
       const { ttlMs, heartbeatMs, safetyMarginMs, stopGraceMs } = settings
-      const limitMs = lease?.ttlMs ?? ttlMs
-      setText(token, String(lease?.token ?? data.lastToken ?? '-'))
-      if (leader !== undefined) badge.update(leader, palette)
-      track.style.setProperty('--own', leader === undefined ? '' : palette.colourOf(leader))
+      const limitMs = holder?.ttlMs ?? ttlMs
+      setText(token, lastTokenOf(data))
+      if (holder !== undefined) badge.update(holder.name, palette)
+      track.style.setProperty('--own', holder === undefined ? '' : palette.colourOf(holder.name))
 
       const hardMs = limitMs - safetyMarginMs
       const softMs = hardMs - stopGraceMs
@@ -101,7 +102,7 @@ export function createLeaseSection(onControl) {
       for (const [index, { text }] of legend.entries()) setText(text, words[index] ?? '')
       setAttribute(track, 'aria-valuemax', String(limitMs / 1_000))
       const trouble =
-        storeError === undefined ? undefined : `The store cannot be used: ${storeError}`
+        lease.error === undefined ? undefined : `The store cannot be used: ${lease.error}`
       setText(storeText, trouble ?? storeNote ?? `Store: ${settings.store}`)
       setTone(storeText, trouble === undefined ? undefined : 'bad')
       updateButtons(data.storeControls)
@@ -109,15 +110,15 @@ export function createLeaseSection(onControl) {
 
     /** @param {View} view */
     tick({ data, sinceMs }) {
-      const { lease, leader } = data
-      const ageMs = lease?.ageMs === undefined ? undefined : lease.ageMs + sinceMs
-      const leftMs = lease?.remainingMs === undefined ? undefined : lease.remainingMs - sinceMs
+      const holder = holderOf(data)
+      const ageMs = holder?.ageMs === undefined ? undefined : holder.ageMs + sinceMs
+      const leftMs = holder?.remainingMs === undefined ? undefined : holder.remainingMs - sinceMs
       const expired = leftMs !== undefined && leftMs <= 0
       setText(headline, headlineOf(data, expired))
-      badge.node.hidden = leader === undefined || data.storeError !== undefined
+      badge.node.hidden = holder === undefined || data.lease.error !== undefined
       setText(age, ageMs === undefined ? 'unknown' : `${formatSpan(ageMs)} ago`)
       setText(sentence, sentenceOf({ data, leftMs }))
-      const share = ageMs === undefined || lease === undefined ? 0 : ageMs / lease.ttlMs
+      const share = ageMs === undefined || holder === undefined ? 0 : ageMs / holder.ttlMs
       // It grows smoothly, but a heartbeat sets it back at once.
       fill.classList.toggle('still', share < shownShare)
       shownShare = share
@@ -128,16 +129,27 @@ export function createLeaseSection(onControl) {
 }
 
 /**
+ * The token of the lease, or the last one that was handed out, if the store has said so.
+ *
+ * @param {View['data']} data
+ */
+function lastTokenOf(data) {
+  const token = holderOf(data)?.token ?? data.lease.lastToken
+  return token === 0 && data.lease.error !== undefined ? '-' : String(token)
+}
+
+/**
  * What the leader does with the lease. One that is frozen or gone does not lead: nothing acts.
  *
  * @param {View['data']} data
  * @param {boolean} expired
  */
-function headlineOf({ lease, leader, instances, storeError }, expired) {
-  if (storeError !== undefined) return 'Nobody knows who leads'
-  if (lease === undefined) return 'Nobody leads'
+function headlineOf(data, expired) {
+  const holder = holderOf(data)
+  if (data.lease.error !== undefined) return 'Nobody knows who leads'
+  if (holder === undefined) return 'Nobody leads'
   if (expired) return 'held it last'
-  const state = instances.find(({ name }) => name === leader)?.state
+  const state = data.instances.find(({ name }) => name === holder.name)?.state
   return state === 'frozen' || state === 'down' ? 'holds it' : 'leads'
 }
 
@@ -147,10 +159,10 @@ function headlineOf({ lease, leader, instances, storeError }, expired) {
  * @param {{ data: View['data'], leftMs: number | undefined }} state
  */
 function sentenceOf({ data, leftMs }) {
-  const { lease, leader, instances } = data
-  if (data.storeError !== undefined) return 'The store cannot be used.'
-  if (lease === undefined) return 'The lease is free: the next candidate that asks for it leads.'
-  const instance = instances.find(({ name }) => name === leader)
+  const holder = holderOf(data)
+  if (data.lease.error !== undefined) return 'The store cannot be used.'
+  if (holder === undefined) return 'The lease is free: the next candidate that asks for it leads.'
+  const instance = data.instances.find(({ name }) => name === holder.name)
   if (leftMs !== undefined && leftMs <= 0) {
     return 'The lease has expired: the next candidate that asks for it leads.'
   }
@@ -163,11 +175,11 @@ function sentenceOf({ data, leftMs }) {
     const when = leftMs === undefined ? 'when the lease expires' : `in ${formatSpan(leftMs)}`
     return `Its process is gone: another instance leads ${when}.`
   }
-  if (lease.resignRequest !== undefined) {
-    return `It was asked to resign by ${lease.resignRequest.by}, and does so when its work has ended.`
+  if (holder.resignAskedBy !== undefined) {
+    return `It was asked to resign by ${holder.resignAskedBy}, and does so when its work has ended.`
   }
   if (instance.state === 'answers') return 'It answers, and runs the jobs.'
-  if (data.settings.host === 'main') {
+  if (data.settings.heartbeatIn === 'main') {
     return 'Its event loop is blocked, and the heartbeat with it: the lease will be lost.'
   }
   return 'Its event loop is blocked, and it leads all the same: a thread sends the heartbeat.'

@@ -1,4 +1,5 @@
 import type { Status } from '../instance/status.ts'
+import { leaseViewOf, type LeaseView } from './lease-view.ts'
 
 /** A button of the page: what it asks the server to do, in words. */
 export interface PageControl {
@@ -62,38 +63,21 @@ export type PageLine = Status['recentLines'][number] & {
 
 /** All that the page shows: plain data, fetched twice a second. */
 export interface PageData {
-  /** When this was put together, by the clock of the server: times are shown relative to it. */
-  readonly atMs: number
+  /** The lease and its terms, as they were at `atMs` by the clock of the server. */
+  readonly lease: LeaseView
   readonly application: string | undefined
   /** Something that everybody who looks at the page must know. */
   readonly notice: string | undefined
   readonly settings: Status['settings']
-  /** The lease as stored; `undefined` while nobody holds it, or the store cannot be read. */
-  readonly lease: Status['lease']
-  /** Where the leader stands, by its name here; the holder may be no instance of this page. */
-  readonly leader: string | undefined
-  readonly lastToken: number | undefined
-  /** Why the store could not be read, if it could not. */
-  readonly storeError: string | undefined
   /** What is going on with the store, such as a lock that somebody holds. */
   readonly storeNote: string | undefined
   readonly storeControls: readonly PageControl[]
   readonly instances: readonly PageInstance[]
-  /** The history of terms, the newest first. */
-  readonly terms: Status['terms']
   readonly jobs: Status['jobs']
   /** The newest first, as are the lines. */
   readonly runs: readonly PageRun[]
   readonly skips: readonly PageSkip[]
   readonly lines: readonly PageLine[]
-}
-
-/** What the holder of a lease is called: its label, or else its host and process. */
-export function nameOfHolder(record: {
-  readonly label: string | undefined
-  readonly holder: string
-}): string {
-  return record.label ?? record.holder.split(':').slice(0, -1).join(':')
 }
 
 /** What everybody has to know: that jobs do not run, or that a takeover would change which do. */
@@ -121,14 +105,10 @@ export function pageDataOf(status: Status): PageData {
   const name = instance.label ?? `${instance.host}:${instance.pid}`
   const own = `${instance.host}:${instance.pid}:`
   return {
-    atMs: status.takenAtMs,
+    lease: leaseViewOf(status),
     application: instance.application,
     notice: noticeOf(status),
     settings: status.settings,
-    lease,
-    leader: lease && nameOfHolder(lease),
-    lastToken: status.lastToken,
-    storeError: status.storeError,
     storeNote: undefined,
     storeControls: [],
     instances: [
@@ -145,7 +125,6 @@ export function pageDataOf(status: Status): PageData {
         controls: [],
       },
     ],
-    terms: status.terms,
     jobs: status.jobs,
     runs: status.recentRuns.map((run) => ({ ...run, instance: name })),
     skips: status.recentSkips.map((skip) => ({ ...skip, instance: name })),

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 
-export { nameOfHolder, pageDataOf } from './page-data.ts'
+export { leaseViewOf, nameOfHolder } from './lease-view.ts'
+export type { LeaseView, TermView } from './lease-view.ts'
+export { pageDataOf } from './page-data.ts'
 export type {
   PageControl,
   PageData,

@@ -4,8 +4,7 @@ import { formatClock, formatSpan } from './format.js'
 import { createBadge } from './widgets.js'
 
 /** @import { View } from './format.js' */
-/** @import { PageData } from './page-data.ts' */
-/** @typedef {PageData['terms'][number]} Term */
+/** @import { TermView as Term } from './lease-view.ts' */
 
 /** How many terms are drawn, and how many are listed: the newest. */
 const drawnMax = 24
@@ -49,7 +48,8 @@ export function createTermsSection() {
     /** @param {View} current */
     tick(current) {
       view = current
-      const { terms, instances } = current.data
+      const { instances, lease } = current.data
+      const { terms } = lease
       const drawn = terms.slice(0, drawnMax)
       const firstMs = drawn.reduce(
         (first, { startedAtMs }) => Math.min(first, startedAtMs),
@@ -57,12 +57,15 @@ export function createTermsSection() {
       )
       const spanMs = Math.max(spanMsMin, drawn.length === 0 ? 0 : current.nowMs - firstMs)
       setText(axis.firstChild ?? axis, `${formatSpan(spanMs)} ago`)
-      const names = new Set([...instances.map(({ name }) => name), ...drawn.map(nameOf)])
+      const names = new Set([
+        ...instances.map(({ name }) => name),
+        ...drawn.map(({ name }) => name),
+      ])
       drawLanes(
         [...names].slice(0, lanesMax).map((name) => ({
           name,
           spanMs,
-          terms: drawn.filter((term) => nameOf(term) === name),
+          terms: drawn.filter((term) => term.name === name),
         })),
       )
       listTerms(terms.slice(0, listedMax))
@@ -72,9 +75,14 @@ export function createTermsSection() {
 
 /** @typedef {{ name: string, spanMs: number, terms: readonly Term[] }} Lane */
 
-/** @param {Term} term */
-function nameOf({ label, holder }) {
-  return label ?? holder.split(':').slice(0, -1).join(':')
+/**
+ * When a term ended. One of which nobody knows how it ended is shown as one that goes on.
+ *
+ * @param {Term} term
+ * @param {number} nowMs
+ */
+function endMsOf({ reason, endedAtMs }, nowMs) {
+  return reason === undefined ? nowMs : (endedAtMs ?? nowMs)
 }
 
 /**
@@ -99,9 +107,9 @@ function createLane(currentView) {
           const view = currentView()
           if (view === undefined || lane === undefined) return
           const { nowMs, palette } = view
-          const endMs = term.endedAtMs ?? nowMs
+          const endMs = endMsOf(term, nowMs)
           const leftMs = nowMs - term.startedAtMs
-          node.style.setProperty('--own', palette.colourOf(nameOf(term)))
+          node.style.setProperty('--own', palette.colourOf(term.name))
           node.style.right = `${(Math.max(0, nowMs - endMs) / lane.spanMs) * 100}%`
           node.style.left = `${Math.max(0, 1 - leftMs / lane.spanMs) * 100}%`
           setText(text, String(term.token))
@@ -149,9 +157,9 @@ function createRow(currentView) {
       if (view === undefined) return
       const { nowMs, palette } = view
       setText(token, String(term.token))
-      badge.update(nameOf(term), palette)
+      badge.update(term.name, palette)
       setText(began, formatClock(term.startedAtMs, nowMs))
-      setText(lasted, formatSpan((term.endedAtMs ?? nowMs) - term.startedAtMs))
+      setText(lasted, formatSpan(endMsOf(term, nowMs) - term.startedAtMs))
       setText(reason, term.reason ?? 'goes on')
       const tone = term.reason && !onPurpose.has(term.reason) ? 'bad' : undefined
       setTone(reason, tone)

@@ -1,7 +1,7 @@
 // @ts-check
 import { byId, setText, setTone } from './dom.js'
 import { createEventsSection } from './events-section.js'
-import { Palette } from './format.js'
+import { holderOf, Palette } from './format.js'
 import { createInstancesSection } from './instances-section.js'
 import { createLeaseSection } from './lease-section.js'
 import { createTermsSection } from './terms-section.js'
@@ -54,15 +54,16 @@ function show(next) {
   data = next
   palette.learn(next)
   const { application, settings, notice } = next
+  const holder = holderOf(next)
   const where = `lease ${settings.lease}`
   setText(byId('where'), application === undefined ? where : `${application}, ${where}`)
-  document.title = next.leader === undefined ? 'Tenure' : `${next.leader} leads - Tenure`
+  document.title = holder === undefined ? 'Tenure' : `${holder.name} leads - Tenure`
   setText(byId('notice'), notice ?? '')
   byId('notice').hidden = notice === undefined
-  if (next.leader !== leader && next.leader !== undefined) {
-    setText(byId('announcement'), `${next.leader} leads, fencing token ${next.lease?.token ?? ''}`)
+  if (holder !== undefined && holder.name !== leader) {
+    setText(byId('announcement'), `${holder.name} leads, fencing token ${holder.token}`)
   }
-  leader = next.leader
+  leader = holder?.name
   const current = view(next)
   lease.update(current)
   events.update(current)
@@ -85,7 +86,7 @@ async function poll() {
       if (!response.ok) throw new Error(`status ${response.status}`)
       const next = /** @type {PageData} */ (await response.json())
       receivedMs = performance.now()
-      skewMs = next.atMs - Date.now()
+      skewMs = next.lease.atMs - Date.now()
       connection('live')
       show(next)
     } catch {

@@ -4,7 +4,8 @@ import { detached } from '../invariant.ts'
 import type { LogEventName } from '../events.ts'
 import type { Attempt, ElectorEvent, ElectorSettings, Settlement } from '../lease/elector-port.ts'
 import { Elector } from '../lease/elector.ts'
-import { checkTtlOfStore, SettingsInForce } from '../options.ts'
+import { checkTtlOfStore } from '../options/relations.ts'
+import { SettingsInForce } from '../options/settings-in-force.ts'
 import type { AcquireReply, LeaseStore } from '../store/lease-store.ts'
 import type { Cell } from './cell.ts'
 import { faultOf, linesOf, reportOf } from './elector-lines.ts'
@@ -13,13 +14,8 @@ import { LineBuffer } from './line-buffer.ts'
 import { MainThreadWatch, type MainThreadWatchDeps } from './main-thread-watch.ts'
 import { JobsComparison, type JobsDifference } from './jobs-comparison.ts'
 import { checkCommand } from './message-checks.ts'
-import {
-  recordOfError,
-  setEnvironment,
-  type Command,
-  type HeartConfig,
-  type Report,
-} from './messages.ts'
+import { recordOfError } from './error-record.ts'
+import { setEnvironment, type Command, type HeartConfig, type Report } from './messages.ts'
 import { OtherApplication } from './other-application.ts'
 import { PushNotice } from './push-notice.ts'
 import { StoreCalls } from './store-calls.ts'
@@ -39,7 +35,7 @@ export interface HeartDeps extends Surroundings {
 
 /**
  * Renews the lease: drives an elector with a real store, real timers and real randomness. The same
- * class runs in the worker thread and, with `host: 'main'`, in the main thread.
+ * class runs in the worker thread and, with `heartbeatIn: 'main'`, in the main thread.
  */
 export class Heart {
   readonly #deps: HeartDeps

@@ -2,39 +2,15 @@ import { type Clock, limitTime } from '../clock.ts'
 import { formatDuration } from '../duration.ts'
 import { describeValue, TenureError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
-import type {
-  AbandonReply,
-  AbandonRequest,
-  ClaimReply,
-  ClaimRequest,
-  LedgerStore,
-  PruneReply,
-  PruneRequest,
-  RecordReply,
-  RecordRequest,
-  RegisterReply,
-  RegisterRequest,
-} from '../store/ledger-store.ts'
-import type { ReadSchedulesReply, ReadSchedulesRequest } from '../store/stored-schedule.ts'
-import { recordOfError, type ErrorRecord } from './messages.ts'
-
-/** One attempt at the ledger, as it crosses to the heart's thread. */
-export type LedgerCall =
-  | { readonly verb: 'register'; readonly request: RegisterRequest }
-  | { readonly verb: 'abandon'; readonly request: AbandonRequest }
-  | { readonly verb: 'claim'; readonly request: ClaimRequest }
-  | { readonly verb: 'record'; readonly request: RecordRequest }
-  | { readonly verb: 'prune'; readonly request: PruneRequest }
-  | { readonly verb: 'read schedules'; readonly request: ReadSchedulesRequest }
-
-/** What comes back. */
-export type LedgerReply =
-  | RegisterReply
-  | AbandonReply
-  | ClaimReply
-  | RecordReply
-  | PruneReply
-  | ReadSchedulesReply
+import type { LedgerStore } from '../store/ledger-store.ts'
+import {
+  callLedger,
+  leaderVerbs,
+  type LeaderVerb,
+  type LedgerCall,
+  type LedgerReply,
+} from '../store/ledger/verbs.ts'
+import { recordOfError, type ErrorRecord } from './error-record.ts'
 
 /**
  * A reply; or why there is none, and then the outcome of the call is unknown; or that there is no
@@ -119,26 +95,9 @@ export class LedgerDesk {
     }
   }
 
-  async #make(
-    { verb, request }: LedgerCall,
-    signal: AbortSignal,
-  ): Promise<LedgerReply | undefined> {
+  async #make(call: LedgerCall, signal: AbortSignal): Promise<LedgerReply | undefined> {
     const ledger = await this.#opened()
-    if (ledger === undefined) return undefined
-    switch (verb) {
-      case 'register':
-        return ledger.tryRegister(request, signal)
-      case 'abandon':
-        return ledger.tryAbandon(request, signal)
-      case 'claim':
-        return ledger.tryClaim(request, signal)
-      case 'record':
-        return ledger.tryRecord(request, signal)
-      case 'prune':
-        return ledger.tryPrune(request, signal)
-      case 'read schedules':
-        return ledger.readSchedules(request, signal)
-    }
+    return ledger === undefined ? undefined : callLedger(ledger, call, signal)
   }
 
   #opened(): Promise<LedgerStore | undefined> {
@@ -150,21 +109,11 @@ export class LedgerDesk {
   }
 }
 
-/** The lists that an answer has. */
-const lists: Readonly<Record<LedgerCall['verb'], readonly string[]>> = {
-  register: ['jobs'],
-  abandon: ['abandoned', 'owed'],
-  claim: ['outcomes'],
-  record: ['ends', 'skips'],
-  prune: [],
-  'read schedules': ['changes'],
-}
-
 /** Throws if that is no reply: a store of somebody's own may give anything. */
 function checkReply({ verb, request }: LedgerCall, reply: LedgerReply): void {
   const { kind, ...fields } = reply as { kind: unknown } & Readonly<Record<string, unknown>>
   if (kind === 'superseded' && Number.isSafeInteger(fields['token'])) return
-  const areLists = lists[verb].every((name) => {
+  const areLists = leaderVerbs[verb].lists.every((name) => {
     const list = fields[name]
     return Array.isArray(list) && list.every((item) => typeof item === 'object' && item !== null)
   })
@@ -172,14 +121,19 @@ function checkReply({ verb, request }: LedgerCall, reply: LedgerReply): void {
   const answersAll = verb !== 'claim' || Object(outcomes).length === request.claims.length
   invariant(
     kind === 'answered' && areLists && answersAll,
-    `a ledger answers a call to ${verb} with what its types say; got ${describeValue(reply)}`,
+    `a ledger answers a call to ${wordsOf(verb)} with what its types say; got ${describeValue(reply)}`,
   )
 }
 
-function timeoutError(verb: LedgerCall['verb'], afterMs: number): TenureError {
+/** A verb as it is written in a sentence. */
+function wordsOf(verb: LeaderVerb): string {
+  return verb.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+}
+
+function timeoutError(verb: LeaderVerb, afterMs: number): TenureError {
   return new TenureError(
     'TENURE_ERR_ATTEMPT_TIMEOUT',
-    `Expected the ledger to answer within ${formatDuration(afterMs)}, to ${verb}; it did not, and ` +
+    `Expected the ledger to answer within ${formatDuration(afterMs)}, to ${wordsOf(verb)}; it did not, and ` +
       'the call was cancelled. The store may be slow or unreachable.',
   )
 }

@@ -3,7 +3,7 @@ import { describeValue, errorCodes } from '../errors.ts'
 import { logEvents } from '../events.ts'
 import { invariant } from '../invariant.ts'
 import type { EndReason } from '../store/lease-store.ts'
-import type { LedgerCall } from './ledger-desk.ts'
+import { leaderVerbs } from '../store/ledger/verbs.ts'
 import type { Command, Report } from './messages.ts'
 
 type Check = (value: unknown) => boolean
@@ -32,15 +32,6 @@ const reasons: Readonly<Record<EndReason, true>> = {
   expired: true,
   stolen: true,
   crashed: true,
-}
-
-const verbs: Readonly<Record<LedgerCall['verb'], true>> = {
-  register: true,
-  abandon: true,
-  claim: true,
-  record: true,
-  prune: true,
-  'read schedules': true,
 }
 
 function isOneOf(names: object): Check {
@@ -82,7 +73,7 @@ const commands: Checks<Command> = {
   witness: { fd: orUndefined(isDescriptor) },
   ledger: {
     id: isToken,
-    call: isObjectOf({ verb: isOneOf(verbs), request: isObject }),
+    call: isObjectOf({ verb: isOneOf(leaderVerbs), request: isObject }),
   },
   'lines-logged': {},
   environment: { variables: isObject },

@@ -6,14 +6,8 @@ import type { ResolvedStore } from '../options.ts'
 import { Cell } from './cell.ts'
 import { entryUrl, faultOfEntry } from './entry.ts'
 import { Heart } from './heart.ts'
-import {
-  hearMarked,
-  marked,
-  recordOfError,
-  type Command,
-  type HeartConfig,
-  type Report,
-} from './messages.ts'
+import { recordOfError } from './error-record.ts'
+import { hearMarked, marked, type Command, type HeartConfig, type Report } from './messages.ts'
 import {
   environmentForThread,
   flagsForThread,
@@ -45,7 +39,7 @@ export type RunHeart = (config: HeartConfig, clock: Clock, hear: Hear) => Runnin
 
 /** Starts a heart where its settings want it. */
 export const runHeart: RunHeart = (config, clock, hear) =>
-  config.fixed.host === 'thread'
+  config.fixed.heartbeatIn === 'thread'
     ? runInThread(config, clock, hear)
     : runInMain(config, createSystemSurroundings(clock), hear)
 

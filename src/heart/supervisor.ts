@@ -6,14 +6,8 @@ import type { ReconfigurableOptions } from '../options.ts'
 import type { Cell } from './cell.ts'
 import { exitsOf, type ExitingProcess, type OnExit } from './exits.ts'
 import { checkReport } from './message-checks.ts'
-import {
-  recordOfError,
-  type Command,
-  type Environment,
-  type ErrorRecord,
-  type HeartConfig,
-  type Report,
-} from './messages.ts'
+import { recordOfError, type ErrorRecord } from './error-record.ts'
+import type { Command, Environment, HeartConfig, Report } from './messages.ts'
 import { environmentForThread } from './node-flags.ts'
 import { killWaitMs, type RunHeart, type RunningHeart } from './running-heart.ts'
 import { stallTickMs } from './stall-gate.ts'
@@ -190,7 +184,7 @@ export class Supervisor {
   }
 
   get #isThread(): boolean {
-    return this.#config.fixed.host === 'thread'
+    return this.#config.fixed.heartbeatIn === 'thread'
   }
 
   #run(): void {

@@ -3,8 +3,6 @@ import { basename, dirname, isAbsolute, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { isName } from '../options/check.ts'
-import type { Log } from '../log.ts'
-import type { FixedSettings } from '../options.ts'
 
 /** What of a process tells which application it is. */
 export interface ProcessPlace {
@@ -87,14 +85,4 @@ function nameIn(path: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Warns where nobody knows the name; not of a lease in memory, which nobody else shares. */
-export function warnOfUnknownApplication({ application, store }: FixedSettings, log: Log): void {
-  if (application !== undefined || store.startsWith('memory:')) return
-  const message =
-    'The name of this application is not known: `application` is not set, and there is no ' +
-    'package.json with a name beside the main module, or the main module is a runner such as ' +
-    'PM2. Set `application`, so that another application on the same lease is noticed.'
-  log.write('application_unknown', { message })
 }

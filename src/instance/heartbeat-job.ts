@@ -15,7 +15,7 @@ export const heartbeatIntervalSeconds: number = heartbeatMsDefault / 1_000
 export const heartbeatTimeoutSeconds: number = attemptTimeoutMsDefault / 1_000
 
 /** What the heartbeat's job is made of. */
-export interface HeartbeatJobParts {
+export interface HeartbeatJobDeps {
   readonly clock: Clock
   readonly heartbeatMs: () => number
   readonly leads: () => boolean
@@ -29,15 +29,15 @@ export interface HeartbeatJobParts {
  */
 export class HeartbeatJob implements SystemJob {
   readonly id: string = heartbeatJobId
-  readonly #parts: HeartbeatJobParts
+  readonly #deps: HeartbeatJobDeps
   #lastRun: RunRecord | undefined
   /** When the last renewal that succeeded was sent. */
   #lastSentMs: number | undefined
   #lastLatencyMs: number | undefined
   #fired = new Map<string, (run: RunRecord) => void>()
 
-  constructor(parts: HeartbeatJobParts) {
-    this.#parts = parts
+  constructor(deps: HeartbeatJobDeps) {
+    this.#deps = deps
   }
 
   get lastAtMs(): number | undefined {
@@ -49,8 +49,8 @@ export class HeartbeatJob implements SystemJob {
   }
 
   get nextAtMs(): number | undefined {
-    if (!this.#parts.leads() || this.#lastSentMs === undefined) return undefined
-    return this.#lastSentMs + this.#parts.heartbeatMs()
+    if (!this.#deps.leads() || this.#lastSentMs === undefined) return undefined
+    return this.#lastSentMs + this.#deps.heartbeatMs()
   }
 
   /** A term begins: its first heartbeat was the acquisition. */
@@ -60,7 +60,7 @@ export class HeartbeatJob implements SystemJob {
 
   /** A term ends: a heartbeat that was asked for will not be fired. */
   end(token: number): void {
-    const nowMs = this.#parts.clock.wallMs()
+    const nowMs = this.#deps.clock.wallMs()
     for (const [correlationId, resolve] of this.#fired) {
       resolve(
         this.#recordOf({ token, correlationId, atMs: nowMs, latencyMs: 0, outcome: 'refused' }),
@@ -87,7 +87,7 @@ export class HeartbeatJob implements SystemJob {
   fire(correlationId: string): Promise<RunRecord> {
     return new Promise((resolve) => {
       this.#fired.set(correlationId, resolve)
-      this.#parts.beat(correlationId)
+      this.#deps.beat(correlationId)
     })
   }
 
@@ -95,7 +95,7 @@ export class HeartbeatJob implements SystemJob {
     return {
       id: this.id,
       system: true,
-      schedule: `every ${formatDuration(this.#parts.heartbeatMs())}`,
+      schedule: `every ${formatDuration(this.#deps.heartbeatMs())}`,
       paused: false,
       running: this.#fired.size > 0,
       lastRun: this.#lastRun,

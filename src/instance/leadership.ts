@@ -1,242 +1,168 @@
-import type { Clock, Timer } from '../clock.ts'
-import { detached, type TellDefect } from '../invariant.ts'
+import { durationOr, type Duration } from '../duration.ts'
 import { messageOf } from '../errors.ts'
-import type { LogEventName } from '../events.ts'
 import type { Cell } from '../heart/cell.ts'
+import type { Report } from '../heart/messages.ts'
 import { killWaitMs } from '../heart/running-heart.ts'
-import { Patience } from './patience.ts'
-import { LiveTerm, termEndedError, type Term } from './live-term.ts'
-import type { Command, Report } from '../heart/messages.ts'
-import type { Settings } from '../options.ts'
-import type { EndReason } from '../store/lease-store.ts'
+import { checkFunction, checkKeys } from '../options/check.ts'
+import { LiveTerm, type Term } from './live-term.ts'
+import { TermWatch, type TermWatchDeps } from './term-watch.ts'
 
 /** What the leadership of an instance is made of. */
-export interface LeadershipParts {
-  readonly clock: Clock
-  readonly settings: () => Settings
-  readonly send: (command: Command) => void
-  readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void
+export interface LeadershipDeps extends Omit<TermWatchDeps, 'onUndrained'> {
   readonly onBegin: (term: LiveTerm) => void
-  /** No new work may start; what runs is being stopped. */
-  readonly onSoftStop: (term: LiveTerm) => void
-  readonly onEnd: (term: LiveTerm, reason: EndReason) => void
-  readonly tellDefect: TellDefect
 }
 
 /** A function of the application that works while its instance leads. */
-type WhileLeader = (term: Term) => unknown
-
-/** How long the heart's own word about the end of a term is waited for, after the hard fence. */
-const lastWordMs = 500
+interface WhileLeader {
+  readonly work: (term: Term) => unknown
+  /** No term of this instance calls it any more. */
+  readonly over: () => void
+}
 
 /**
- * The main thread's side of a term: begins it when the heart has acquired, ends it at the soft
- * stop, whoever sees that first, aborts and drains its work, and tells the heart when that is done.
+ * The main thread's side of leading: begins a term when the heart has acquired the lease, has it
+ * watched to its end, and calls what works while this instance leads. Whether it leads is answered
+ * here, and nowhere else.
  */
 export class Leadership {
-  readonly #parts: LeadershipParts
-  readonly #callbacks = new Set<WhileLeader>()
-  #term: LiveTerm | undefined
-  #softStopped = false
-  /** Why the term ends, once the heart has said so. */
-  #reason: EndReason | undefined
-  #drainMs: number | undefined
-  /** With what drains now. */
-  #patience: Patience | undefined
-  #timer: Timer | undefined
-  /** Trust has run out, and only the heart's own word is waited for. */
-  #awaitsLastWord = false
+  readonly #deps: LeadershipDeps
+  #whileLeader: WhileLeader[] = []
+  #watch: TermWatch | undefined
   #endWaiters: (() => void)[] = []
-  /** The work of the term did not end in time; it is still waited for. */
-  #isUndrained = false
   #undrainedWaiters: (() => void)[] = []
 
-  constructor(parts: LeadershipParts) {
-    this.#parts = parts
+  constructor(deps: LeadershipDeps) {
+    this.#deps = deps
   }
 
   /** The term, until it is over. */
   get term(): LiveTerm | undefined {
-    return this.#term
+    return this.#watch?.term
+  }
+
+  /** May new work start on this instance? Asks the clock each time, and allocates nothing. */
+  get leads(): boolean {
+    return this.#watch !== undefined && this.#watch.term.leads
   }
 
   // ---- what the heart reports ----
 
   acquired(cell: Cell, report: Report & { kind: 'acquired' }): void {
-    if (this.#term !== undefined) this.#end(this.#term, 'expired')
-    const term = new LiveTerm(cell, this.#parts.settings().lease, report.token, report.holder)
-    this.#term = term
-    this.#softStopped = false
-    this.#reason = undefined
-    this.#drainMs = undefined
-    this.#awaitsLastWord = false
-    this.#isUndrained = false
+    this.#watch?.end('expired')
+    const { onBegin, settings } = this.#deps
+    const term = new LiveTerm(cell, settings().lease, report.token, report.holder)
+    const watch = new TermWatch(term, {
+      ...this.#deps,
+      onUndrained: () => this.#undrained(),
+      onEnd: (...end) => this.#ended(...end),
+    })
+    this.#watch = watch
     if (term.leads) {
-      this.#parts.onBegin(term)
-      for (const callback of this.#callbacks) this.#call(callback, term)
+      onBegin(term)
+      for (const { work } of this.#whileLeader) this.#call(work, term)
     }
-    this.look()
+    watch.look()
   }
 
   ending({ token, reason }: Report & { kind: 'ending' }): void {
-    const term = this.#term
-    if (term?.fencingToken !== token) return
-    this.#reason = reason
-    this.#softStop(term, reason)
+    if (this.term?.fencingToken === token) this.#watch?.ending(reason)
   }
 
   ended({ token, reason }: Report & { kind: 'ended' }): void {
-    const term = this.#term
-    if (term?.fencingToken === token) this.#end(term, reason)
+    if (this.term?.fencingToken === token) this.#watch?.end(reason)
   }
 
   /** The heart is gone, and can say nothing about the term that may be left. */
   abandon(): void {
-    if (this.#term !== undefined) this.#end(this.#term, this.#reason ?? 'stopped')
+    this.#watch?.abandon()
   }
 
   /** Looks at the clock: has trust run out, without a word from the heart? */
   look(): void {
-    const term = this.#term
-    if (term === undefined || this.#awaitsLastWord) return
-    this.#timer?.cancel()
-    const { clock, settings } = this.#parts
-    const untilSoftStopMs = term.untilSoftStopMs
-    if (untilSoftStopMs > 0) {
-      this.#timer = clock.setTimer(untilSoftStopMs, () => this.look())
-      return
-    }
-    this.#softStop(term, undefined)
-    const { remainingMs } = term
-    // What may drain is told to stop, too, where the lease is not renewed meanwhile.
-    const untilAbortMs = remainingMs - settings().stopGraceMs
-    if (untilAbortMs <= 0) this.#abortWork(term, this.#reason)
-    this.#awaitsLastWord = remainingMs <= 0
-    this.#timer = this.#awaitsLastWord
-      ? clock.setTimer(lastWordMs, () => this.#end(term, this.#reason ?? 'expired'))
-      : clock.setTimer(untilAbortMs > 0 ? untilAbortMs : remainingMs, () => this.look())
+    this.#watch?.look()
   }
 
   // ---- what the application wants ----
 
-  /**
-   * How long the term that ends next may take to drain, instead of the setting. Of several that are
-   * told the shortest counts: whoever has told it waits no longer. One that drains already takes no
-   * longer than that from now on.
-   */
+  /** How long the term that is held may take to drain: see {@link TermWatch.drainMs}. */
   set drainMs(drainMs: number) {
-    this.#drainMs = Math.min(drainMs, this.#drainMs ?? Infinity)
-    this.#patience?.shorten(drainMs)
+    if (this.#watch !== undefined) this.#watch.drainMs = drainMs
   }
 
-  /** Calls a function once in each term from now on, until the returned function is called. */
-  whileLeader(callback: WhileLeader): () => void {
-    this.#callbacks.add(callback)
-    const term = this.#term
-    if (term?.leads) this.#call(callback, term)
-    return () => void this.#callbacks.delete(callback)
+  /** Calls a function once in each term from now on; resolves when that is over. */
+  whileLeader(work: WhileLeader['work']): Promise<void> {
+    checkFunction(work, 'work')
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#whileLeader.push({ work, over: resolve })
+    const { term } = this
+    if (term?.leads) this.#call(work, term)
+    return promise
+  }
+
+  /** What was given to `whileLeader` so far is called in no further term. */
+  forgetWhileLeader(): void {
+    for (const { over } of this.#whileLeader) over()
+    this.#whileLeader = []
+  }
+
+  /** Gives the term up; resolves when it is over, at once if there is none. */
+  async resign(options: { coolDown?: Duration; drain?: Duration }): Promise<void> {
+    checkKeys(options, 'options', ['coolDown', 'drain'])
+    const { ttlMs, drainMs } = this.#deps.settings()
+    const coolDownMs = durationOr(ttlMs, options.coolDown, 'coolDown')
+    this.drainMs = durationOr(drainMs, options.drain, 'drain')
+    this.#deps.send({ kind: 'resign', coolDownMs })
+    await this.whenEnded()
   }
 
   /** Resolves when no term is held; at once if that is so now. */
   whenEnded(): Promise<void> {
-    if (this.#term === undefined) return Promise.resolve()
+    if (this.#watch === undefined) return Promise.resolve()
     return new Promise((resolve) => this.#endWaiters.push(resolve))
   }
 
-  /** Whether a term is held whose work has not ended in time. */
-  get isUndrained(): boolean {
-    return this.#term !== undefined && this.#isUndrained
-  }
-
-  /** Resolves when that is so. */
+  /** Resolves when a term is held whose work has not ended in time. */
   whenUndrained(): Promise<void> {
-    if (this.isUndrained) return Promise.resolve()
+    if (this.#watch?.isUndrained) return Promise.resolve()
     return new Promise((resolve) => this.#undrainedWaiters.push(resolve))
   }
 
   /** How long a heart may take to stop, by what is known now. */
-  stopPatienceMs(drainMs: number): number {
-    const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.#parts.settings()
+  stopLimitMs(drainMs: number): number {
+    const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.#deps.settings()
     // Three attempts, of which the end of a thread that does not end by itself has a little.
-    const patienceMs =
+    const limitMs =
       drainMs + stopGraceMs + 3 * attemptTimeoutMs - Math.min(killWaitMs, attemptTimeoutMs / 4)
-    if (!this.isUndrained) return patienceMs
+    if (!this.#watch?.isUndrained) return limitMs
     // Such a term lasts until its hard fence, which is less than a ttl away: the one that was in
     // force when it was renewed. Nobody waits for it.
-    return patienceMs + Math.max(ttlMs, this.#term?.remainingMs ?? 0)
+    return limitMs + Math.max(ttlMs, this.#watch.term.remainingMs)
   }
 
   // ---- the end of a term ----
 
-  #softStop(term: LiveTerm, reason: EndReason | undefined): void {
-    if (this.#softStopped) return
-    this.#softStopped = true
-    if (reason === undefined) this.#parts.send({ kind: 'soft-stop-seen' })
-    this.#parts.onSoftStop(term)
-    term.abort(termEndedError(term.fencingToken, reason))
-    detached(this.#drain(term, reason), this.#parts.tellDefect)
-  }
-
-  /**
-   * Lets the work of the term end by itself if the term ends on purpose, else aborts it at once;
-   * then tells the heart whether the lease may be released.
-   */
-  async #drain(term: LiveTerm, reason: EndReason | undefined): Promise<void> {
-    const { drainMs, stopGraceMs } = this.#parts.settings()
-    const { clock, send, log } = this.#parts
-    const { fencingToken: token, work } = term
-    const onPurpose = reason === 'resigned' || reason === 'stopped'
-    const patienceMs = onPurpose ? (this.#drainMs ?? drainMs) : 0
-    this.#patience = new Patience(clock, patienceMs)
-    let complete = await this.#patience.awaits(work.whenIdle())
-    if (!complete) {
-      this.#abortWork(term, reason)
-      complete = await new Patience(clock, stopGraceMs).awaits(work.whenIdle())
-    }
-    if (!complete) {
-      const message =
-        'The work of the term did not end after its signal was aborted, so that the lease is not ' +
-        'released: it expires by itself, or with this process.'
-      log('drain_exceeded', { token, jobs: work.names, message })
-      send({ kind: 'drained', token, complete: false })
-      this.#undrained(term)
-      await work.whenIdle()
-    }
-    send({ kind: 'drained', token, complete: true })
-  }
-
-  #undrained(term: LiveTerm): void {
-    if (this.#term !== term) return
-    this.#isUndrained = true
+  #undrained(): void {
     const waiters = this.#undrainedWaiters
     this.#undrainedWaiters = []
     for (const resolve of waiters) resolve()
   }
 
-  #abortWork({ fencingToken, work }: LiveTerm, reason: EndReason | undefined): void {
-    work.abortAll(termEndedError(fencingToken, reason))
-  }
-
-  #end(term: LiveTerm, reason: EndReason): void {
-    if (this.#term !== term) return
-    this.#timer?.cancel()
-    this.#softStop(term, reason)
-    this.#abortWork(term, reason)
-    this.#term = undefined
-    this.#parts.onEnd(term, reason)
+  #ended(...end: Parameters<LeadershipDeps['onEnd']>): void {
+    this.#watch = undefined
+    this.#deps.onEnd(...end)
     const waiters = this.#endWaiters
     this.#endWaiters = []
     for (const resolve of waiters) resolve()
   }
 
-  #call(callback: WhileLeader, term: LiveTerm): void {
-    const done = (async () => callback(term))()
+  #call(work: WhileLeader['work'], term: LiveTerm): void {
+    const done = (async () => work(term))()
     term.work.add({ name: 'whileLeader', abort: () => {} }, done)
     done.catch((error: unknown) => {
       // What fails because its term has ended has done what was asked of it.
       if (term.signal.aborted) return
       const token = term.fencingToken
-      this.#parts.log('while_leader_failed', { token, error: messageOf(error), err: error })
+      this.#deps.log('while_leader_failed', { token, error: messageOf(error), err: error })
     })
   }
 }

@@ -1,20 +1,14 @@
 import { TenureError } from '../errors.ts'
-import type { LedgerAnswer, LedgerCall, LedgerReply } from '../heart/ledger-desk.ts'
-import { errorOfRecord, type Command } from '../heart/messages.ts'
-import type { LedgerPort, NoLedger } from '../schedule/ledger-writer.ts'
-import type {
-  AbandonReply,
-  AbandonRequest,
-  ClaimReply,
-  ClaimRequest,
-  PruneReply,
-  PruneRequest,
-  RecordReply,
-  RecordRequest,
-  RegisterReply,
-  RegisterRequest,
-} from '../store/ledger-store.ts'
-import type { ReadSchedulesReply, ReadSchedulesRequest } from '../store/stored-schedule.ts'
+import type { LedgerAnswer } from '../heart/ledger-desk.ts'
+import { errorOfRecord } from '../heart/error-record.ts'
+import type { Command } from '../heart/messages.ts'
+import {
+  ledgerPort,
+  type LedgerCall,
+  type LedgerPort,
+  type LedgerReply,
+  type NoLedger,
+} from '../store/ledger/verbs.ts'
 
 interface Caller {
   readonly resolve: (reply: LedgerReply | NoLedger) => void
@@ -22,7 +16,9 @@ interface Caller {
 }
 
 /** The main thread's side of the ledger: hands calls to the heart, and hears its answers. */
-export class LedgerClient implements LedgerPort {
+export class LedgerClient {
+  /** The calls of the scheduler. */
+  readonly port: LedgerPort = ledgerPort((call) => this.#call(call))
   readonly #send: (command: Command) => boolean
   readonly #callers = new Map<number, Caller>()
   #calls = 0
@@ -31,30 +27,6 @@ export class LedgerClient implements LedgerPort {
   /** @param send hands a command to the heart that runs now; `false` if none does */
   constructor(send: (command: Command) => boolean) {
     this.#send = send
-  }
-
-  register(request: RegisterRequest): Promise<RegisterReply | NoLedger> {
-    return this.#call({ verb: 'register', request }) as Promise<RegisterReply | NoLedger>
-  }
-
-  abandon(request: AbandonRequest): Promise<AbandonReply | NoLedger> {
-    return this.#call({ verb: 'abandon', request }) as Promise<AbandonReply | NoLedger>
-  }
-
-  claim(request: ClaimRequest): Promise<ClaimReply | NoLedger> {
-    return this.#call({ verb: 'claim', request }) as Promise<ClaimReply | NoLedger>
-  }
-
-  record(request: RecordRequest): Promise<RecordReply | NoLedger> {
-    return this.#call({ verb: 'record', request }) as Promise<RecordReply | NoLedger>
-  }
-
-  prune(request: PruneRequest): Promise<PruneReply | NoLedger> {
-    return this.#call({ verb: 'prune', request }) as Promise<PruneReply | NoLedger>
-  }
-
-  readSchedules(request: ReadSchedulesRequest): Promise<ReadSchedulesReply | NoLedger> {
-    return this.#call({ verb: 'read schedules', request }) as Promise<ReadSchedulesReply | NoLedger>
   }
 
   /** The heart has answered. */

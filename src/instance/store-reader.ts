@@ -1,7 +1,10 @@
-import { checkCount, checkKeys, checkName } from '../options/check.ts'
-import { type Clock, timeoutSignal } from '../clock.ts'
+import { hostname } from 'node:os'
+
+import { timeoutSignal, type Clock } from '../clock.ts'
+import { durationOr, type Duration } from '../duration.ts'
 import { IdleConnection } from './idle-connection.ts'
-import type { ResolvedStore } from '../options.ts'
+import type { ResolvedStore, Settings } from '../options.ts'
+import { checkCount, checkKeys, checkName } from '../options/check.ts'
 import type { LeaseReading, LeaseStore } from '../store/lease-store.ts'
 import { fencingTokenMax } from '../store/fencing-token.ts'
 import { openStore } from '../store/open-store.ts'
@@ -26,56 +29,59 @@ export interface RaiseTokenOutcome {
  * look never delays a heartbeat.
  */
 export class StoreReader {
-  readonly #lease: string
   readonly #clock: Clock
+  readonly #settings: () => Settings
   readonly #connection: IdleConnection<LeaseStore>
 
-  constructor(config: ResolvedStore, lease: string, clock: Clock) {
-    this.#lease = lease
+  constructor(config: ResolvedStore, clock: Clock, settings: () => Settings) {
     this.#clock = clock
+    this.#settings = settings
     this.#connection = new IdleConnection(() => openStore(config), clock)
   }
 
-  read(timeoutMs: number): Promise<LeaseReading> {
-    return this.#connection.use((store) =>
-      store.read(this.#lease, timeoutSignal(this.#clock, timeoutMs)),
-    )
+  read(): Promise<LeaseReading> {
+    const { lease } = this.#settings()
+    return this.#connection.use((store) => store.read(lease, this.#signal()))
   }
 
-  requestResign(
-    request: { by: string; coolDownMs: number },
-    timeoutMs: number,
-  ): Promise<ResignRequestOutcome> {
+  /** Asks the leader to resign. @throws TenureError */
+  requestResign(options: { coolDown?: Duration }): Promise<ResignRequestOutcome> {
+    checkKeys(options, 'options', ['coolDown'])
+    const { lease, ttlMs, label } = this.#settings()
+    const coolDownMs = durationOr(ttlMs, options.coolDown, 'coolDown')
+    const by = label ?? `${hostname()}:${process.pid}`
     return this.#connection.use(async (store) => {
-      const signal = timeoutSignal(this.#clock, timeoutMs)
-      const { record } = await store.read(this.#lease, signal)
+      const signal = this.#signal()
+      const { record } = await store.read(lease, signal)
       if (record === undefined || record.remainingMs === 0) return { kind: 'no-leader' }
       const { holder, token } = record
-      const { kind } = await store.tryRequestResign(this.#lease, { token, ...request }, signal)
+      const { kind } = await store.tryRequestResign(lease, { token, by, coolDownMs }, signal)
       return kind === 'requested' ? { kind, holder, fencingToken: token } : { kind: 'no-leader' }
     })
   }
 
   /** Raises the counter, and asks a leader with a lower token to resign, for one with a higher. */
-  async raiseToken(
-    options: { to: number; by: string },
-    timeoutMs: number,
-  ): Promise<RaiseTokenOutcome> {
+  async raiseToken(options: { to: number; by: string }): Promise<RaiseTokenOutcome> {
     checkKeys(options, 'options', ['to', 'by'])
     const to = checkCount(options.to, 'to', fencingTokenMax - 1)
     const by = checkName(options.by, 'by', 'TENURE_ERR_OPTION_TYPE')
+    const { lease } = this.#settings()
     return this.#connection.use(async (store) => {
-      const signal = timeoutSignal(this.#clock, timeoutMs)
-      const { kind, token } = await store.tryRaiseToken(this.#lease, to, signal)
-      const { record } = await store.read(this.#lease, signal)
+      const signal = this.#signal()
+      const { kind, token } = await store.tryRaiseToken(lease, to, signal)
+      const { record } = await store.read(lease, signal)
       if (record === undefined || record.token >= token) return { kind, token, leaderAsked: false }
       const request = { token: record.token, by, coolDownMs: 0 }
-      const asked = await store.tryRequestResign(this.#lease, request, signal)
+      const asked = await store.tryRequestResign(lease, request, signal)
       return { kind, token, leaderAsked: asked.kind === 'requested' }
     })
   }
 
   close(): Promise<void> {
     return this.#connection.close()
+  }
+
+  #signal(): AbortSignal {
+    return timeoutSignal(this.#clock, this.#settings().attemptTimeoutMs)
   }
 }

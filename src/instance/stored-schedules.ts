@@ -5,7 +5,12 @@ import { type Clock, timeoutSignal } from '../clock.ts'
 import { describeValue, messageOf, TenureError } from '../errors.ts'
 import { IdleConnection } from './idle-connection.ts'
 import type { ResolvedStore } from '../options.ts'
-import { existsError, handlerUnknownError, ownError } from '../schedule/job-errors.ts'
+import {
+  existsError,
+  handlerUnknownError,
+  ownError,
+  storedUnknownError,
+} from '../schedule/job-errors.ts'
 import { readJobOptions } from '../schedule/job-options.ts'
 import type { JobOptions } from '../schedule/job-options.ts'
 import { readSchedule, type Schedule } from '../schedule/schedule.ts'
@@ -27,16 +32,47 @@ export interface StoredJob {
   readonly storedAtMs: number
 }
 
-/** A job that is to be stored, as it was given. */
-export interface JobToStore {
-  readonly id: string
-  readonly schedule: unknown
-  readonly handler: string
-  readonly options: unknown
+/**
+ * The jobs that are kept in the store: any instance stores and removes them while the application
+ * runs, whichever leads runs them, and they outlive every deploy. All of this works on an instance
+ * that does not lead, or has not been started. The leader follows within a second.
+ */
+export interface StoredSchedules {
+  /**
+   * Stores a job, or changes the one with the same id.
+   *
+   * @param id stable and unique; one that the application has scheduled in its code is refused
+   * @param schedule as `tenure.schedule` takes it
+   * @param handler the name of a handler, as `tenure.handle` has given it
+   * @param options as `tenure.schedule` takes them, `onConflict` over all instances. Schedule, options
+   * and `data` have to be what JSON can hold, up to 65,536 characters
+   * @throws TenureError naming what is wrong with the id, the schedule, the handler or an option, or
+   * why the store does not answer
+   *
+   * @example
+   * ```ts
+   * const data = { customer: 'acme' }
+   * await tenure.stored.schedule('report:acme', { cron: '0 8 * * MON' }, 'send-report', { data })
+   * ```
+   */
+  schedule<Data>(
+    id: string,
+    schedule: Schedule,
+    handler: string,
+    options?: JobOptions<Data>,
+  ): Promise<void>
+  /**
+   * Removes a stored job, which no instance runs any more. A run in progress is left to end.
+   *
+   * @throws TenureError `TENURE_ERR_JOB_UNKNOWN`, or why the store does not answer
+   */
+  unschedule(id: string): Promise<void>
+  /** All stored jobs, whoever has stored them, by when they were changed last. */
+  list(): Promise<StoredJob[]>
 }
 
 /** What it is made of. */
-export interface StoredSchedulesParts {
+export interface StoredSchedulesDeps {
   readonly store: ResolvedStore
   readonly lease: string
   readonly clock: Clock
@@ -48,22 +84,23 @@ export interface StoredSchedulesParts {
   readonly jobs: Pick<StoredJobs, 'names' | 'look'>
 }
 
-/**
- * Stores, removes and lists the jobs that are made while the application runs, whether or not this
- * instance leads, or has been started: on a connection of its own.
- */
-export class StoredSchedules {
-  readonly #parts: StoredSchedulesParts
+/** The stored jobs of one instance, on a connection of its own. */
+export class StoredSchedulesClient implements StoredSchedules {
+  readonly #deps: StoredSchedulesDeps
   readonly #connection: IdleConnection<LedgerStore | undefined>
 
-  constructor(parts: StoredSchedulesParts) {
-    this.#parts = parts
-    this.#connection = new IdleConnection(() => openLedger(parts.store), parts.clock)
+  constructor(deps: StoredSchedulesDeps) {
+    this.#deps = deps
+    this.#connection = new IdleConnection(() => openLedger(deps.store), deps.clock)
   }
 
-  /** @throws TenureError naming what is wrong; `TENURE_ERR_JOB_EXISTS` as `onConflict` says */
-  async put({ id, schedule: given, handler, options }: JobToStore): Promise<void> {
-    const { lease, clock, isOwn, jobs } = this.#parts
+  async schedule<Data>(
+    id: string,
+    given: Schedule,
+    handler: string,
+    options: JobOptions<Data> = {},
+  ): Promise<void> {
+    const { lease, clock, isOwn, jobs } = this.#deps
     const jobId = checkName(id, 'id', 'TENURE_ERR_JOB_ID')
     if (!jobs.names.includes(handler)) throw handlerUnknownError(handler, jobs.names)
     if (isOwn(jobId)) throw ownError(jobId)
@@ -79,22 +116,19 @@ export class StoredSchedules {
     jobs.look()
   }
 
-  /** Removes one; whether there was one. The jobs of this instance are none of them. */
-  async remove(id: string): Promise<boolean> {
-    const { lease, isOwn, jobs } = this.#parts
+  async unschedule(id: string): Promise<void> {
+    const { lease, jobs } = this.#deps
     const jobId = checkName(id, 'id', 'TENURE_ERR_JOB_ID')
-    if (isOwn(jobId)) return false
-    const reply = await this.#connection.use(async (ledger) =>
-      ledger?.tryRemoveSchedule({ lease, jobId }, this.#signal()),
+    const { kind } = await this.#use((ledger) =>
+      ledger.tryRemoveSchedule({ lease, jobId }, this.#signal()),
     )
-    if (reply?.kind !== 'removed') return false
+    if (kind !== 'removed') throw storedUnknownError(jobId)
     jobs.look()
-    return true
   }
 
   /** Has the ledger remember that a job is paused, or not; whether there is such a job. */
   async setPaused(jobId: string, paused: boolean): Promise<boolean> {
-    const { lease, clock, isOwn, jobs } = this.#parts
+    const { lease, clock, isOwn, jobs } = this.#deps
     const wish = { paused, registers: isOwn(jobId), nowMs: Math.round(clock.wallMs()) }
     const known = await this.#connection.use(async (ledger) =>
       ledger?.trySetPaused({ lease, jobIds: [jobId], ...wish }, this.#signal()),
@@ -105,7 +139,6 @@ export class StoredSchedules {
     return known.length > 0
   }
 
-  /** All of them, by when they were changed last. */
   list(): Promise<StoredJob[]> {
     return this.#use((ledger) => this.#listOf(ledger))
   }
@@ -115,7 +148,7 @@ export class StoredSchedules {
   }
 
   async #listOf(ledger: LedgerStore): Promise<StoredJob[]> {
-    const { lease } = this.#parts
+    const { lease } = this.#deps
     const jobs = new Map<string, StoredJob>()
     let afterRevision = 0
     for (;;) {
@@ -144,7 +177,7 @@ export class StoredSchedules {
   }
 
   #signal(): AbortSignal {
-    return timeoutSignal(this.#parts.clock, this.#parts.timeoutMs())
+    return timeoutSignal(this.#deps.clock, this.#deps.timeoutMs())
   }
 }
 

@@ -3,10 +3,9 @@ import { hostname } from 'node:os'
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { HeartbeatJob } from './heartbeat-job.ts'
-import type { JobsHash } from './jobs-hash.ts'
+import type { Jobs } from './jobs.ts'
 import type { Log } from '../log.ts'
 import type { Settings } from '../options.ts'
-import type { Scheduler } from '../schedule/scheduler.ts'
 import {
   otherApplicationOf,
   type HeartbeatFault,
@@ -18,15 +17,14 @@ import type { StoreReader } from './store-reader.ts'
 import type { LeaseReading } from '../store/lease-store.ts'
 import type { Term } from './live-term.ts'
 
-/** Where the parts of a status come from. */
-export interface StatusParts {
+/** Where what a status says comes from. */
+export interface StatusDeps {
   readonly clock: Clock
   readonly settings: Settings
   readonly reader: StoreReader
-  readonly scheduler: Scheduler
+  readonly jobs: Jobs
   readonly heartbeat: HeartbeatJob
   readonly log: Log
-  readonly jobsHash: JobsHash
   /** What this instance knows of itself, asked for once the store has answered. */
   readonly own: () => {
     readonly role: Role
@@ -37,18 +35,19 @@ export interface StatusParts {
   }
 }
 
-/** Puts together what an instance knows of itself, and the lease as it stands in the store. */
-export async function takeStatus(parts: StatusParts): Promise<Status> {
-  const { clock, settings, reader, scheduler, heartbeat, log, jobsHash } = parts
+/** Puts together what an instance knows of itself, and the lease as it is in the store. */
+export async function takeStatus(deps: StatusDeps): Promise<Status> {
+  const { clock, settings, reader, jobs, heartbeat, log } = deps
+  const { scheduler } = jobs
   const { label, application } = settings
   let reading: LeaseReading | undefined
   let storeError: string | undefined
   try {
-    reading = await reader.read(settings.attemptTimeoutMs)
+    reading = await reader.read()
   } catch (error) {
     storeError = messageOf(error)
   }
-  const { role, term, fault, startedAtMs, witness } = parts.own()
+  const { role, term, fault, startedAtMs, witness } = deps.own()
   // A store that can be read, but not written: nobody can lead, which is not that nobody does.
   const isFree = reading !== undefined && (reading.record?.remainingMs ?? 0) === 0
   if (isFree) storeError = fault?.message
@@ -76,7 +75,7 @@ export async function takeStatus(parts: StatusParts): Promise<Status> {
     },
     witness,
     jobs: scheduler.records(),
-    jobsHash: jobsHash.value,
+    jobsHash: jobs.hash,
     recentRuns: scheduler.recentRuns,
     recentSkips: scheduler.recentSkips,
     recentLines: log.recent,

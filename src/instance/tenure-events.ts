@@ -1,5 +1,6 @@
 import { checkFunction } from '../options/check.ts'
 import { describeValue, TenureError } from '../errors.ts'
+import { detachResult } from '../events.ts'
 import type { JobsDifference } from '../heart/jobs-comparison.ts'
 import type { Term } from './live-term.ts'
 import type { RunRecord } from '../schedule/run.ts'
@@ -24,8 +25,11 @@ export interface TenureEvents {
   'jobs:differ': { readonly difference: JobsDifference }
 }
 
+/** The name of an event. */
+export type TenureEventName = keyof TenureEvents
+
 /** The compiler misses a row here as soon as there is one more event. */
-const eventTable: Readonly<Record<keyof TenureEvents, true>> = {
+const eventTable: Readonly<Record<TenureEventName, true>> = {
   'term:acquired': true,
   'term:renewed': true,
   'term:lost': true,
@@ -40,10 +44,10 @@ const eventTable: Readonly<Record<keyof TenureEvents, true>> = {
 export const tenureEventNames: readonly string[] = Object.keys(eventTable)
 
 /** What is called with an event. */
-export type TenureListener<Name extends keyof TenureEvents> = (payload: TenureEvents[Name]) => void
+export type TenureListener<Name extends TenureEventName> = (payload: TenureEvents[Name]) => void
 
-/** Checks what `on`, `once` and `off` are given. @throws TenureError `TENURE_ERR_OPTION_TYPE` */
-export function checkListener(event: unknown, listener: unknown): void {
+/** @throws TenureError `TENURE_ERR_OPTION_TYPE` */
+function checkListener(event: unknown, listener: unknown): void {
   if (typeof event !== 'string' || !Object.hasOwn(eventTable, event)) {
     throw new TenureError(
       'TENURE_ERR_OPTION_TYPE',
@@ -52,4 +56,57 @@ export function checkListener(event: unknown, listener: unknown): void {
     )
   }
   checkFunction(listener, 'listener')
+}
+
+/**
+ * Calls listeners in the order of their registration, and events in the order of their emission. A
+ * listener that throws disturbs neither the others nor the caller: the error goes to `onError`.
+ */
+export class TenureEmitter {
+  /** The listeners of each event, and whether each is called once only. */
+  readonly #listeners = new Map<TenureEventName, Map<(payload: never) => void, boolean>>()
+  readonly #onError: (event: TenureEventName, error: unknown) => void
+
+  constructor(onError: (event: TenureEventName, error: unknown) => void) {
+    this.#onError = onError
+  }
+
+  /**
+   * Adds a listener, and returns the function that removes it.
+   *
+   * @param once whether it is removed before it is called
+   * @throws TenureError `TENURE_ERR_OPTION_TYPE` if there is no such event
+   */
+  add<Name extends TenureEventName>(
+    event: Name,
+    listener: TenureListener<Name>,
+    once: boolean,
+  ): () => void {
+    checkListener(event, listener)
+    let listeners = this.#listeners.get(event)
+    if (listeners === undefined) this.#listeners.set(event, (listeners = new Map()))
+    listeners.set(listener, once)
+    return () => void listeners.delete(listener)
+  }
+
+  /** Removes a listener, however it was added. @throws TenureError as {@link TenureEmitter.add} */
+  remove<Name extends TenureEventName>(event: Name, listener: TenureListener<Name>): void {
+    checkListener(event, listener)
+    this.#listeners.get(event)?.delete(listener)
+  }
+
+  emit<Name extends TenureEventName>(event: Name, payload: TenureEvents[Name]): void {
+    const listeners = this.#listeners.get(event)
+    if (listeners === undefined) return
+    for (const [listener, once] of Array.from(listeners)) {
+      if (once) listeners.delete(listener)
+      try {
+        const result: unknown = (listener as (payload: TenureEvents[Name]) => unknown)(payload)
+        // An `async` listener that rejects would otherwise end the process.
+        detachResult(result, (error) => this.#onError(event, error))
+      } catch (error) {
+        this.#onError(event, error)
+      }
+    }
+  }
 }

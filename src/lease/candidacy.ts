@@ -1,7 +1,7 @@
 import type { LeaseRecord, PushedRenewal } from '../store/lease-store.ts'
 import { Asking, type SentAcquisition } from './asking.ts'
 import { backoffMs } from './backoff.ts'
-import type { ElectorSettings } from './elector-port.ts'
+import type { ElectorSettings, WokenBy } from './elector-port.ts'
 import { Observation } from './observation.ts'
 import { PushedLooks } from './pushed-looks.ts'
 
@@ -11,12 +11,6 @@ export const pushJitterMsMax = 10
 export const believedTtls = 30
 /** Candidates that wait for the same expiry spread over this time, or a twentieth of the ttl. */
 const expiryJitterMsMax = 250
-
-/**
- * Why a candidate asks for the lease when it does: it has just become one; a push; the lease should
- * have expired; no renewal was heard of; its turn where no pushes come; or an attempt has failed.
- */
-export type WokenBy = 'start' | 'push' | 'expiry' | 'silence' | 'interval' | 'retry'
 
 /** Which pushes come: none, those of changes, or those of renewals as well. */
 export type Pushes = 'none' | 'changes' | 'renewals'

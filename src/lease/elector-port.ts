@@ -11,8 +11,13 @@ import type {
   RenewReply,
   RenewRequest,
 } from '../store/lease-store.ts'
-import type { WokenBy } from './candidacy.ts'
 import type { TermTimes, TrustTimes } from './term.ts'
+
+/**
+ * Why a candidate asks for the lease when it does: it has just become one; a push; the lease should
+ * have expired; no renewal was heard of; its turn where no pushes come; or an attempt has failed.
+ */
+export type WokenBy = 'start' | 'push' | 'expiry' | 'silence' | 'interval' | 'retry'
 
 /** What the elector needs to know of the options; asked for anew at each firing. */
 export interface ElectorSettings extends TermTimes {

@@ -23,12 +23,12 @@ type Failure = Extract<Settlement, { kind: 'failed' }>
 
 /**
  * Campaigns for one lease and keeps it: the state machine of the lease protocol, without any I/O.
- * This class is its left half, the candidate; `Holding` is its right half, a term that is held.
+ * The states of a candidate are here; those of a term that is held are in `Holding`.
  *
  * Every input (`start`, `wake`, `settled`, `push`, ...) is synchronous and looks at the clock of
  * its port. What is to happen goes out through the port, at most one attempt at a time; `nextWakeMs`
- * says when the elector wants to be woken. The same code therefore runs in the worker
- * thread, in the tests on a fake clock, and in the simulator.
+ * says when the elector wants to be woken. The same code therefore runs in the worker thread, in the
+ * tests on a fake clock, and in the simulator.
  */
 export class Elector {
   readonly #port: ElectorPort

@@ -1,3 +1,4 @@
+import { parseDuration } from '../duration.ts'
 import { describeValue, TenureError, type ErrorCode } from '../errors.ts'
 
 /** The names of leases, applications, instances and jobs may be this long, in bytes of UTF-8. */
@@ -94,4 +95,75 @@ export function checkProcessGroup(group: unknown): void {
     "Expected the id of a process group, a whole number above 1, or 'starting', or undefined; " +
       `got ${describeValue(group)}.`,
   )
+}
+
+/** The logger of the application. */
+export function checkLogger(logger: unknown): void {
+  if (logger === undefined) return
+  const has = (name: string): boolean => {
+    try {
+      return typeof (logger as Record<string, unknown> | null)?.[name] === 'function'
+    } catch {
+      return false
+    }
+  }
+  const missing = ['debug', 'info', 'warn', 'error'].filter((level) => !has(level))
+  const adapter = 'For winston, NestJS and console there is an adapter in docs/loggers.md'
+  if (missing.length > 0) {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_TYPE',
+      'Expected `logger` to have the methods debug, info, warn and error, as a pino logger has; ' +
+        `got ${describeValue(logger)}, without [${missing.join(', ')}]. ${adapter}.`,
+    )
+  }
+  // It would take the fields for the message, and lose the name of every event.
+  if (
+    has('configure') &&
+    'transports' in (logger as object) &&
+    'exitOnError' in (logger as object)
+  ) {
+    throw new TenureError(
+      'TENURE_ERR_OPTION_TYPE',
+      'Expected `logger` to take the fields first and the message second, as a pino logger does; ' +
+        `got a logger of winston, which takes the message first. ${adapter}.`,
+    )
+  }
+}
+
+// ---- values that may come from the environment ----
+
+/** One value, and what to call it in an error. */
+export interface Source {
+  readonly value: unknown
+  readonly name: string
+}
+
+/** A duration, in milliseconds. */
+export function durationOf({ value, name }: Source): number | undefined {
+  return value === undefined ? undefined : parseDuration(value, name)
+}
+
+/** One of the choices. */
+export function choiceOf<Choice extends string>(
+  { value, name }: Source,
+  choices: readonly Choice[],
+): Choice | undefined {
+  return checkChoice(value, name, choices)
+}
+
+/** A flag, which the environment has as a word. */
+export function flagOf({ value, name }: Source): boolean | undefined {
+  const word = checkChoice(typeof value === 'boolean' ? String(value) : value, name, [
+    'true',
+    'false',
+  ])
+  return word === undefined ? undefined : word === 'true'
+}
+
+/** A name that people give. */
+export function nameOf(
+  { value, name }: Source,
+  code: 'TENURE_ERR_LEASE_NAME' | 'TENURE_ERR_OPTION_TYPE',
+): string | undefined {
+  return value === undefined ? undefined : checkName(value, name, code)
 }

@@ -2,7 +2,7 @@ import { setLongTimer, type Timer } from '../clock.ts'
 import { newCorrelationId } from '../correlation.ts'
 import { defectsTo, detached } from '../invariant.ts'
 import { invariant } from '../invariant.ts'
-import type { ClaimOutcome, LedgerRun, RunEnd } from '../store/ledger-store.ts'
+import type { LedgerRun, RunEnd } from '../store/ledger-store.ts'
 import { notBegunError, runningError } from './job-errors.ts'
 import { isRerun, retryDelayMs } from './job-options.ts'
 import type { Job } from './job.ts'
@@ -53,7 +53,6 @@ export interface DispatcherDeps extends Pick<RunnerDeps, 'clock' | 'log'> {
   readonly slots: Slots
   readonly runner: Runner
   readonly skips: Skips
-  readonly isPaused: (job: Job) => boolean
   /** Where the ticks of a job are claimed and recorded; `undefined` if they are not. */
   readonly ledgerOf: (job: Job) => LedgerWriter | undefined
 }
@@ -191,11 +190,11 @@ export class Dispatcher {
 
   /** Runs a tick that has waited, and has its slot, if it still may run. */
   #attemptLate(attempt: Attempt): void {
-    const { jobs, slots, term, isPaused } = this.#deps
+    const { jobs, slots, term } = this.#deps
     const { jobId } = attempt
     const job = jobs.get(jobId)
     invariant(job !== undefined, 'what waits of a job goes with it')
-    const paused = isPaused(job)
+    const { paused } = job
     // The job may have been replaced by one with fewer slots since this one was taken.
     const fits = slots.takenOf(jobId) <= job.slots
     if (term.leads && !paused && fits) return this.#attempt(job, attempt)
@@ -205,20 +204,28 @@ export class Dispatcher {
 
   /** Starts a run that has its slot, once it is claimed; `undefined` if it may not start. */
   async #start(job: Job, attempt: Attempt, data: unknown): Promise<RunRecord | undefined> {
-    const { clock, term } = this.#deps
-    const ledger = this.#deps.ledgerOf(job)
+    const { term, ledgerOf } = this.#deps
+    const ledger = ledgerOf(job)
     if (ledger === undefined) return this.#run(job, attempt, data, undefined)
     const { promise: decided, resolve: decide } = Promise.withResolvers<void>()
     // The lease is not released while a claim may still be written.
     term.work.add({ name: job.id, abort() {} }, decided)
     let run: Promise<RunRecord> | undefined
     try {
-      const outcome = await ledger.claim(claimOf(attempt, isRerun(job, attempt), clock.wallMs()))
-      run = this.#claimed(job, attempt, data, ledger, refusalOf(outcome))
+      const refusal = await this.#claim(job, attempt, ledger)
+      run = this.#claimed(job, attempt, data, ledger, refusal)
     } finally {
       decide()
     }
     return run
+  }
+
+  /** Claims a run; the reason why it may not start, or `undefined`. */
+  async #claim(job: Job, attempt: Attempt, ledger: LedgerWriter): Promise<SkipReason | undefined> {
+    const nowMs = this.#deps.clock.wallMs()
+    const outcome = await ledger.claim(claimOf(attempt, isRerun(job, attempt), nowMs))
+    if (outcome === undefined) return 'term-ended'
+    return outcome.kind === 'claimed' ? undefined : outcome.kind
   }
 
   /** A run was claimed, or was not for a reason. Starts it, if it still may. */
@@ -337,12 +344,6 @@ export class Dispatcher {
     const { jobId, attempt: number } = attempt
     this.#deps.skips.add({ jobId, reason, ...skippedTickOf(attempt), attempt: number })
   }
-}
-
-/** Why a run may not start, by what the ledger says; `undefined` if it may. */
-function refusalOf(outcome: ClaimOutcome | undefined): SkipReason | undefined {
-  if (outcome === undefined) return 'term-ended'
-  return outcome.kind === 'claimed' ? undefined : outcome.kind
 }
 
 /** Why a tick has no free slot. */

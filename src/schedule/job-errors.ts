@@ -67,3 +67,21 @@ export function existsError(id: string): TenureError {
     `Expected no job with the id ${JSON.stringify(id)}; there is one, and \`onConflict\` is 'error'.`,
   )
 }
+
+/** A stored job was to be removed that is not in the store. */
+export function storedUnknownError(id: string): TenureError {
+  return new TenureError(
+    'TENURE_ERR_JOB_UNKNOWN',
+    `Expected the id of a stored job, as \`tenure.stored.list\` has them; got ${JSON.stringify(id)}. A ` +
+      'job that was scheduled with a function is removed by `tenure.unschedule`.',
+  )
+}
+
+/** A job of this instance's code was to be removed, and a stored one was named. */
+export function storedError(id: string): TenureError {
+  return new TenureError(
+    'TENURE_ERR_JOB_UNKNOWN',
+    `Expected the id of a job that this instance has scheduled; ${JSON.stringify(id)} is kept in the ` +
+      'store. `tenure.stored.unschedule` removes it.',
+  )
+}

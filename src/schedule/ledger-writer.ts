@@ -2,48 +2,24 @@ import type { Clock } from '../clock.ts'
 import { detached, invariant } from '../invariant.ts'
 import {
   ledgerBatchMax,
-  type AbandonReply,
-  type AbandonRequest,
   type ClaimOutcome,
-  type ClaimReply,
-  type ClaimRequest,
   type JobRegistration,
   type LedgerAuthor,
   type LedgerJob,
   type LedgerRun,
   type PruneReply,
-  type PruneRequest,
   type RecordReply,
-  type RecordRequest,
-  type RegisterReply,
-  type RegisterRequest,
   type RunClaim,
   type RunEnd,
   type Superseded,
   type TickSkip,
 } from '../store/ledger-store.ts'
+import type { LedgerPort, NoLedger } from '../store/ledger/verbs.ts'
 import type { StartTrial } from './start-failures.ts'
-
-/** There is no ledger to write to: a store of one's own may have none, or the heart has ended. */
-export interface NoLedger {
-  readonly kind: 'absent'
-}
-
-/**
- * The ledger as the scheduler reaches it: each call is one attempt, bounded in time, that answers or
- * rejects. Made by the heart's thread, so that the application's loop does no I/O for it.
- */
-export interface LedgerPort {
-  register(request: RegisterRequest): Promise<RegisterReply | NoLedger>
-  abandon(request: AbandonRequest): Promise<AbandonReply | NoLedger>
-  claim(request: ClaimRequest): Promise<ClaimReply | NoLedger>
-  record(request: RecordRequest): Promise<RecordReply | NoLedger>
-  prune(request: PruneRequest): Promise<PruneReply | NoLedger>
-}
 
 /** What a writer depends on. */
 export interface LedgerWriterDeps {
-  readonly port: LedgerPort
+  readonly port: Omit<LedgerPort, 'readSchedules'>
   readonly clock: Clock
   readonly lease: string
   readonly token: number

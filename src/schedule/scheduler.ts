@@ -1,7 +1,13 @@
 import { checkName } from '../options/check.ts'
 import { correlationId, newCorrelationId } from '../correlation.ts'
 import { describeValue, TenureError } from '../errors.ts'
-import { existsError, notLeaderError, reservedError, unknownError } from './job-errors.ts'
+import {
+  existsError,
+  notLeaderError,
+  reservedError,
+  storedError,
+  unknownError,
+} from './job-errors.ts'
 import { readJobOptions } from './job-options.ts'
 import {
   clocksOf,
@@ -26,7 +32,7 @@ import { TermScheduler, type TermSchedulerDeps } from './term-scheduler.ts'
 /** What a scheduler depends on. */
 export interface SchedulerDeps extends Omit<
   TermSchedulerDeps,
-  'term' | 'jobs' | 'ledger' | 'slots' | 'runner' | 'skips' | 'isPaused'
+  'term' | 'jobs' | 'ledger' | 'slots' | 'runner' | 'skips'
 > {
   /** Where a term writes; `undefined` if there is no ledger. */
   readonly ledgerOf?: (term: RunningTerm) => LedgerWriter | undefined
@@ -48,7 +54,6 @@ export class Scheduler {
   readonly #slots = new Slots((id) => this.#slotFreed(id))
   readonly #jobs = new Map<string, Job>()
   readonly #systemJobs = new Map<string, SystemJob>()
-  #allPaused = false
   /** The term that leads. */
   #term: TermScheduler | undefined
 
@@ -85,7 +90,6 @@ export class Scheduler {
       slots: this.#slots,
       runner: this.#runner,
       skips: this.#skips,
-      isPaused: (job) => this.#isPaused(job),
     })
     this.#term.start()
   }
@@ -175,8 +179,8 @@ export class Scheduler {
 
   remove(id: string): void {
     const job = this.#known(id)
+    if (job.stored) throw storedError(id)
     this.#forget(job)
-    if (job.stored) return
     this.#deps.onJob?.(id, job.description, undefined)
     // Scheduled again it is another job, which begins anew.
     const atMs = Math.round(this.#deps.clock.wallMs())
@@ -207,24 +211,9 @@ export class Scheduler {
   setPaused(id: string, paused: boolean): void {
     const job = this.#known(id)
     job.paused = paused
-    this.#pausedOrResumed(job)
-    this.#term?.setTimer()
-  }
-
-  /** Pauses all jobs, also those that are scheduled later; one that is paused by itself stays so. */
-  setAllPaused(paused: boolean): void {
-    this.#allPaused = paused
-    for (const job of this.#jobs.values()) this.#pausedOrResumed(job)
-    this.#term?.setTimer()
-  }
-
-  #pausedOrResumed(job: Job): void {
-    if (this.#isPaused(job)) this.#term?.pause(job)
+    if (paused) this.#term?.pause(job)
     else this.#term?.resume(job)
-  }
-
-  #isPaused(job: Job): boolean {
-    return this.#allPaused || job.paused
+    this.#term?.setTimer()
   }
 
   // ---- runs by hand ----
@@ -256,7 +245,7 @@ export class Scheduler {
       id: job.id,
       system: false,
       schedule: job.description,
-      paused: this.#isPaused(job),
+      paused: job.paused,
       running: this.#runner.isRunning(job.id),
       lastRun: job.lastRun,
       nextTickAtMs: due && toWallMs(due.on, due.dueMs, clocksOf(job, this.#deps.clock)),

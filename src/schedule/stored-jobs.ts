@@ -5,11 +5,10 @@ import type { LogEventName } from '../events.ts'
 import {
   changesMax,
   type ReadSchedulesReply,
-  type ReadSchedulesRequest,
   type ScheduleChange,
   type StoredSchedule,
 } from '../store/stored-schedule.ts'
-import type { NoLedger } from './ledger-writer.ts'
+import type { LedgerPort, NoLedger } from '../store/ledger/verbs.ts'
 import { readJobOptions } from './job-options.ts'
 import type { StoredJobSettings } from './job.ts'
 import type { Handler } from './run.ts'
@@ -22,11 +21,6 @@ import type { Scheduler } from './scheduler.ts'
  */
 export const followEveryMs = 500
 
-/** Reads what is stored: each call is one attempt, bounded in time, that answers or rejects. */
-export interface SchedulesPort {
-  readSchedules(request: ReadSchedulesRequest): Promise<ReadSchedulesReply | NoLedger>
-}
-
 /** What the following depends on. */
 export interface StoredJobsDeps {
   readonly clock: Clock
@@ -34,7 +28,7 @@ export interface StoredJobsDeps {
   readonly heartbeatMs: () => number
   readonly lease: string
   /** The ledger as this instance reaches it; `undefined` before it was started. */
-  readonly port: () => SchedulesPort | undefined
+  readonly port: () => Pick<LedgerPort, 'readSchedules'> | undefined
   /** An attempt failed; it is made again after `retryMs`. */
   readonly onFault: (error: unknown, retryMs: number) => void
   readonly log: (event: LogEventName, fields: Readonly<Record<string, unknown>>) => void

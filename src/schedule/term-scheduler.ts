@@ -41,9 +41,8 @@ export interface TermSchedulerDeps extends RunnerDeps {
   readonly slots: Slots
   readonly runner: Runner
   readonly skips: Skips
-  readonly isPaused: (job: Job) => boolean
   /** How much of the history is kept. */
-  readonly keep: { readonly runs: number; readonly ageMs: number }
+  readonly history: { readonly runs: number; readonly ageMs: number }
   /** The ledger is needed in this term. */
   readonly onNeed?: (() => void) | undefined
   /** Of the stored jobs, the last change that this instance knows of. @default 0 */
@@ -161,8 +160,8 @@ export class TermScheduler {
   }
 
   #prune(ledger: LedgerWriter): void {
-    const { clock, keep, followedRevision } = this.#deps
-    const bounds = { ...keep, forgetAgeMs, followedRevision: followedRevision?.() ?? 0 }
+    const { clock, history, followedRevision } = this.#deps
+    const bounds = { ...history, forgetAgeMs, followedRevision: followedRevision?.() ?? 0 }
     const again = ledger.prune(bounds).then(() => {
       if (this.#isOver) return
       this.#pruneTimer = clock.setTimer(pruneEveryMs, () => this.#prune(ledger))
@@ -226,7 +225,7 @@ export class TermScheduler {
   /** Waits for the next tick of a job, if it has one and is not paused. */
   resume(job: Job): void {
     const { state } = job
-    if (state.kind !== 'held' || this.#deps.isPaused(job)) return
+    if (state.kind !== 'held' || job.paused) return
     job.state = { kind: 'waiting', next: state.next }
     this.#queues[state.next.on].add(state.next)
   }

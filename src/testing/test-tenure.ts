@@ -11,7 +11,8 @@ import {
 } from '../index.ts'
 import { optionNames } from '../options.ts'
 import { Memory, provideMemory } from '../store/memory/memory-store.ts'
-import { systemParts, Tenure } from '../tenure.ts'
+import { systemDeps } from '../instance/instance.ts'
+import { Tenure } from '../tenure.ts'
 import { FakeClock } from './fake-clock.ts'
 
 /** The options of {@link createTestTenure}: those of `createTenure`, as far as they mean anything there. */
@@ -24,7 +25,7 @@ export interface TestTenureOptions extends Omit<TenureOptions, (typeof notForTes
 export type LossReason = 'stolen' | 'expired' | 'store-unreachable'
 
 /** What a test has by itself; the types leave the same out. */
-const notForTests = ['store', 'host', 'witness'] as const
+const notForTests = ['store', 'heartbeatIn', 'witness'] as const
 
 /** All others, as they come: an option that `createTenure` is given tomorrow is one here as well. */
 const testOptionNames: readonly string[] = [
@@ -83,9 +84,9 @@ export class TestTenure extends Tenure {
     const memory = new Memory(clock)
     const name = `test-${randomUUID()}`
     provideMemory(name, memory)
-    const fixed = { store: `memory:${name}`, host: 'main', witness: false } as const
+    const fixed = { store: `memory:${name}`, heartbeatIn: 'main', witness: false } as const
     // What is tested by hand has to be due at the instants that it says.
-    super({ ...rest, ...fixed }, { ...systemParts(clock), random: () => 0, tellDefect: rethrow })
+    super({ ...rest, ...fixed }, { ...systemDeps(clock), random: () => 0, tellDefect: rethrow })
     this.#clock = clock
     this.#memory = memory
     this.on('run:started', () => void this.#running++)

@@ -4,6 +4,7 @@ import { createServer, request } from 'node:http'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 
+import type { PageData } from '../../src/dashboard/page.ts'
 import { callCli, startCli, type Cli } from '../support/cli.ts'
 import { until } from '../support/until.ts'
 import { atEnd, jsonOf, ownFolder } from '../support/fastify-app.ts'
@@ -81,7 +82,7 @@ describe('tenure serve', { concurrency: 2 }, () => {
     assert.match(page.headers.get('content-security-policy') ?? '', /default-src 'none'/)
     assert.equal((await fetch(`${url}view.js`)).status, 200)
     const data = await jsonOf(await fetch(`${url}data.json`))
-    assert.equal(data['leader'], 'web-1')
+    assert.equal((data['lease'] as PageData['lease']).leader?.name, 'web-1')
     const status = await jsonOf(await fetch(`${url}status`))
     assert.equal(status['role'], 'leader')
     assert.deepEqual(await jsonOf(await fetch(`${url}health`)), { status: 'ok', role: 'leader' })

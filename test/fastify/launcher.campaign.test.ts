@@ -21,17 +21,17 @@ describe('the launcher of the demonstration', { concurrency: 2 }, () => {
     await launcher.nothingLeft()
   })
 
-  test('--host main, the losing control: a leader that is busy loses the lease', async (t) => {
-    const launcher = await startLauncher(t, '--port', '0', '--host', 'main', '--busy', '8s')
+  test('--heartbeat-in main, the losing control: a leader that is busy loses the lease', async (t) => {
+    const launcher = await startLauncher(t, '--port', '0', '--heartbeat-in', 'main', '--busy', '8s')
     const { notice } = await launcher.data()
     assert.match(notice ?? '', /losing control/)
     const leader = await launcher.leader()
     await launcher.press('busy', leader.name)
     const data = await launcher.data(
       'another one leads',
-      ({ leader: name }) => name !== leader.name,
+      ({ lease }) => lease.leader !== undefined && lease.leader.name !== leader.name,
     )
-    assert.equal(data.lastToken, 2)
+    assert.equal(data.lease.lastToken, 2)
     const loser = instanceOf(data, ({ name }) => name === leader.name)
     assert.equal(loser.state, 'busy')
     const after = await launcher.data('it is awake again', ({ instances }) =>
@@ -55,7 +55,7 @@ describe('the launcher of the demonstration', { concurrency: 2 }, () => {
       assert.match(settings.store, /^postgres:\/\/postgres:\*\*\*@127/)
       const first = await launcher.leader()
       assert.equal((await launcher.press('hand-over', first.name)).status, 200)
-      await launcher.data('the lease is handed over', ({ lastToken }) => lastToken === 2)
+      await launcher.data('the lease is handed over', ({ lease }) => lease.lastToken === 2)
 
       const second = await launcher.leader()
       assert.equal((await launcher.press('slow-store', undefined)).status, 200)
@@ -67,10 +67,10 @@ describe('the launcher of the demonstration', { concurrency: 2 }, () => {
         lines.some(({ event }) => event === timedOut),
       )
       await launcher.data('the lock is gone', ({ storeNote }) => storeNote === undefined)
-      assert.equal((await launcher.data()).lastToken, 2)
+      assert.equal((await launcher.data()).lease.lastToken, 2)
 
       assert.equal((await launcher.press('kill', second.name)).status, 200)
-      await launcher.data('another one leads', ({ lastToken }) => lastToken === 3)
+      await launcher.data('another one leads', ({ lease }) => lease.lastToken === 3)
       launcher.signalGroup('SIGINT')
       assert.equal(await launcher.exited, 0, launcher.output)
       await launcher.nothingLeft()

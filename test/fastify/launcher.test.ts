@@ -29,7 +29,7 @@ describe('the launcher of the demonstration', { concurrency: 2 }, () => {
     const wrong: [flags: string[], says: RegExp][] = [
       [['--prot', '4646'], /--prot/],
       [['--port', 'x'], /--port to be a whole number from 0 to 65535; got x/],
-      [['--host', 'worker'], /--host to be thread or main; got worker/],
+      [['--heartbeat-in', 'worker'], /--heartbeat-in to be thread or main; got worker/],
       [['--store', 'mysql://nowhere'], /`store` to be a URL that begins with sqlite:/],
       [['--store', 'memory:x'], /--store to be shared by processes; got memory:/],
       [['--busy', 'long'], /`--busy` to be a duration.*"long"/],
@@ -45,7 +45,7 @@ describe('the launcher of the demonstration', { concurrency: 2 }, () => {
     )
     const { code, stdout } = await launch(['--help'])
     assert.equal(code, 0)
-    assert.match(stdout, /npm start -- --host main/)
+    assert.match(stdout, /npm start -- --heartbeat-in main/)
   })
 })
 

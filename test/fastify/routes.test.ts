@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 
 import fastify, { type FastifyInstance } from 'fastify'
 
-import { pageDataOf, pageFiles } from '../../src/dashboard/page.ts'
+import { pageDataOf, pageFiles, type PageData } from '../../src/dashboard/page.ts'
 import { tenurePlugin, tenureRoutes } from '../../src/fastify/tenure-plugin.ts'
 import { createTenure } from '../../src/index.ts'
 import { until } from '../support/until.ts'
@@ -300,9 +300,10 @@ describe('the page', { concurrency: true }, () => {
     const { leader, candidate } = await serveTwo(t)
     for (const { url, app } of [leader, candidate]) {
       const data = await jsonOf(await fetch(`${url}/tenure/data.json`))
-      assert.equal(data['leader'], 'first')
+      const lease = data['lease'] as PageData['lease']
+      assert.equal(lease.leader?.name, 'first')
       const expected = pageDataOf(await app.tenure.status())
-      assert.deepEqual(data['terms'], JSON.parse(JSON.stringify(expected.terms)))
+      assert.deepEqual(lease.terms, JSON.parse(JSON.stringify(expected.lease.terms)))
       assert.deepEqual(data['instances'], JSON.parse(JSON.stringify(expected.instances)))
     }
   })

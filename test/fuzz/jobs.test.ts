@@ -23,7 +23,6 @@ type Step =
       readonly options: object
     }
   | { readonly do: 'remove' | 'pause' | 'resume' | 'run'; readonly id: string }
-  | { readonly do: 'pause all' | 'resume all' }
   | { readonly do: 'finish'; readonly which: number; readonly fails: boolean }
   | { readonly do: 'advance' | 'freeze' | 'set wall'; readonly ms: number }
   | { readonly do: 'begin' | 'end' | 'soft stop' }
@@ -87,10 +86,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({ do: fc.constantFrom('remove', 'pause', 'resume', 'run', 'run'), id }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ do: fc.constantFrom('pause all', 'resume all', 'resume all') }),
   },
   {
     weight: 4,
@@ -157,9 +152,6 @@ class JobsBench {
       case 'pause':
       case 'resume':
         return scheduler.setPaused(step.id, step.do === 'pause')
-      case 'pause all':
-      case 'resume all':
-        return scheduler.setAllPaused(step.do === 'pause all')
       case 'run':
         return void scheduler.runNow(step.id, undefined).catch(assertIsOurs)
       case 'finish':

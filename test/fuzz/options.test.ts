@@ -9,11 +9,11 @@ import { createTenure, parseDuration, TenureError, type TenureOptions } from '..
 import {
   environmentNames,
   resolveRunning,
-  SettingsInForce,
   type FixedSettings,
   type ReconfigurableOptions,
   type RunningSettings,
 } from '../../src/options.ts'
+import { SettingsInForce } from '../../src/options/settings-in-force.ts'
 
 const store = 'memory:options'
 
@@ -170,8 +170,8 @@ describe('any times', () => {
       lease: 'scheduler',
       application: 'application',
       label: undefined,
-      host: 'main',
-      keep: { runs: 100, ageMs: 7 * 86_400_000 },
+      heartbeatIn: 'main',
+      history: { runs: 100, ageMs: 7 * 86_400_000 },
       witness: false,
     }
     const value = fc.oneof(fc.constantFrom('18s', '20s', '30s', '', '6s'), fc.string())

@@ -55,9 +55,9 @@ const broken = [
   },
   {
     what: 'a run whose leader was lost goes on for ever',
-    file: 'src/store/sqlite/sqlite-ledger.ts',
-    from: 'WHERE lease = ? AND outcome IS NULL AND token <> ?',
-    to: 'WHERE lease = ? AND outcome IS NULL AND token = -1 * ?',
+    file: 'src/store/ledger/calls.ts',
+    from: "token: ['<>', token] }",
+    to: "token: ['=', -token] }",
     only: ['killed in mid-run'],
     told: /goes on in term/,
   },

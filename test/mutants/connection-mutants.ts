@@ -74,7 +74,7 @@ export const connectionMutants: readonly Mutant[] = [
   },
   {
     what: "whoever looks twice believes a server's clock that was stepped forward",
-    file: 'src/store/postgres/server-clock.ts',
+    file: 'src/store/server/server-clock.ts',
     from: 'this.#disbelieved.get(lease)?.before ?? this.#pushed ?? this.#last',
     to: 'this.#pushed ?? this.#last',
     suite: 'server-clock',

@@ -132,7 +132,7 @@ export const faultMutants: readonly Mutant[] = [
   },
   {
     what: 'a pending start does not keep the process alive',
-    file: 'src/tenure.ts',
+    file: 'src/instance/instance.ts',
     from: '    this.#heart?.keepAlive(true)\n',
     to: '',
     suite: 'processes/faults',

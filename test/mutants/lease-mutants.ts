@@ -261,7 +261,7 @@ export const leaseMutants: readonly Mutant[] = [
   },
   {
     what: "a server's clock that was stepped forward is believed",
-    file: 'src/store/postgres/server-clock.ts',
+    file: 'src/store/server/server-clock.ts',
     from: 'if (gainMs <= ttlMs * 0.01 + 500)',
     to: 'if (gainMs <= ttlMs * 0.01 + 1e9)',
     suite: 'server-clock',
@@ -282,7 +282,7 @@ export const leaseMutants: readonly Mutant[] = [
   },
   {
     what: 'a term that is resigned as it is stopped drains for longer than the stop allows',
-    file: 'src/instance/leadership.ts',
+    file: 'src/instance/term-watch.ts',
     from: 'this.#drainMs = Math.min(drainMs, this.#drainMs ?? Infinity)',
     to: 'this.#drainMs = drainMs',
     suite: 'leadership',

@@ -195,7 +195,7 @@ export const ledgerMutants: readonly Mutant[] = [
     what: 'an instance that leads again takes what it saw for what was claimed',
     file: 'src/schedule/job.ts',
     from: 'job.lastTickMs = cursorMs',
-    to: 'job.lastTickMs = Math.max(job.lastTickMs, cursorMs)',
+    to: 'job.lastTickMs = Math.max(job.lastTickMs ?? cursorMs, cursorMs)',
     suite: 'scheduler-ledger',
     seed: 226,
   },

@@ -198,7 +198,7 @@ export const pushMutants: readonly Mutant[] = [
   },
   {
     what: 'a forged push sets the clock of the server',
-    file: 'src/store/postgres/server-clock.ts',
+    file: 'src/store/server/server-clock.ts',
     from: 'if (besideMs > passedMs * (rateMax - 1) + pushSlackMs) return',
     to: '',
     suite: 'server-clock',

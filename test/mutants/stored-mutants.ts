@@ -33,9 +33,9 @@ export const storedMutants: readonly Mutant[] = [
   },
   {
     what: 'a job is paused here though the store has not taken that',
-    file: 'src/tenure.ts',
-    from: '    const isKnown =\n      this.#scheduler.isPausedByLedger(id)',
-    to: '    this.#scheduler.setPaused(id, paused)\n    const isKnown =\n      this.#scheduler.isPausedByLedger(id)',
+    file: 'src/instance/jobs.ts',
+    from: '    const isKnown =',
+    to: '    this.scheduler.setPaused(id, paused)\n    const isKnown =',
     suite: 'paused-jobs',
   },
   {
@@ -117,6 +117,14 @@ export const storedMutants: readonly Mutant[] = [
     to: '        return\n',
     suite: 'stored-jobs',
     test: 'tells of a store that does not answer, and follows when it does',
+  },
+  {
+    what: 'unschedule removes a stored job on the leader, until that looks again',
+    file: 'src/schedule/scheduler.ts',
+    from: '    if (job.stored) throw storedError(id)\n',
+    to: '',
+    suite: 'stored-jobs',
+    test: 'is stored, changed and removed by any instance; the leader follows within a second',
   },
   {
     what: 'data that JSON changes is stored all the same',

@@ -28,7 +28,7 @@ export const witnessMutants: readonly Mutant[] = [
   {
     what: 'the witness is told that nothing is held though a release has failed',
     file: 'src/heart/heart.ts',
-    from: 'if (released || holder !== this.#unreleased) this.#holdsNothing()',
+    from: 'if (event.released || event.holder !== this.#unreleased) this.#holdsNothing()',
     to: 'if (true) this.#holdsNothing()',
     suite: 'witness',
     test: 'when a release has failed',

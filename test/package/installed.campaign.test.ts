@@ -76,7 +76,7 @@ async function lead(database) {
   const { outcome } = await tenure.runNow('job')
   const { settings, lastToken } = await tenure.status()
   await tenure.stop()
-  console.log(outcome, settings.host, lastToken)
+  console.log(outcome, settings.heartbeatIn, lastToken)
 }
 lead(process.argv[2]).catch((error) => {
   console.log(error.code, error.message)
@@ -243,7 +243,7 @@ class Jobs {
     const { outcome } = await tenure.runNow('job')
     const { settings, lastToken } = await tenure.status()
     await tenure.stop()
-    console.log(outcome, settings.host, lastToken)
+    console.log(outcome, settings.heartbeatIn, lastToken)
   }
 }
 

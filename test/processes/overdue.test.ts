@@ -82,7 +82,7 @@ async function stall(cluster: Cluster, ledger: LedgerStore): Promise<[from: numb
 onEachStore((on) => {
   describe(`a leader whose event loop is blocked for 5 s, on ${on}`, () => {
     test('accounts for each tick of a job of 200 ms by its policy, in the same term', (t) =>
-      withCluster({ on, jobs, keep: { runs: ledgerBatchMax, age: '1h' } }, async (cluster) => {
+      withCluster({ on, jobs, history: { runs: ledgerBatchMax, age: '1h' } }, async (cluster) => {
         const ledger = await openLedger(parseStoreUrl(cluster.store.url))
         assert.ok(ledger)
         t.after(() => ledger.close())

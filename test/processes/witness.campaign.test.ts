@@ -41,7 +41,7 @@ onEachStore((on) => {
       }))
 
     test('kill -9 while the heartbeat runs on the event loop: the same', () =>
-      withCluster({ ...longSet, on, host: 'main' }, async (cluster) => {
+      withCluster({ ...longSet, on, heartbeatIn: 'main' }, async (cluster) => {
         const [leader, candidate] = await startTwo(cluster)
         leader.signal('SIGKILL')
         await assertReleased(cluster, candidate)

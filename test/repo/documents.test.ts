@@ -79,7 +79,7 @@ describe('the documents', () => {
       const changes = reconfigurable.some((name) => name === option)
       assert.equal(cells?.[3], changes ? 'yes' : 'no', option)
     }
-    assert.ok(rows.has('keep') && rows.has('logger'))
+    assert.ok(rows.has('history') && rows.has('logger'))
   })
 
   for (const [document, least] of [

@@ -26,7 +26,7 @@ export async function doesNotCompile(): Promise<void> {
   // @ts-expect-error
   createTestTenure({ store: 'memory:' })
   // @ts-expect-error
-  tenure.reconfigure({ keep: { runs: 1 } })
+  tenure.reconfigure({ history: { runs: 1 } })
 
   const durations: Duration[] = [
     // @ts-expect-error
@@ -115,7 +115,7 @@ export async function compiles(): Promise<void> {
   await tenure.schedule('tick', every, async (run) => run.log.info('tick'), { timeout: '20s' })
   await tenure.schedule('tick', every, (run: Run) => run.id)
   await tenure.schedule('maybe', every, (run: Run<Customer | undefined>) => run.data?.customer)
-  await tenure.schedule('stored', every, 'send', { data: { customer } })
+  await tenure.stored.schedule('stored', every, 'send', { data: { customer } })
   tenure.handle<Customer>('send', (run) => run.data.customer)
   tenure.reconfigure({ ttl: '30s' })
 

@@ -21,7 +21,10 @@ describe('the rooms', () => {
       ['store/open-store.ts', './sqlite/sqlite-store.ts'],
       ['heart/heart.ts', '../lease/elector.ts'],
       ['heart/heart.ts', '../store/open-store.ts'],
-      ['tenure.ts', './heart/supervisor.ts'],
+      ['instance/instance.ts', '../heart/supervisor.ts'],
+      ['instance/jobs.ts', '../schedule/scheduler.ts'],
+      ['tenure.ts', './instance/instance.ts'],
+      ['options.ts', './options/relations.ts'],
       ['fastify/plugin.ts', '../index.ts'],
       ['fastify/plugin.ts', '../dashboard/page.ts'],
       ['schedule/cron.ts', 'croner'],
@@ -43,6 +46,11 @@ describe('the rooms', () => {
       ['heart/heart.ts', '../store/sqlite/sqlite-store.ts'],
       ['clock.ts', './options.ts'],
       ['options.ts', './tenure.ts'],
+      ['options.ts', './options/settings-in-force.ts'],
+      ['instance/instance.ts', '../tenure.ts'],
+      ['instance/instance.ts', '../store/sqlite/sqlite-store.ts'],
+      ['heart/heart.ts', '../instance/instance.ts'],
+      ['loose.ts', './errors.ts'],
       ['fastify/plugin.ts', '../tenure.ts'],
       ['fastify/plugin.ts', '../dashboard/other.ts'],
       ['dashboard/page.ts', '../index.ts'],
@@ -56,7 +64,7 @@ describe('the rooms', () => {
     }
   })
 
-  test('are what the linter enforces: each way to import, and each way to read a clock', () => {
+  test('are what the linter enforces: each way to import, no circle, each way to read a clock', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tenure-lint-'))
     try {
       for (const path of ['.oxlintrc.json', 'lint'])
@@ -81,6 +89,15 @@ describe('the rooms', () => {
         writeFileSync(join(folder, `src/lease/violation-${i}.ts`), `${code}\n`)
       }
       writeFileSync(join(folder, 'src/lease/fine.ts'), "export { a } from './violation-0.ts'\n")
+      // A type that is imported in place would be in no circle that the linter sees.
+      const circle = [
+        "import type { B } from './circle-1.ts'\nexport type A = B | 1",
+        "export type { A as B } from './circle-0.ts'",
+        "export type C = import('./circle-0.ts').A",
+      ]
+      for (const [i, code] of circle.entries()) {
+        writeFileSync(join(folder, `src/lease/circle-${i}.ts`), `${code}\n`)
+      }
       const { stdout, status } = spawnSync(
         join(root, 'node_modules/.bin/oxlint'),
         ['-f', 'unix', 'src'],
@@ -98,6 +115,13 @@ describe('the rooms', () => {
         )
       }
       assert.ok(!caught.some((line) => line.includes('fine.ts')))
+      for (const [i, rule] of ['no-cycle', 'no-cycle', 'consistent-type-imports'].entries()) {
+        const lines = stdout.split('\n').filter((line) => line.includes(`circle-${i}.ts`))
+        assert.ok(
+          lines.some((line) => line.includes(rule)),
+          circle[i],
+        )
+      }
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
@@ -106,6 +130,22 @@ describe('the rooms', () => {
 
 describe('the repository', () => {
   const tracked = execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' }).split('\n')
+
+  test('has no file at the root of src/ but those that every room may look for there', () => {
+    const atRoot = tracked.flatMap((path) => /^src\/([^/]+)$/.exec(path)?.[1] ?? [])
+    assert.deepEqual(atRoot, [
+      'clock.ts',
+      'correlation.ts',
+      'duration.ts',
+      'errors.ts',
+      'events.ts',
+      'index.ts',
+      'invariant.ts',
+      'log.ts',
+      'options.ts',
+      'tenure.ts',
+    ])
+  })
 
   test('has a run bit on what CI runs', () => {
     const mode = execFileSync('git', ['ls-files', '-s', '.ci/run'], { cwd: root, encoding: 'utf8' })

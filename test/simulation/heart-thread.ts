@@ -2,12 +2,8 @@ import type { Clock } from '../../src/clock.ts'
 import { TenureError } from '../../src/errors.ts'
 import { Cell } from '../../src/heart/cell.ts'
 import { Heart } from '../../src/heart/heart.ts'
-import {
-  recordOfError,
-  type Command,
-  type HeartConfig,
-  type Report,
-} from '../../src/heart/messages.ts'
+import { recordOfError } from '../../src/heart/error-record.ts'
+import type { Command, HeartConfig, Report } from '../../src/heart/messages.ts'
 import type { RunningHeart } from '../../src/heart/running-heart.ts'
 import type { Surroundings } from '../../src/heart/surroundings.ts'
 import type { SimThread } from './thread.ts'

@@ -1,4 +1,4 @@
-import type { LedgerCall } from '../../src/heart/ledger-desk.ts'
+import type { LedgerCall } from '../../src/store/ledger/verbs.ts'
 import type {
   LedgerJob,
   LedgerRun,

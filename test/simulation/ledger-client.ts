@@ -1,4 +1,4 @@
-import type { LedgerCall, LedgerReply } from '../../src/heart/ledger-desk.ts'
+import type { LedgerCall, LedgerReply } from '../../src/store/ledger/verbs.ts'
 import type {
   AbandonReply,
   AbandonRequest,
@@ -23,7 +23,7 @@ import type { History, LedgerCallMade } from './history.ts'
 import type { StoreClientParts } from './store-client.ts'
 
 /** What a term writes. */
-type TermCall = Exclude<LedgerCall, { verb: 'read schedules' }>
+type TermCall = Exclude<LedgerCall, { verb: 'readSchedules' }>
 
 /** A ledger as a heart sees it: its end of a connection that has nothing to do with the lease's. */
 export class LedgerClient implements LedgerStore {

@@ -1,8 +1,11 @@
-import type { LedgerCall, LedgerReply } from '../../src/heart/ledger-desk.ts'
-import { checkClaims, checkRecords, checkRegistrations } from '../../src/store/ledger-checks.ts'
+import type { LedgerCall, LedgerReply } from '../../src/store/ledger/verbs.ts'
+import { calls } from '../../src/store/ledger/calls.ts'
+import { check } from '../../src/store/ledger/checks.ts'
+import { carryOut, type Steps } from '../../src/store/ledger/engine.ts'
 import type {
   ClaimReply,
   ClaimRequest,
+  LedgerAuthor,
   LedgerReading,
   LedgerRun,
   LedgerSkip,
@@ -12,19 +15,20 @@ import type {
   RecordRequest,
   RegisterReply,
   RegisterRequest,
+  Superseded,
 } from '../../src/store/ledger-store.ts'
-import { LedgerTable } from '../../src/store/memory/ledger-table.ts'
+import { LedgerBooks } from '../../src/store/memory/ledger-books.ts'
 import type { History } from './history.ts'
 
 /** The ledger of a store with a server: the real table, and a note of all that it does. */
 export class LedgerOfStore {
-  readonly #table: LedgerTable
+  readonly #books: LedgerBooks
   /** What was pruned, for those who look at the whole. */
   readonly #pruned = { runs: [] as LedgerRun[], skips: [] as LedgerSkip[] }
 
   /** @param tokenOf tells the last token that was granted for a lease */
   constructor(tokenOf: (lease: string) => number) {
-    this.#table = new LedgerTable(tokenOf)
+    this.#books = new LedgerBooks(tokenOf)
   }
 
   /** Carries a call out, and notes what that has changed. */
@@ -34,7 +38,7 @@ export class LedgerOfStore {
         return this.#register(request, history)
       case 'abandon': {
         const before = this.#read(request.lease).runs.map(({ abandonedBy }) => abandonedBy)
-        const reply = this.#table.abandon(request)
+        const reply = this.#asTerm(request, calls.tryAbandon(request))
         for (const [index, run] of this.#read(request.lease).runs.entries()) {
           const { runId, token, abandonedBy: by } = run
           if (by === undefined || before[index] === by) continue
@@ -48,8 +52,8 @@ export class LedgerOfStore {
         return this.#record(request, history)
       case 'prune':
         return this.#prune(request)
-      case 'read schedules':
-        return { kind: 'answered', changes: this.#table.readSchedules(request) }
+      case 'readSchedules':
+        return this.#look(request.lease, calls.readSchedules(request))
     }
   }
 
@@ -58,7 +62,7 @@ export class LedgerOfStore {
     const { runs, skips } = this.#read(lease)
     history.add('store', {
       kind: 'ledger',
-      jobs: this.#table.readJobs({ lease, afterJobId: undefined, limit: Infinity }),
+      jobs: this.#look(lease, calls.readJobs({ lease, afterJobId: undefined, limit: Infinity })),
       runs: [...this.#pruned.runs, ...runs].map((run) => ({
         ...run,
         runId: history.nameOf(run.runId),
@@ -69,10 +73,10 @@ export class LedgerOfStore {
   }
 
   #register(request: RegisterRequest, history: History | undefined): RegisterReply {
-    checkRegistrations(request)
+    check('tryRegister', request)
     const page = { lease: request.lease, afterJobId: undefined, limit: Infinity }
-    const known = new Set(this.#table.readJobs(page).map(({ jobId }) => jobId))
-    const reply = this.#table.register(request)
+    const known = new Set(this.#look(request.lease, calls.readJobs(page)).map(({ jobId }) => jobId))
+    const reply = this.#asTerm(request, calls.tryRegister(request))
     if (reply.kind === 'superseded') return reply
     for (const { jobId: job, anchorMs, cursorMs } of reply.jobs) {
       if (!known.has(job)) history?.add('store', { kind: 'entered', job, anchorMs, cursorMs })
@@ -81,8 +85,8 @@ export class LedgerOfStore {
   }
 
   #claim(request: ClaimRequest, history: History | undefined): ClaimReply {
-    checkClaims(request)
-    const reply = this.#table.claim(request)
+    check('tryClaim', request)
+    const reply = this.#asTerm(request, calls.tryClaim(request))
     if (reply.kind === 'superseded' || history === undefined) return reply
     for (const [index, { kind }] of reply.outcomes.entries()) {
       const claim = request.claims[index]
@@ -95,8 +99,8 @@ export class LedgerOfStore {
   }
 
   #record(request: RecordRequest, history: History | undefined): RecordReply {
-    checkRecords(request)
-    const reply = this.#table.record(request)
+    check('tryRecord', request)
+    const reply = this.#asTerm(request, calls.tryRecord(request))
     if (reply.kind === 'superseded') return reply
     for (const [index, { kind }] of reply.skips.entries()) {
       const skip = request.skips[index]
@@ -108,16 +112,26 @@ export class LedgerOfStore {
 
   #prune(request: PruneRequest): PruneReply {
     const before = this.#read(request.lease)
-    const reply = this.#table.prune(request)
+    const reply = this.#asTerm(request, calls.tryPrune(request))
     const after = this.#read(request.lease)
     const runs = new Set(after.runs.map(({ runId }) => runId))
-    const skips = new Set(after.skips)
+    const skips = new Set(after.skips.map(({ jobId, tickMs }) => `${jobId}/${tickMs}`))
     this.#pruned.runs.push(...before.runs.filter(({ runId }) => !runs.has(runId)))
-    this.#pruned.skips.push(...before.skips.filter((skip) => !skips.has(skip)))
+    this.#pruned.skips.push(
+      ...before.skips.filter(({ jobId, tickMs }) => !skips.has(`${jobId}/${tickMs}`)),
+    )
     return reply
   }
 
   #read(lease: string): LedgerReading {
-    return this.#table.readRuns({ lease, jobId: undefined, limit: Infinity })
+    return this.#look(lease, calls.readRuns({ lease, jobId: undefined, limit: Infinity }))
+  }
+
+  #asTerm<Reply>({ lease, token }: LedgerAuthor, steps: Steps<Reply>): Reply | Superseded {
+    return carryOut(this.#books.of(lease), { token, steps: () => steps })
+  }
+
+  #look<Reply>(lease: string, steps: Steps<Reply>): Reply {
+    return carryOut(this.#books.of(lease), { token: undefined, steps: () => steps }) as Reply
   }
 }

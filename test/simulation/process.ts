@@ -270,7 +270,7 @@ export class SimProcess {
   readonly #runHeart: RunHeart = (config, clock, hear) => {
     const name = this.#heartName(++this.#heartsMade)
     const overhear = (report: Report): void => this.#overhear(name, report)
-    return config.fixed.host === 'main'
+    return config.fixed.heartbeatIn === 'main'
       ? this.#runInMain(name, config, clock, (report) => {
           overhear(report)
           hear(report)

@@ -19,7 +19,7 @@ export function quietScenario(changes: Partial<Scenario> = {}, faults: Fault[] =
     drift: 0,
     wallMs: 1_767_225_600_000,
     uptimeGrainMs: 10,
-    host: 'thread',
+    heartbeatIn: 'thread',
     onStall: 'expire',
     startsMs: 0,
   } as const

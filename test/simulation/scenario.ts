@@ -25,7 +25,7 @@ export interface Scenario {
     readonly drift: number
     readonly wallMs: number
     readonly uptimeGrainMs: number
-    readonly host: 'thread' | 'main'
+    readonly heartbeatIn: 'thread' | 'main'
     readonly onStall: 'expire' | 'kill'
     /** When its first process starts. */
     readonly startsMs: number
@@ -77,12 +77,12 @@ export function drawScenario(seed: number): Scenario {
     if (drifts === 'any') return random.between(-driftMax, driftMax)
     return random.pick([-driftMax, driftMax])
   }
-  const mainHosts = random.chance(0.15)
+  const someInMain = random.chance(0.15)
   const instances = Array.from({ length: random.pick([1, 2, 2, 3, 3, 4]) }, () => ({
     drift: drift(),
     wallMs: 1_767_225_600_000 + random.between(-1, 1) * 86_400_000,
     uptimeGrainMs: random.pick([10, 10, 1_000]),
-    host: mainHosts && random.chance(0.5) ? ('main' as const) : ('thread' as const),
+    heartbeatIn: someInMain && random.chance(0.5) ? ('main' as const) : ('thread' as const),
     onStall: random.chance(0.1) ? ('kill' as const) : ('expire' as const),
     startsMs: random.next() * first.ttl * (random.chance(0.3) ? 2 : 0.05),
   }))
@@ -134,15 +134,15 @@ export function drawScenario(seed: number): Scenario {
 export function describeScenario(scenario: Scenario): string {
   const { seed, beyondPromise, instances, times, store, ledger, faults } = scenario
   const percent = (drift: number): string => `${(drift * 100).toFixed(2)} %`
-  const hosts = instances.map(
-    ({ host, drift }, index) =>
-      `${String.fromCharCode(97 + index)} (${host}, clocks off by ${percent(drift)})`,
+  const hearts = instances.map(
+    ({ heartbeatIn, drift }, index) =>
+      `${String.fromCharCode(97 + index)} (${heartbeatIn}, clocks off by ${percent(drift)})`,
   )
   const clock = store.commonClock ? `clock off by ${percent(store.drift)}` : 'no common clock'
   const kinds = Map.groupBy(faults, ({ kind }) => kind)
   return [
     `Seed ${seed}${beyondPromise ? ', beyond the promise: only fencing is checked' : ''}`,
-    `instances: ${hosts.join(', ')}`,
+    `instances: ${hearts.join(', ')}`,
     `store: ${clock}; pushes: ${store.pushes}`,
     ...times.map((one) => `times: ${JSON.stringify(one)}`),
     ...ledger.map((job) => `in the ledger: ${JSON.stringify(job)}`),

@@ -218,7 +218,7 @@ export class Simulation {
         lease: 'scheduler',
         application: 'simulation',
         label: who,
-        host: settings?.host,
+        heartbeatIn: settings?.heartbeatIn,
         onStall: settings?.onStall,
         ...times,
       },

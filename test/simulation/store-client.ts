@@ -12,7 +12,7 @@ import {
   type RenewRequest,
   type ResignRequestReply,
 } from '../../src/store/lease-store.ts'
-import { ServerClock } from '../../src/store/postgres/server-clock.ts'
+import { ServerClock } from '../../src/store/server/server-clock.ts'
 import type { Call, History } from './history.ts'
 import type { Machine } from './machine.ts'
 import type { Link } from './network.ts'

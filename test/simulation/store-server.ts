@@ -10,7 +10,7 @@ import {
   type RenewRequest,
 } from '../../src/store/lease-store.ts'
 import { LeaseTable } from '../../src/store/memory/lease-table.ts'
-import type { LedgerCall, LedgerReply } from '../../src/heart/ledger-desk.ts'
+import type { LedgerCall, LedgerReply } from '../../src/store/ledger/verbs.ts'
 import type { Call, Fact, History } from './history.ts'
 import { LedgerOfStore } from './ledger-of-store.ts'
 import type { Machine } from './machine.ts'

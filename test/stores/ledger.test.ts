@@ -111,7 +111,7 @@ describe('a ledger in SQLite', () => {
     const ledger = await ledgerOf(t, parseStoreUrl(store.url))
     await assert.rejects(register(ledger), {
       code: 'TENURE_ERR_STORE_UNUSABLE',
-      message: /version 1 at most; got version 99 in tenure_ledger/,
+      message: /version 2 at most; got version 99 in tenure_ledger/,
     })
     const renewal = { lease: 'scheduler', holder: 'a', token: 1, ttlMs: 20_000 }
     assert.equal((await lease.tryRenew(renewal, patience())).kind, 'renewed')
@@ -182,7 +182,7 @@ describe('a ledger in PostgreSQL', { skip: missing('postgres') }, () => {
     const ledger = await ledgerOf(t, parseStoreUrl(server.url(database)))
     const refusal = {
       code: 'TENURE_ERR_STORE_UNUSABLE',
-      message: /version 1 at most.*got version 99/,
+      message: /version 2 at most.*got version 99/,
     }
     await assert.rejects(register(ledger), refusal)
     const page = { lease: 'scheduler', afterJobId: undefined, limit: 10 }

@@ -208,7 +208,7 @@ describe('a PostgreSQL server', { skip: missing('postgres') }, () => {
     )
     const { code, message } = await rejection(server.url(database))
     assert.equal(code, 'TENURE_ERR_STORE_UNUSABLE')
-    assert.match(message, /version 1 at most.*got version 99/)
+    assert.match(message, /version 2 at most.*got version 99/)
   })
 
   test('what is acknowledged is durable also where the role asks for less', async () => {

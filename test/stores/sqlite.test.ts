@@ -154,7 +154,7 @@ describe('SQLite', () => {
     const store = new SqliteLeaseStore({ path })
     await assert.rejects(store.read('scheduler', AbortSignal.timeout(5_000)), {
       code: 'TENURE_ERR_STORE_UNUSABLE',
-      message: /version 1 at most; got version 99/,
+      message: /version 2 at most; got version 99/,
     })
     await store.close()
     await rm(folder, { recursive: true })

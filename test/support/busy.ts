@@ -31,7 +31,7 @@ export function keepsLease(on: StoreName, how: BlockName): Promise<void> {
 
 /** The control: with the heartbeat on the event loop it loses the lease, and knows it. */
 export function losesLease(on: StoreName, how: BlockName): Promise<void> {
-  return withCluster({ on, host: 'main' }, async (cluster) => {
+  return withCluster({ on, heartbeatIn: 'main' }, async (cluster) => {
     const [leader, candidate] = await cluster.start(2)
     assert.ok(leader && candidate)
     leader.send({ do: 'block', how, ms: shortSet.ttl + 2_000 })

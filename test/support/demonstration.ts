@@ -59,24 +59,26 @@ export class Demonstration {
 
   /** Waits until all instances answer, and returns the one that leads. */
   async calm(): Promise<{ name: string; pid: number; token: number }> {
-    const { leader, lease, instances } = await this.launcher.data('all answer', (data) => {
+    const { lease, instances } = await this.launcher.data('all answer', (data) => {
       const held = data.instances.some(({ holdsLease }) => holdsLease)
       return held && data.instances.every(({ state }) => state === 'answers')
     })
-    const instance = instances.find(({ name }) => name === leader)
-    assert.ok(instance?.pid !== undefined && lease !== undefined)
-    return { name: instance.name, pid: instance.pid, token: lease.token }
+    const { leader } = lease
+    const instance = instances.find(({ name }) => name === leader?.name)
+    assert.ok(instance?.pid !== undefined && leader !== undefined)
+    return { name: instance.name, pid: instance.pid, token: leader.token }
   }
 
   /** Waits until the page shows another leader, and returns its token. */
   async nextLeader(before: string): Promise<{ name: string; token: number }> {
-    const { leader, lease } = await this.launcher.data(
+    const data = await this.launcher.data(
       'another leader',
-      ({ leader: name }) => name !== undefined && name !== before,
+      ({ lease }) => lease.leader !== undefined && lease.leader.name !== before,
     )
-    assert.ok(leader !== undefined && lease !== undefined)
-    await this.page.locator(`[data-instance="${leader}"][data-holds-lease="true"]`).waitFor()
-    return { name: leader, token: lease.token }
+    const { leader } = data.lease
+    assert.ok(leader !== undefined)
+    await this.page.locator(`[data-instance="${leader.name}"][data-holds-lease="true"]`).waitFor()
+    return { name: leader.name, token: leader.token }
   }
 }
 

@@ -301,11 +301,11 @@ process.on('message', (command: InstanceCommand) => {
       return say({ said: 'jobs', ids: own.map(({ id }) => id) })
     }
     case 'store':
-      return void tenure
+      return void tenure.stored
         .schedule(command.id, { every: command.every }, command.handler)
         .then(() => say({ said: 'stored' }))
     case 'unstore':
-      return void tenure.unschedule(command.id).then(() => say({ said: 'unstored' }))
+      return void tenure.stored.unschedule(command.id).then(() => say({ said: 'unstored' }))
     case 'misbehave':
       return void misbehave(command.how, command.survives)
     case 'spawn':

@@ -41,7 +41,7 @@ export class Launcher {
     const open = /Open (http:\S+)/
     const url = until('the address of the page', () => open.exec(this.output)?.[1])
     this.url = await Promise.race([url, ended])
-    await this.data('somebody leads', ({ leader }) => leader !== undefined)
+    await this.data('somebody leads', ({ lease }) => lease.leader !== undefined)
     this.folder = this.#findFolder()
     return this
   }

@@ -1,4 +1,4 @@
-import type { LedgerPort } from '../../src/schedule/ledger-writer.ts'
+import type { LedgerPort } from '../../src/store/ledger/verbs.ts'
 import type { LedgerJob, LedgerReading, LedgerRun } from '../../src/store/ledger-store.ts'
 import { MemoryLedgerStore } from '../../src/store/memory/memory-ledger.ts'
 import { Memory, MemoryLeaseStore } from '../../src/store/memory/memory-store.ts'
@@ -101,7 +101,7 @@ export class LedgerBench extends Bench {
     }
   }
 
-  #port(): LedgerPort {
+  #port(): Omit<LedgerPort, 'readSchedules'> {
     const ledger = this.#ledger
     return {
       register: (request) => this.#call(request, () => ledger.tryRegister(request, signal)),

@@ -1,7 +1,8 @@
 import type { RunLogger } from '../../src/events.ts'
 import { createFence } from '../../src/fencing/fence.ts'
 import type { Fence } from '../../src/fencing/fence-client.ts'
-import { LedgerWriter, type LedgerPort } from '../../src/schedule/ledger-writer.ts'
+import { LedgerWriter } from '../../src/schedule/ledger-writer.ts'
+import type { LedgerPort } from '../../src/store/ledger/verbs.ts'
 import type { JobRecord } from '../../src/schedule/job.ts'
 import type { RunRecord } from '../../src/schedule/run.ts'
 import { Scheduler } from '../../src/schedule/scheduler.ts'
@@ -19,7 +20,7 @@ const silent: RunLogger = { debug() {}, info() {}, warn() {}, error() {} }
 export interface SchedulerBenchOptions {
   readonly clock?: FakeClock
   /** Where ticks and runs are written; nowhere unless it is given. */
-  readonly ledger?: LedgerPort
+  readonly ledger?: Omit<LedgerPort, 'readSchedules'>
   readonly token?: number
   /** @default what `draws` says, and 0 */
   readonly random?: () => number
@@ -42,7 +43,7 @@ export class SchedulerBench extends Bench {
     const { clock, log } = this
     this.term = { fencingToken: token, fence, leads: true, work: new Work() }
     this.scheduler = new Scheduler({
-      keep: { runs: 100, ageMs: 7 * 86_400_000 },
+      history: { runs: 100, ageMs: 7 * 86_400_000 },
       clock,
       random,
       log,

@@ -20,7 +20,8 @@ import {
 import { runHeart, runInMain, type RunHeart } from '../../src/heart/running-heart.ts'
 import { createSystemSurroundings } from '../../src/heart/surroundings.ts'
 import { Memory, MemoryLeaseStore } from '../../src/store/memory/memory-store.ts'
-import { systemParts, Tenure } from '../../src/tenure.ts'
+import { systemDeps } from '../../src/instance/instance.ts'
+import { Tenure } from '../../src/tenure.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { faultOfLine } from '../support/check-line.ts'
 
@@ -178,8 +179,8 @@ describe('a term', () => {
     const options = { store: `sqlite:${folder}/tenure.db`, logger }
     // The heart is on the fake clock as well, beside the main thread, which shows life all the same.
     const beside: RunHeart = (config, ...rest) =>
-      runHeart({ ...config, fixed: { ...config.fixed, host: 'main' } }, ...rest)
-    const tenure = new Tenure(options, { ...systemParts(clock), runHeart: beside })
+      runHeart({ ...config, fixed: { ...config.fixed, heartbeatIn: 'main' } }, ...rest)
+    const tenure = new Tenure(options, { ...systemDeps(clock), runHeart: beside })
     const term = await lead(tenure)
     assert.equal(tenure.isLeader, true)
     clock.suspend(60_000)
@@ -333,7 +334,7 @@ describe('draining', () => {
     const tenure = new Tenure(
       { store: 'memory:', logger },
       {
-        ...systemParts(clock),
+        ...systemDeps(clock),
         runHeart: (config, _clock, hear) =>
           runInMain(
             config,

@@ -56,7 +56,7 @@ describe('a test Tenure', () => {
     const status = await tenure.status()
     assert.equal(status.lease?.token, 1)
     assert.equal(status.settings.application, 'billing')
-    assert.equal(status.settings.host, 'main')
+    assert.equal(status.settings.heartbeatIn, 'main')
     tenure.reconfigure({ drain: '1s' })
     assert.equal(tenure.settings.drainMs, 1_000)
     await tenure.stop()
@@ -107,10 +107,10 @@ describe('a test Tenure', () => {
     await createTestTenure().stop()
   })
 
-  test('refuses a store, a host, and whatever else it does not know', () => {
+  test('refuses a store, a place for the heartbeat, and whatever else it does not know', () => {
     const wrong: [object, string][] = [
       [{ store: 'memory:' }, 'TENURE_ERR_OPTION_UNKNOWN'],
-      [{ host: 'main' }, 'TENURE_ERR_OPTION_UNKNOWN'],
+      [{ heartbeatIn: 'main' }, 'TENURE_ERR_OPTION_UNKNOWN'],
       [{ tll: '1s' }, 'TENURE_ERR_OPTION_UNKNOWN'],
       [{ ttl: '1s' }, 'TENURE_ERR_OPTION_RELATION'],
       [{ now: '2026-01-01' }, 'TENURE_ERR_OPTION_TYPE'],
@@ -382,26 +382,6 @@ describe('the jobs of a test Tenure', () => {
     await tenure.schedule('job', { every: '1m' }, handler, { jitter: '59s' })
     await tenure.advance('3m')
     assert.deepEqual(at, [60_000, 120_000, 180_000])
-    await tenure.stop()
-  })
-
-  test('can all be paused, but for the heartbeat, and resumed', async () => {
-    const { tenure, outcomes } = await leading()
-    await tenure.schedule('one', { every: '1s' }, () => {})
-    await tenure.pauseAll()
-    await tenure.schedule('two', { every: '1s' }, () => {})
-    await tenure.advance('1m')
-    assert.deepEqual(outcomes, [])
-    assert.equal(tenure.isLeader, true)
-    assert.deepEqual(
-      tenure.jobs().map(({ paused }) => paused),
-      [false, true, true],
-    )
-    await tenure.resumeAll()
-    await tenure.advance(0)
-    assert.deepEqual(outcomes, ['succeeded', 'succeeded'], 'the latest tick of each is made up for')
-    await tenure.advance('1s')
-    assert.equal(outcomes.length, 4)
     await tenure.stop()
   })
 

@@ -18,7 +18,7 @@ async function checkUnusable(t: TestContext, store: string, why: RegExp): Promis
   atEnd(t, () => tenure.stop())
   const check = (status: Status): void => {
     assert.match(status.storeError ?? '', why, 'storeError of the status')
-    assert.match(pageDataOf(status).storeError ?? '', why, 'storeError of the page')
+    assert.match(pageDataOf(status).lease.error ?? '', why, 'the lease on the page')
   }
   check(await tenure.status())
   await assert.rejects(tenure.requestResign(), { message: why })
@@ -28,7 +28,7 @@ async function checkUnusable(t: TestContext, store: string, why: RegExp): Promis
   check(status)
   assert.match(status.heartbeat.fault?.message ?? '', why, 'the fault of the heartbeat')
   assert.ok(pageDataOf(status).instances[0]?.note, 'the page says it of the instance')
-  await assert.rejects(tenure.storedJobs())
+  await assert.rejects(tenure.stored.list())
   await tenure.stop()
 }
 

@@ -622,43 +622,6 @@ describe('progress', () => {
   })
 })
 
-describe('pausing all jobs', () => {
-  test('lets the ticks of all pass, and leaves alone which of them are paused by themselves', async () => {
-    const bench = new SchedulerBench().lead()
-    const ran: string[] = []
-    const overdue = { overdue: 'skip' } as const
-    for (const id of ['a', 'b']) {
-      bench.schedule(id, { every: '1s' }, () => void ran.push(id), overdue)
-    }
-    bench.scheduler.setPaused('b', true)
-    bench.scheduler.setAllPaused(true)
-    bench.schedule('later', { every: '1s' }, () => void ran.push('later'), overdue)
-    await bench.pass(3_000)
-    assert.deepEqual(ran, [])
-    assert.ok(bench.scheduler.records().every(({ paused }) => paused))
-    assert.equal(bench.record('a')?.nextTickAtMs, undefined)
-    assert.equal((await bench.scheduler.runNow('a', undefined)).outcome, 'succeeded')
-    // What is due right now is not overdue.
-    await bench.pass(500)
-    bench.scheduler.setAllPaused(false)
-    await bench.pass(0)
-    assert.deepEqual(ran, ['a', 'a', 'later'])
-    await bench.pass(500)
-    assert.deepEqual(ran, ['a', 'a', 'later', 'a', 'later'])
-    assert.equal(bench.record('b')?.paused, true)
-  })
-
-  test('gives up what waits to be tried again', async () => {
-    const bench = new SchedulerBench().lead()
-    bench.schedule('a', { every: '1h' }, fail, { retry: { attempts: 5 } })
-    await bench.pass(3_600_000)
-    bench.scheduler.setAllPaused(true)
-    await bench.pass(5_000)
-    assert.equal(bench.runs.length, 1)
-    assert.deepEqual(bench.skips, ['paused'])
-  })
-})
-
 describe('what is wrong with an option of a job', () => {
   test('is named, and nothing is scheduled', () => {
     const bench = new SchedulerBench().lead()

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { leaseViewOf, type LeaseView } from '../../src/cli/lease-view.ts'
 import type { Paint } from '../../src/cli/paint.ts'
 import { statusText } from '../../src/cli/status-text.ts'
 import { changesOf } from '../../src/cli/watch/changes.ts'
 import { screenOf } from '../../src/cli/watch/screen.ts'
-import { spanOf } from '../../src/cli/words.ts'
+import { plainTexts, spanOf } from '../../src/cli/words.ts'
+import { leaseViewOf, type LeaseView } from '../../src/dashboard/lease-view.ts'
 import { createTenure, type LeaseRecord, type Status, type TermRecord } from '../../src/index.ts'
 
 const nowMs = new Date('2026-03-04T12:00:00').getTime()
@@ -44,7 +44,7 @@ const { settings, ...blank } = await createTenure({ store: 'memory:lease-screen'
 
 function viewOf(fields: Partial<Status>): LeaseView {
   const status = { ...blank, settings, takenAtMs: nowMs, lastToken: 3, terms, lease: record }
-  return leaseViewOf({ ...status, ...fields })
+  return plainTexts(leaseViewOf({ ...status, ...fields }))
 }
 
 const size = { columns: 90, rows: 24 }

@@ -10,7 +10,7 @@ const died = { code: 'TENURE_ERR_HEART_DIED' }
 describe('a call of the ledger', () => {
   test('is rejected if the heart dies before it answers', async () => {
     const client = new LedgerClient(() => true)
-    const call = client.abandon(request)
+    const call = client.port.abandon(request)
     client.heartDied()
     await assert.rejects(call, died)
   })
@@ -22,13 +22,13 @@ describe('a call of the ledger', () => {
       if (hears && command.kind === 'ledger') ids.push(command.id)
       return hears
     })
-    const asked = client.abandon(request).then(
+    const asked = client.port.abandon(request).then(
       () => 'answered',
       ({ code }: { code: string }) => code,
     )
     assert.equal(await Promise.race([asked, setImmediate('not answered')]), died.code)
     hears = true
-    const call = client.abandon(request)
+    const call = client.port.abandon(request)
     const reply = { kind: 'superseded', token: 2 } as const
     client.hear(ids[0] ?? 0, { kind: 'replied', reply })
     assert.deepEqual(await call, reply)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { LedgerWriter, type LedgerPort, type NoLedger } from '../../src/schedule/ledger-writer.ts'
+import { LedgerWriter } from '../../src/schedule/ledger-writer.ts'
+import type { LedgerPort, NoLedger } from '../../src/store/ledger/verbs.ts'
 import type {
   ClaimRequest,
   RecordRequest,
@@ -44,7 +45,7 @@ class WriterBench extends Bench {
 
   constructor() {
     super()
-    const port: LedgerPort = {
+    const port: Omit<LedgerPort, 'readSchedules'> = {
       register: ({ jobs }) =>
         this.#answer({
           kind: 'answered',

@@ -41,8 +41,8 @@ describe('the options', () => {
       // That of the package.json nearest to this test.
       application: 'tenure',
       label: undefined,
-      host: 'main',
-      keep: { runs: 100, ageMs: 604_800_000 },
+      heartbeatIn: 'main',
+      history: { runs: 100, ageMs: 604_800_000 },
       witness: false,
       ttlMs: 20_000,
       heartbeatMs: 5_000,
@@ -71,7 +71,7 @@ describe('the options', () => {
     assert.equal(resolveFixed({ store }, environment).label, 'blue')
   })
 
-  test('every option but the logger and `keep` has a variable, and an empty one counts as not set', () => {
+  test('every option but the logger and `history` has a variable, and an empty one counts as not set', () => {
     for (const [key, variable] of Object.entries(environmentNames)) {
       assert.equal(variable, `TENURE_${key.replace(/[A-Z]/g, '_$&').toUpperCase()}`)
     }
@@ -96,8 +96,8 @@ describe('the options', () => {
       code: 'TENURE_ERR_DURATION',
       message: /ttl \(TENURE_TTL\)/,
     })
-    assert.throws(() => resolveFixed({ store }, { TENURE_HOST: 'cloud' }), {
-      message: /host \(TENURE_HOST\).*thread, main.*"cloud"/,
+    assert.throws(() => resolveFixed({ store }, { TENURE_HEARTBEAT_IN: 'cloud' }), {
+      message: /heartbeatIn \(TENURE_HEARTBEAT_IN\).*thread, main.*"cloud"/,
     })
   })
 
@@ -116,10 +116,10 @@ describe('the options', () => {
   test('a Tenure for tests takes all but those that it has by itself', () => {
     for (const name of optionNames) {
       const make = (): unknown => createTestTenure({ [name]: undefined })
-      if (!['store', 'host', 'witness'].includes(name)) make()
+      if (!['store', 'heartbeatIn', 'witness'].includes(name)) make()
       else assert.throws(make, { code: 'TENURE_ERR_OPTION_UNKNOWN' })
     }
-    assert.equal(createTestTenure({ keep: { runs: 7 } }).settings.keep.runs, 7)
+    assert.equal(createTestTenure({ history: { runs: 7 } }).settings.history.runs, 7)
   })
 
   test('undefined is the same as left out', () => {
@@ -132,12 +132,12 @@ describe('the options', () => {
     assert.equal(settings.ttlMs, 20_000)
   })
 
-  test('of the history of runs as much is kept as `keep` says', () => {
+  test('of the history of runs as much is kept as `history` says', () => {
     const week = 7 * 86_400_000
-    assert.deepEqual(createTenure({ store }).settings.keep, { runs: 100, ageMs: week })
-    const { keep } = createTenure({ store, keep: { runs: 5 } }).settings
-    assert.deepEqual(keep, { runs: 5, ageMs: week })
-    const aged = createTenure({ store, keep: { age: '1h' } }).settings.keep
+    assert.deepEqual(createTenure({ store }).settings.history, { runs: 100, ageMs: week })
+    const { history } = createTenure({ store, history: { runs: 5 } }).settings
+    assert.deepEqual(history, { runs: 5, ageMs: week })
+    const aged = createTenure({ store, history: { age: '1h' } }).settings.history
     assert.deepEqual(aged, { runs: 100, ageMs: 3_600_000 })
   })
 
@@ -171,7 +171,12 @@ describe('the options', () => {
     }
     for (const value of ['kill!', 1, null, {}]) {
       refused({ store, onStall: value }, 'TENURE_ERR_OPTION_TYPE', 'onStall', 'expire, kill')
-      refused({ store, host: value }, 'TENURE_ERR_OPTION_TYPE', 'host', 'thread, main')
+      refused(
+        { store, heartbeatIn: value },
+        'TENURE_ERR_OPTION_TYPE',
+        'heartbeatIn',
+        'thread, main',
+      )
       refused({ store, witness: value }, 'TENURE_ERR_OPTION_TYPE', 'witness', 'auto, warm, false')
     }
     for (const value of [1, {}, '', 'x'.repeat(256), 'a\nb']) {
@@ -181,15 +186,21 @@ describe('the options', () => {
     refused({ store, logger: {} }, 'TENURE_ERR_OPTION_TYPE', 'logger', 'debug, info, warn, error')
     refused({ store, logger: 'console' }, 'TENURE_ERR_OPTION_TYPE')
     refused({ store, logger: null }, 'TENURE_ERR_OPTION_TYPE')
-    refused({ store, keep: 5 }, 'TENURE_ERR_OPTION_TYPE', 'keep')
-    refused({ store, keep: { days: 5 } }, 'TENURE_ERR_OPTION_UNKNOWN', 'keep', 'runs, age', 'days')
+    refused({ store, history: 5 }, 'TENURE_ERR_OPTION_TYPE', 'history')
     refused(
-      { store, keep: { runs: 0 } },
+      { store, history: { days: 5 } },
+      'TENURE_ERR_OPTION_UNKNOWN',
+      'history',
+      'runs, age',
+      'days',
+    )
+    refused(
+      { store, history: { runs: 0 } },
       'TENURE_ERR_OPTION_TYPE',
-      'keep.runs',
+      'history.runs',
       '1 to 10000; got 0',
     )
-    refused({ store, keep: { age: 'long' } }, 'TENURE_ERR_DURATION', 'keep.age', 'long')
+    refused({ store, history: { age: 'long' } }, 'TENURE_ERR_DURATION', 'history.age', 'long')
   })
 
   test('a lease name that is empty, too long or has control characters is refused', () => {
@@ -210,7 +221,7 @@ describe('the options', () => {
   })
 
   test('a memory store cannot be served by a thread', () => {
-    refused({ store, host: 'thread' }, 'TENURE_ERR_OPTION_RELATION', 'memory:', 'main')
+    refused({ store, heartbeatIn: 'thread' }, 'TENURE_ERR_OPTION_RELATION', 'memory:', 'main')
   })
 
   test('the witness is on where there can be a second process, and off in the memory of one', () => {

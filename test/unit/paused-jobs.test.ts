@@ -89,7 +89,7 @@ describe('a job that is paused', () => {
     const group = new PausingGroup()
     await group.start()
     const clerk = await group.start(['note'], { eligible: false })
-    await clerk.tenure.schedule('report', { every: '10s' }, 'note')
+    await clerk.tenure.stored.schedule('report', { every: '10s' }, 'note')
     await clerk.tenure.pause('report')
     await group.pass(25_000)
     assert.deepEqual(group.take(), [])

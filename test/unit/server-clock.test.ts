@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { ServerClock } from '../../src/store/postgres/server-clock.ts'
+import { ServerClock } from '../../src/store/server/server-clock.ts'
 
 const record = { token: 7, renewals: 3, ttlMs: 6_000 }
 /** The smallest safety margin of a ttl of 6 s. */

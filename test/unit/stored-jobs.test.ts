@@ -13,7 +13,7 @@ describe('a job that is stored while the application runs', () => {
     const group = new NotingGroup()
     const leader = await group.start()
     const { tenure } = await group.start()
-    await tenure.schedule('report', { every: '10s' }, 'note', { data: { customer: 7 } })
+    await tenure.stored.schedule('report', { every: '10s' }, 'note', { data: { customer: 7 } })
     await group.pass(1_000)
     assert.deepEqual(idsOf(leader), ['report'])
     assert.deepEqual(idsOf({ tenure } as Member), [], 'only the leader runs it')
@@ -22,21 +22,32 @@ describe('a job that is stored while the application runs', () => {
       ['a', 'report', 10, { customer: 7 }],
       ['a', 'report', 20, { customer: 7 }],
     ])
-    await tenure.schedule('report', { every: '5s' }, 'note')
+    await tenure.stored.schedule('report', { every: '5s' }, 'note')
     await group.pass(6_000)
     assert.deepEqual(group.take(), [['a', 'report', 26]])
-    await tenure.unschedule('report')
+    for (const each of [leader.tenure, tenure]) {
+      await assert.rejects(each.unschedule('report'), { code: 'TENURE_ERR_JOB_UNKNOWN' })
+    }
+    await assert.rejects(leader.tenure.unschedule('report'), {
+      message: /tenure\.stored\.unschedule/,
+    })
+    await group.pass(1_000)
+    assert.deepEqual(idsOf(leader), ['report'], 'a stored job is removed from the store only')
+    await tenure.stored.unschedule('report')
     await group.pass(1_000)
     assert.deepEqual(idsOf(leader), [])
     await group.pass(60_000)
     assert.deepEqual(group.take(), [])
-    await assert.rejects(tenure.unschedule('report'), { code: 'TENURE_ERR_JOB_UNKNOWN' })
+    await assert.rejects(tenure.stored.unschedule('report'), {
+      code: 'TENURE_ERR_JOB_UNKNOWN',
+      message: /`tenure\.stored\.list`.*"report".*`tenure\.unschedule`/,
+    })
   })
 
   test('outlives its leader, and the next one makes up for what nobody ran', async () => {
     const group = new NotingGroup()
     const first = await group.start()
-    await first.tenure.schedule('report', { every: '10s' }, 'note')
+    await first.tenure.stored.schedule('report', { every: '10s' }, 'note')
     await group.pass(10_500)
     await group.stop(first)
     assert.deepEqual(idsOf(first), [], 'it does not lead any more')
@@ -53,7 +64,7 @@ describe('a job that is stored while the application runs', () => {
   test('is run by an instance that leads again', async () => {
     const group = new NotingGroup()
     const { tenure } = await group.start()
-    await tenure.schedule('report', { every: '10s' }, 'note')
+    await tenure.stored.schedule('report', { every: '10s' }, 'note')
     await group.pass(10_500)
     const resigned = tenure.resign({ coolDown: '15s' })
     await group.pass(20_000)
@@ -71,7 +82,7 @@ describe('a job that is stored while the application runs', () => {
     const member = group.add()
     group.handle(member, 'note')
     const soon = new Date(group.clock.wallMs() + 5_000)
-    await member.tenure.schedule('once', { at: soon }, 'note')
+    await member.tenure.stored.schedule('once', { at: soon }, 'note')
     await group.pass(60_000)
     await group.start()
     assert.deepEqual(group.take(), [['b', 'once', 5]])
@@ -81,7 +92,7 @@ describe('a job that is stored while the application runs', () => {
     const group = new NotingGroup()
     const { tenure } = await group.start()
     for (let deploy = 0; deploy < 4; deploy++) {
-      await tenure.schedule('report', { every: '10s' }, 'note', { data: deploy })
+      await tenure.stored.schedule('report', { every: '10s' }, 'note', { data: deploy })
       await group.pass(4_000)
     }
     assert.deepEqual(group.take(), [['a', 'report', 10, 2]])
@@ -91,13 +102,13 @@ describe('a job that is stored while the application runs', () => {
     const group = new NotingGroup()
     const first = await group.start()
     const schedule = { every: '1h' } as const
-    await first.tenure.schedule('report', schedule, 'note')
+    await first.tenure.stored.schedule('report', schedule, 'note')
     await group.pass(3_600_000)
     assert.equal(group.take().length, 1)
     await group.stop(first)
     await group.pass(3_600_000)
-    await first.tenure.unschedule('report')
-    await first.tenure.schedule('report', schedule, 'note')
+    await first.tenure.stored.unschedule('report')
+    await first.tenure.stored.schedule('report', schedule, 'note')
     await group.start()
     await group.pass(3_590_000)
     assert.deepEqual(group.take(), [])
@@ -108,7 +119,7 @@ describe('a job that is stored while the application runs', () => {
   test('has an interval on one grid over takeovers, also without the ledger', async () => {
     const group = new NotingGroup()
     const first = await group.start()
-    await first.tenure.schedule('report', { every: '10s' }, 'note', { ledger: false })
+    await first.tenure.stored.schedule('report', { every: '10s' }, 'note', { ledger: false })
     await group.pass(13_000)
     await group.stop(first)
     await group.start()
@@ -140,7 +151,7 @@ describe('a job that is stored while the application runs', () => {
     }
     const first = await start()
     const retry = { attempts: 2, backoff: '30s' } as const
-    await first.tenure.schedule('report', { every: '1h' }, 'fail', { retry })
+    await first.tenure.stored.schedule('report', { every: '1h' }, 'fail', { retry })
     await group.pass(3_600_500)
     await group.stop(first)
     await start()
@@ -157,7 +168,7 @@ describe('a leader that cannot run a stored job', () => {
     const group = new NotingGroup()
     const first = await group.start(['other'])
     const clerk = await group.start(['note'], { eligible: false })
-    for (const id of ['x', 'y']) await clerk.tenure.schedule(id, { every: '10s' }, 'note')
+    for (const id of ['x', 'y']) await clerk.tenure.stored.schedule(id, { every: '10s' }, 'note')
     await group.pass(25_000)
     assert.deepEqual(group.take(), [])
     const told = first.logged('stored_job_not_run')
@@ -177,7 +188,7 @@ describe('a leader that cannot run a stored job', () => {
     const group = new NotingGroup()
     const first = await group.start(['other'])
     const clerk = await group.start(['note'], { eligible: false })
-    await clerk.tenure.schedule('report', { every: '10s' }, 'note')
+    await clerk.tenure.stored.schedule('report', { every: '10s' }, 'note')
     await group.pass(15_000)
     group.handle(first, 'note')
     await group.pass(100)
@@ -191,16 +202,19 @@ describe('a leader that cannot run a stored job', () => {
       data: 'own',
     })
     const clerk = await group.start(['note'], { eligible: false })
-    await clerk.tenure.schedule('report', { every: '10s' }, 'note')
+    await clerk.tenure.stored.schedule('report', { every: '10s' }, 'note')
     await group.pass(10_000)
     assert.deepEqual(group.take(), [['a', 'report', 10, 'own']])
     assert.match(String(first.logged('stored_job_not_run')[0]?.['message']), /run in its stead/)
-    await assert.rejects(first.tenure.schedule('report', { every: '10s' }, 'note'), {
+    await assert.rejects(first.tenure.stored.schedule('report', { every: '10s' }, 'note'), {
       code: 'TENURE_ERR_JOB_EXISTS',
       message: /scheduled one in its code/,
     })
     await first.tenure.unschedule('report')
-    assert.equal((await clerk.tenure.storedJobs()).length, 1, 'its own one is what it removes')
+    assert.equal((await clerk.tenure.stored.list()).length, 1, 'its own one is what it removes')
+    await first.tenure.schedule('report', { every: '10s' }, () => {})
+    await first.tenure.stored.unschedule('report')
+    assert.deepEqual([await clerk.tenure.stored.list(), idsOf(first)], [[], ['report']])
   })
 
   test('says what it does not understand, as of a later version, and runs the others', async () => {
@@ -211,7 +225,7 @@ describe('a leader that cannot run a stored job', () => {
     const schedule = { jobId: 'new', handler: 'note', words: 'every 10s', text, storedAtMs: 0 }
     const request = { lease: 'scheduler', schedule, onConflict: 'replace' } as const
     await ledger.tryStoreSchedule(request, AbortSignal.timeout(20_000))
-    await first.tenure.schedule('old', { every: '10s' }, 'note')
+    await first.tenure.stored.schedule('old', { every: '10s' }, 'note')
     await group.pass(10_500)
     assert.deepEqual(group.take(), [['a', 'old', 10]])
     const [told] = first.logged('stored_job_not_run')
@@ -224,7 +238,7 @@ describe('a leader that cannot run a stored job', () => {
     const first = await group.start()
     first.ledgerFails = true
     await group.pass(1_000)
-    await first.tenure.schedule('report', { every: '10s' }, 'note')
+    await first.tenure.stored.schedule('report', { every: '10s' }, 'note')
     await group.pass(2_000)
     assert.deepEqual(idsOf(first), [])
     assert.match(String(first.logged('ledger_failed')[0]?.['message']), /no ledger here/)
@@ -238,7 +252,7 @@ describe('a leader that cannot run a stored job', () => {
     const member = await group.start()
     member.ledgerTakesMs = 100
     for (let i = 0; i < 30; i++) {
-      await member.tenure.schedule(`job ${i}`, { every: '1h' }, 'note', { ledger: false })
+      await member.tenure.stored.schedule(`job ${i}`, { every: '1h' }, 'note', { ledger: false })
       await group.pass(50)
     }
     assert.ok(idsOf(member).length >= 10, `${idsOf(member).length} are followed after 1.5 s`)
@@ -260,14 +274,14 @@ describe('what is stored', () => {
     const { tenure } = member
     const storedAtMs = Math.round(group.clock.wallMs())
     const startAt = new Date('2030-01-01T00:00:00Z')
-    await tenure.schedule('a', { cron: '0 8 * * *', startAt }, 'note', {
+    await tenure.stored.schedule('a', { cron: '0 8 * * *', startAt }, 'note', {
       data: { customer: 7 },
       overdue: 'skip',
       onConflict: 'error',
     })
     const onceAt = '2030-01-01T00:00:00Z'
-    await tenure.schedule('b', { at: onceAt }, 'note')
-    assert.deepEqual(await group.add().tenure.storedJobs(), [
+    await tenure.stored.schedule('b', { at: onceAt }, 'note')
+    assert.deepEqual(await group.add().tenure.stored.list(), [
       {
         id: 'a',
         handler: 'note',
@@ -277,9 +291,9 @@ describe('what is stored', () => {
       },
       { id: 'b', handler: 'note', schedule: { at: onceAt }, options: {}, storedAtMs },
     ])
-    await tenure.unschedule('a')
+    await tenure.stored.unschedule('a')
     assert.deepEqual(
-      (await tenure.storedJobs()).map(({ id }) => id),
+      (await tenure.stored.list()).map(({ id }) => id),
       ['b'],
     )
   })
@@ -288,9 +302,9 @@ describe('what is stored', () => {
     const group = new NotingGroup()
     const member = await group.start()
     for (let i = 0; i < 250; i++) {
-      await member.tenure.schedule(`job ${i}`, { every: '1h' }, 'note')
+      await member.tenure.stored.schedule(`job ${i}`, { every: '1h' }, 'note')
     }
-    assert.equal((await member.tenure.storedJobs()).length, 250)
+    assert.equal((await member.tenure.stored.list()).length, 250)
     await group.pass(1_000)
     assert.equal(idsOf(member).length, 250)
   })
@@ -298,13 +312,16 @@ describe('what is stored', () => {
   test('may be kept, or be an error, where there is one', async () => {
     const group = new NotingGroup()
     const { tenure } = await group.start()
-    await tenure.schedule('a', { every: '1m' }, 'note')
-    await tenure.schedule('a', { every: '2m' }, 'note', { onConflict: 'keep' })
-    const [kept] = await tenure.storedJobs()
+    await tenure.stored.schedule('a', { every: '1m' }, 'note')
+    await tenure.stored.schedule('a', { every: '2m' }, 'note', { onConflict: 'keep' })
+    const [kept] = await tenure.stored.list()
     assert.deepEqual(kept?.schedule, { every: '1m' })
-    await assert.rejects(tenure.schedule('a', { every: '2m' }, 'note', { onConflict: 'error' }), {
-      code: 'TENURE_ERR_JOB_EXISTS',
-    })
+    await assert.rejects(
+      tenure.stored.schedule('a', { every: '2m' }, 'note', { onConflict: 'error' }),
+      {
+        code: 'TENURE_ERR_JOB_EXISTS',
+      },
+    )
   })
 
   test('has to be understood, and to be what JSON can hold: else nothing is stored', async () => {
@@ -315,34 +332,34 @@ describe('what is stored', () => {
     circular['self'] = circular
     const unfit = [new Date(), () => {}, 7n, circular, { at: undefined }, Number.NaN, new Map()]
     for (const data of unfit) {
-      await assert.rejects(tenure.schedule('a', every, 'note', { data } as object), {
+      await assert.rejects(tenure.stored.schedule('a', every, 'note', { data }), {
         code: 'TENURE_ERR_OPTION_TYPE',
         message: /Expected `data` of a stored job to be what JSON can hold, unchanged; got /,
       })
     }
-    await assert.rejects(
-      tenure.schedule('a', every, 'note', { data: 'x'.repeat(70_000) } as object),
-      {
-        code: 'TENURE_ERR_OPTION_TYPE',
-        message: /at most 65536 characters of JSON; got 700\d\d/,
-      },
-    )
-    await assert.rejects(tenure.schedule('a', every, 'nobody'), {
+    await assert.rejects(tenure.stored.schedule('a', every, 'note', { data: 'x'.repeat(70_000) }), {
+      code: 'TENURE_ERR_OPTION_TYPE',
+      message: /at most 65536 characters of JSON; got 700\d\d/,
+    })
+    await assert.rejects(tenure.stored.schedule('a', every, 'nobody'), {
       code: 'TENURE_ERR_HANDLER_UNKNOWN',
       message: /one of the handlers \[note\].*got "nobody"/,
     })
-    await assert.rejects(tenure.schedule('', every, 'note'), { code: 'TENURE_ERR_JOB_ID' })
-    await assert.rejects(tenure.schedule('a', { cron: 'soon' }, 'note'), {
+    await assert.rejects(tenure.stored.schedule('', every, 'note'), { code: 'TENURE_ERR_JOB_ID' })
+    await assert.rejects(tenure.stored.schedule('a', { cron: 'soon' }, 'note'), {
       code: 'TENURE_ERR_SCHEDULE',
     })
-    await assert.rejects(tenure.schedule('a', every, 'note', { telepathy: true } as object), {
-      code: 'TENURE_ERR_OPTION_UNKNOWN',
-    })
-    await assert.rejects(tenure.schedule('scheduler_lock_heartbeat', every, 'note'), {
+    await assert.rejects(
+      tenure.stored.schedule('a', every, 'note', { telepathy: true } as object),
+      {
+        code: 'TENURE_ERR_OPTION_UNKNOWN',
+      },
+    )
+    await assert.rejects(tenure.stored.schedule('scheduler_lock_heartbeat', every, 'note'), {
       code: 'TENURE_ERR_JOB_EXISTS',
     })
     assert.throws(() => tenure.handle('', () => {}), { code: 'TENURE_ERR_OPTION_TYPE' })
     assert.throws(() => tenure.handle('a', 'b' as never), { code: 'TENURE_ERR_OPTION_TYPE' })
-    assert.deepEqual(await tenure.storedJobs(), [])
+    assert.deepEqual(await tenure.stored.list(), [])
   })
 })

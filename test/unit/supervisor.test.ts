@@ -5,12 +5,8 @@ import { Cell } from '../../src/heart/cell.ts'
 import { nextTurn } from '../../src/clock.ts'
 import { exitsOf } from '../../src/heart/exits.ts'
 import { Heart } from '../../src/heart/heart.ts'
-import {
-  recordOfError,
-  type Command,
-  type HeartConfig,
-  type Report,
-} from '../../src/heart/messages.ts'
+import { recordOfError } from '../../src/heart/error-record.ts'
+import type { Command, HeartConfig, Report } from '../../src/heart/messages.ts'
 import { createSystemSurroundings } from '../../src/heart/surroundings.ts'
 import { Supervisor } from '../../src/heart/supervisor.ts'
 import { resolveFixed } from '../../src/options.ts'
@@ -27,7 +23,7 @@ function stubborn(endures = false): {
   let hear: (report: Report) => void = () => {}
   const clock = new FakeClock()
   const told: string[] = []
-  const fixed = { witness: false, host: 'main' } as HeartConfig['fixed']
+  const fixed = { witness: false, heartbeatIn: 'main' } as HeartConfig['fixed']
   const config = { store: { scheme: 'memory', name: '' }, fixed, options: {} } as HeartConfig
   const over = Promise.withResolvers<void>()
   const heart = new Supervisor(config, {
@@ -88,7 +84,7 @@ describe('a heart that cannot be started', () => {
   test('is tried again once one has run, and else is told, and ends nothing', () => {
     const clock = new FakeClock()
     const heard: Report[] = []
-    const fixed = { witness: false, host: 'main' } as HeartConfig['fixed']
+    const fixed = { witness: false, heartbeatIn: 'main' } as HeartConfig['fixed']
     let tries = 0
     let hear: (report: Report) => void = () => {}
     const heart = new Supervisor({ fixed, options: {} } as HeartConfig, {

@@ -1,12 +1,17 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 
 import { sleep, type Clock } from '../../clock.ts'
-import { exitCodeOfSignal } from '../exit-code.ts'
 
 /** How often the end of a group is looked for: at first, and at most. */
 const lookMs = { first: 5, longest: 100 }
+
+/** What a shell says of a command that has died of a signal. */
+export function exitCodeOfSignal(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal]
+}
 
 /** The command could not be started. */
 export class StartError extends Error {

@@ -1,9 +1,8 @@
 import type { Clock } from '../../clock.ts'
 import type { EndReason, Tenure, Term } from '../../index.ts'
-import { exitCodeOfSignal } from '../exit-code.ts'
 import type { Voice } from '../voice.ts'
 import { spanOf } from '../words.ts'
-import { CommandGroup, StartError } from './command-group.ts'
+import { CommandGroup, exitCodeOfSignal, StartError } from './command-group.ts'
 import { GroupGuard } from './group-guard.ts'
 import { Supervision } from './supervision.ts'
 

@@ -1,4 +1,4 @@
-import type { LeaseView, TermView } from '../lease-view.ts'
+import type { LeaseView, TermView } from '../../dashboard/page.ts'
 import { withPlace } from '../term-table.ts'
 
 /** Something that has changed from one look to the next. */

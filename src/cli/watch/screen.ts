@@ -1,9 +1,7 @@
-import type { LeaseView } from '../lease-view.ts'
-import type { Paint, Style } from '../paint.ts'
-import { termTable } from '../term-table.ts'
-import { spanOf, timeOf } from '../words.ts'
-import { painted, type Segment } from './line.ts'
-import { timelineOf } from './timeline.ts'
+import type { LeaseView, TermView } from '../../dashboard/page.ts'
+import { painted, type Paint, type Segment, type Style } from '../paint.ts'
+import { endStyleOf, termTable } from '../term-table.ts'
+import { clip, spanOf, timeOf } from '../words.ts'
 
 /** What is known when the screen is drawn. */
 export interface Seen {
@@ -16,6 +14,11 @@ export interface Seen {
 /** The screen gets no wider than what can be read at a glance. */
 const columnsMax = 100
 const nameColumnsMax = 24
+/** How many of the last terms, and of their leaders, there are on the timeline. */
+const drawnTermsMax = 16
+const drawnLeadersMax = 6
+/** A timeline of less than this would run before one's eyes. */
+const windowMsMin = 60_000
 
 /** The lines of the screen, each of which fits; `nowMs` is the time that it is drawn for. */
 export function screenOf(
@@ -119,6 +122,37 @@ function historyLines({ terms }: LeaseView, nowMs: number, width: number): Segme
     [[` ${title?.text}${title?.end}`, 'dim']],
     ...rows.map(({ text, end, style }): Segment[] => [[` ${text}`], [end, style]]),
   ]
+}
+
+/** Who led when: a line for each leader, the last one first, and the times below them. */
+function timelineOf(
+  terms: readonly TermView[],
+  nowMs: number,
+  { nameColumns, columns }: { readonly nameColumns: number; readonly columns: number },
+): Segment[][] {
+  const recent = terms.slice(0, drawnTermsMax)
+  const first = recent.at(-1)
+  if (first === undefined || columns < 20) return []
+  const startMs = Math.min(first.startedAtMs, nowMs - windowMsMin)
+  const columnOf = (atMs: number): number =>
+    Math.min(columns - 1, Math.max(0, Math.floor(((atMs - startMs) / (nowMs - startMs)) * columns)))
+  const byName = [...Map.groupBy(recent, ({ name }) => name)].slice(0, drawnLeadersMax)
+  const lines = byName.map(([name, own]): Segment[] => {
+    const cells: Segment[] = Array.from({ length: columns }, () => ['·', 'dim'])
+    for (const term of own.toReversed()) {
+      const goesOn = term.endedAtMs === undefined
+      const first = columnOf(term.startedAtMs)
+      const last = columnOf(term.endedAtMs ?? nowMs)
+      for (let i = first; i <= last; i++) cells[i] = ['━', goesOn ? 'green' : 'cyan']
+      const style = endStyleOf(term)
+      if (style !== undefined) cells[last] = [goesOn ? '●' : '×', style]
+    }
+    return [[` ${clip(name, nameColumns).padEnd(nameColumns)}  `], ...cells]
+  })
+  const from = timeOf(startMs, nowMs)
+  const now = 'now'
+  const space = ' '.repeat(Math.max(1, columns - from.length - now.length))
+  return [...lines, [[' '.repeat(nameColumns + 3)], [`${from}${space}${now}`, 'dim']]]
 }
 
 /** A line with something at its right end. */

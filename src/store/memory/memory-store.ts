@@ -16,19 +16,19 @@ import type {
   ResignRequestReply,
 } from '../lease-store.ts'
 import { LeaseTable, type TableClock } from './lease-table.ts'
-import { LedgerTable } from './ledger-table.ts'
+import { LedgerBooks } from './ledger-books.ts'
 
 /** One memory: what all stores of the same name in this thread share. */
 export class Memory {
   readonly table: LeaseTable
-  readonly ledger: LedgerTable
+  readonly ledgers: LedgerBooks
   /** What every call is rejected with, while the memory shall be unreachable: for tests. */
   fault: Error | undefined
   readonly #listeners = new Map<string, Set<PushListener>>()
 
   constructor(clock: TableClock) {
     this.table = new LeaseTable(clock)
-    this.ledger = new LedgerTable((lease) => this.table.restoreCounter(lease))
+    this.ledgers = new LedgerBooks((lease) => this.table.restoreCounter(lease))
   }
 
   /** Throws what a call is rejected with, of a client that may have been closed. */

@@ -1,6 +1,7 @@
 import { type Clock, sleep, timeLimitOf } from '../../clock.ts'
 import { TenureError } from '../../errors.ts'
-import { AddressCache } from './address-cache.ts'
+import { AddressCache } from '../server/address-cache.ts'
+import { aborted, settledOrAborted, Turns } from '../server/turns.ts'
 import type { PostgresClient, PostgresClientConfig } from './client.ts'
 import { Destination } from './destination.ts'
 import { Opening, type Session } from './opening.ts'
@@ -60,8 +61,7 @@ export class Connection {
   readonly #channels = new Map<string, Set<Subscription>>()
   #opening: Opening | undefined
   #session: Session | undefined
-  /** Ends when the unit of work before this one has ended: they take turns. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   /** The longest that anybody was willing to wait for a statement. */
   #patienceMsMax = 0
   #closed = false
@@ -77,16 +77,7 @@ export class Connection {
    * signal's reason.
    */
   run<Result>(work: Work<Result>, signal: AbortSignal): Promise<Result> {
-    const previous = this.#turn
-    const unit = (async () => {
-      await settledOrAborted(
-        previous.catch(() => {}),
-        signal,
-      )
-      return this.#unit(work, signal)
-    })()
-    this.#turn = unit.catch(() => previous)
-    return unit
+    return this.#turns.run(() => this.#unit(work, signal), signal)
   }
 
   /** Hears of a channel until the returned function is called; connects if that is necessary. */
@@ -293,21 +284,6 @@ function tell(
   subscription.told = state
   if (state === 'works') subscription.listener.works()
   else subscription.listener.failed(error)
-}
-
-/** Settles as `work` does; rejects with an abort. */
-function settledOrAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason)
-    const abort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
-}
-
-/** Rejects when the signal is aborted. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return settledOrAborted(new Promise<never>(() => {}), signal)
 }
 
 function closedError(): TenureError {

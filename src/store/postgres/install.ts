@@ -1,4 +1,5 @@
 import { messageOf, TenureError } from '../../errors.ts'
+import { tablesVersionMax } from '../tables-version.ts'
 import type { PostgresClient } from './client.ts'
 import { lockTimeoutMs } from './patience.ts'
 
@@ -10,7 +11,6 @@ export interface Installation {
   readonly schemaName: string
   /** The table of the version, quoted. */
   readonly versionTable: string
-  readonly version: number
   /** Creates what is missing. */
   readonly sql: string
   /** The URL as it may be shown. */
@@ -77,20 +77,20 @@ export async function checkMayInstall(
   )
 }
 
-/** Tables of a later version are left alone. */
+/** Tables of a later version than the next one are left alone: see `tablesVersion`. */
 export async function checkVersion(
   client: PostgresClient,
-  { versionTable, version, schemaName }: Installation,
+  { versionTable, schemaName }: Installation,
 ): Promise<void> {
   if (!(await exists(client, versionTable))) return
   const { rows } = await client.query<{ version: number }>(
     `SELECT coalesce(max(version), 0) AS version FROM ${versionTable}`,
   )
   const found = rows[0]?.version ?? 0
-  if (found <= version) return
+  if (found <= tablesVersionMax) return
   throw new TenureError(
     'TENURE_ERR_STORE_UNUSABLE',
-    `Expected tables of version ${version} at most in the schema ${schemaName}; ` +
+    `Expected tables of version ${tablesVersionMax} at most in the schema ${schemaName}; ` +
       `got version ${found}: a newer Tenure has used this database. Update Tenure on ` +
       'this instance.',
   )

@@ -1,9 +1,7 @@
 import { ledgerBatchMax, prunedRowsMax } from '../ledger-store.ts'
+import { tablesVersion } from '../tables-version.ts'
 import { lockTimeoutSql } from './patience.ts'
 import { schemaNames } from './schema.ts'
-
-/** The version of the ledger's tables; those of a later version are left alone. */
-export const ledgerVersion = 1
 
 /** The names of what is called, quoted. They carry the version: see {@link ledgerSql}. */
 export interface LedgerNames {
@@ -39,15 +37,15 @@ export function ledgerNames(schema: string): LedgerNames {
     skip: name('tenure_skip'),
     schedule: name('tenure_schedule'),
     revision: name('tenure_schedule_revision'),
-    begin: name(`tenure_ledger_begin_${ledgerVersion}`),
-    tryRegister: name(`tenure_try_register_${ledgerVersion}`),
-    tryClaim: name(`tenure_try_claim_${ledgerVersion}`),
-    tryRecord: name(`tenure_try_record_${ledgerVersion}`),
-    tryAbandon: name(`tenure_try_abandon_${ledgerVersion}`),
-    tryPrune: name(`tenure_try_prune_${ledgerVersion}`),
-    trySetPaused: name(`tenure_try_set_paused_${ledgerVersion}`),
-    tryStoreSchedule: name(`tenure_try_store_schedule_${ledgerVersion}`),
-    tryRemoveSchedule: name(`tenure_try_remove_schedule_${ledgerVersion}`),
+    begin: name(`tenure_ledger_begin_${tablesVersion}`),
+    tryRegister: name(`tenure_try_register_${tablesVersion}`),
+    tryClaim: name(`tenure_try_claim_${tablesVersion}`),
+    tryRecord: name(`tenure_try_record_${tablesVersion}`),
+    tryAbandon: name(`tenure_try_abandon_${tablesVersion}`),
+    tryPrune: name(`tenure_try_prune_${tablesVersion}`),
+    trySetPaused: name(`tenure_try_set_paused_${tablesVersion}`),
+    tryStoreSchedule: name(`tenure_try_store_schedule_${tablesVersion}`),
+    tryRemoveSchedule: name(`tenure_try_remove_schedule_${tablesVersion}`),
   }
 }
 
@@ -64,7 +62,7 @@ export function ledgerNames(schema: string): LedgerNames {
  * - `tenure_schedule_revision`: the last revision of the stored jobs, which rises for ever. Whoever
  *   writes there locks its row until the commit, so that revisions are committed in their order.
  *
- * They have a version of their own: a later ledger is no reason to refuse the leases.
+ * Their version is in a table of their own: a later ledger is no reason to refuse the leases.
  *
  * Each verb is one function, and so one statement, as those of the leases are. It locks the row of
  * the lease's counter first: no acquisition comes between the comparison of the token and the
@@ -83,7 +81,7 @@ export function ledgerSql(schema: string): string {
     trySetPaused(names),
     schedules(names),
     `INSERT INTO ${names.version} (version)
-  SELECT ${ledgerVersion} WHERE NOT EXISTS (SELECT FROM ${names.version});
+  SELECT ${tablesVersion} WHERE NOT EXISTS (SELECT FROM ${names.version});
 `,
   ].join('\n')
 }
@@ -253,7 +251,12 @@ const claimRows = `ROWS FROM (jsonb_to_recordset(p_claims) AS (
 function isRunOf(row: string, asked: string): string {
   return `${row}.lease = p_lease AND ${row}.job_id = ${asked}."jobId"
       AND ${row}.tick_ms = ${asked}."tickMs" AND ${row}.attempt = ${asked}.attempt
-      AND ${row}.slot = CASE ${asked}.trigger WHEN 'tick' THEN '' ELSE ${asked}."runId" END`
+      AND ${row}.slot = ${slotOf(asked)}`
+}
+
+/** What tells a run by hand from others of the same instant; an attempt at a tick has one row. */
+function slotOf(asked: string): string {
+  return `CASE ${asked}.trigger WHEN 'tick' THEN '' ELSE ${asked}."runId" END`
 }
 
 /** That a row of `tenure_job` is the one of this id. */
@@ -275,24 +278,26 @@ function tryClaim({ tryClaim: name, begin: beginName, job, run }: LedgerNames): 
     INSERT INTO ${run} (lease, job_id, tick_ms, attempt, slot, run_id, trigger, token,
         correlation_id, rerun, started_at_ms)
       SELECT p_lease, c."jobId", c."tickMs", c.attempt,
-          CASE c.trigger WHEN 'tick' THEN '' ELSE c."runId" END, c."runId", c.trigger, p_token,
+          ${slotOf('c')}, c."runId", c.trigger, p_token,
           c."correlationId", c.rerun, c."startedAtMs"
         FROM ${claimRows} AS c
         JOIN ${lookUp('j.cursor_ms', job, 'j', isJobOf('j', 'c."jobId"'))}
         WHERE c.trigger <> 'tick' OR c.attempt > 1 OR c."tickMs" > j.cursor_ms
       ON CONFLICT DO NOTHING
-      RETURNING job_id, tick_ms, attempt, trigger
+      RETURNING job_id, tick_ms, attempt, slot, run_id, trigger
+  ), moved AS (
+    UPDATE ${job} j SET cursor_ms = greatest(j.cursor_ms, n.tick_ms), runs = j.runs + n.ticks
+      FROM (SELECT job_id, max(tick_ms) AS tick_ms, count(*) AS ticks FROM claimed
+        WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
+      JOIN ${lookUp('k.ctid AS place', job, 'k', isJobOf('k', 'n.job_id'))}
+      WHERE j.ctid = k.place
   )
-  UPDATE ${job} j SET cursor_ms = greatest(j.cursor_ms, n.tick_ms), runs = j.runs + n.ticks
-    FROM (SELECT job_id, max(tick_ms) AS tick_ms, count(*) AS ticks FROM claimed
-      WHERE trigger = 'tick' AND attempt = 1 GROUP BY job_id) n
-    JOIN ${lookUp('k.ctid AS place', job, 'k', isJobOf('k', 'n.job_id'))}
-    WHERE j.ctid = k.place;
   UPDATE ${run} SET retry_at_ms = NULL WHERE ctid = ANY (ARRAY(
     SELECT r.place FROM ${claimRows} AS c
-      JOIN ${lookUp('mine.run_id, mine.token', run, 'mine', isRunOf('mine', 'c'))}
+      JOIN claimed n ON n.job_id = c."jobId" AND n.tick_ms = c."tickMs" AND n.attempt = c.attempt
+        AND n.slot = ${slotOf('c')} AND n.run_id = c."runId"
       JOIN ${lookUp('r.ctid AS place, r.run_id', run, 'r', followed)}
-      WHERE mine.run_id = c."runId" AND mine.token = p_token AND r.run_id = c.follows));
+      WHERE c.follows IS NOT NULL AND r.run_id = c.follows));
   RETURN jsonb_build_object('kind', 'answered', 'outcomes', (
     SELECT coalesce(jsonb_agg(CASE
         WHEN r.run_id = c."runId" AND r.token = p_token THEN jsonb_build_object('kind', 'claimed')
@@ -365,8 +370,9 @@ function tryRecord({ tryRecord: name, begin: beginName, job, run, skip }: Ledger
 }
 
 function tryAbandon({ tryAbandon: name, begin: beginName, run }: LedgerNames): string {
+  const order = 'started_at_ms, tick_ms, attempt, job_id, slot'
   const runs = (which: string): string => `(
-    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY started_at_ms, tick_ms, attempt), '[]')
+    SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY ${order}), '[]')
       FROM ${run} r WHERE lease = p_lease AND ${which})`
   return verb(
     name,

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 
 import type { Clock } from '../../clock.ts'
 import { messageOf, TenureError } from '../../errors.ts'
-import type { AddressCache } from './address-cache.ts'
+import type { AddressCache } from '../server/address-cache.ts'
 import type { PostgresClient, PostgresClientConfig } from './client.ts'
 import type { Destination, Way } from './destination.ts'
 

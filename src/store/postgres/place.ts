@@ -1,6 +1,5 @@
 import { parsePostgresUrl } from './postgres-url.ts'
 import { redactStoreUrl } from '../store-url.ts'
-import type { PostgresStoreOptions } from './postgres-store.ts'
 import { schemaDefault } from './schema.ts'
 
 /** Where the tables are. */
@@ -12,8 +11,14 @@ export interface Place {
   readonly schema: string
 }
 
-/** Where the options say that the tables are. @throws TenureError */
-export function placeOf({ url, schema }: PostgresStoreOptions): Place {
+/** Where the options of a store or of a ledger say that the tables are. @throws TenureError */
+export function placeOf({
+  url,
+  schema,
+}: {
+  readonly url: string
+  readonly schema?: string | undefined
+}): Place {
   const shown = redactStoreUrl(url)
   const read = parsePostgresUrl(url, shown)
   return { url: read.url, shown, schema: schema ?? read.schema ?? schemaDefault }

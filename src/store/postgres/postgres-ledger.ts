@@ -1,13 +1,5 @@
 import { createSystemClock } from '../../clock.ts'
-import {
-  checkBatch,
-  checkChanges,
-  checkClaims,
-  checkRecords,
-  checkRegistrations,
-  checkStored,
-  storedError,
-} from '../ledger-checks.ts'
+import { check, storedError } from '../ledger/checks.ts'
 import type {
   AbandonReply,
   AbandonRequest,
@@ -52,12 +44,12 @@ import {
   type ScheduleRow,
   type SkipRow,
 } from './ledger-rows.ts'
-import { ledgerNames, ledgerSql, ledgerVersion, type LedgerNames } from './ledger-schema.ts'
+import { ledgerNames, ledgerSql, type LedgerNames } from './ledger-schema.ts'
 import { functionCall } from './patience.ts'
 import { placeOf } from './place.ts'
 import { isMissingSchema } from './postgres-errors.ts'
 import type { PostgresStoreOptions } from './postgres-store.ts'
-import { schemaNames, schemaSql, schemaVersion } from './schema.ts'
+import { schemaNames, schemaSql } from './schema.ts'
 
 type Value = string | number | boolean | undefined
 
@@ -83,13 +75,11 @@ export class PostgresLedgerStore implements LedgerStore {
     this.#installation = {
       ...where,
       versionTable: this.#names.version,
-      version: ledgerVersion,
       sql: ledgerSql(schema),
     }
     this.#leases = {
       ...where,
       versionTable: schemaNames(schema).version,
-      version: schemaVersion,
       sql: schemaSql(schema),
     }
     this.#connection = new Connection({
@@ -101,7 +91,7 @@ export class PostgresLedgerStore implements LedgerStore {
   }
 
   async tryRegister(request: RegisterRequest, signal: AbortSignal): Promise<RegisterReply> {
-    checkRegistrations(request)
+    check('tryRegister', request)
     const values = [JSON.stringify(request.jobs)]
     const reply = await this.#write<Answered<{ jobs: readonly JobRow[] }>>(
       this.#names.tryRegister,
@@ -113,7 +103,7 @@ export class PostgresLedgerStore implements LedgerStore {
   }
 
   async tryClaim(request: ClaimRequest, signal: AbortSignal): Promise<ClaimReply> {
-    checkClaims(request)
+    check('tryClaim', request)
     const values = [JSON.stringify(request.claims)]
     const reply = await this.#write<Answered<{ outcomes: readonly ClaimRow[] }>>(
       this.#names.tryClaim,
@@ -129,7 +119,7 @@ export class PostgresLedgerStore implements LedgerStore {
   }
 
   async tryRecord(request: RecordRequest, signal: AbortSignal): Promise<RecordReply> {
-    checkRecords(request)
+    check('tryRecord', request)
     const ends = request.ends.map((end) => ({ ...end, error: storedError(end.error) }))
     const values = [JSON.stringify(ends), JSON.stringify(request.skips)]
     type Lists = { ends: readonly EndOutcome[]; skips: readonly SkipOutcome[] }
@@ -169,7 +159,7 @@ export class PostgresLedgerStore implements LedgerStore {
 
   async trySetPaused(request: SetPausedRequest, signal: AbortSignal): Promise<readonly string[]> {
     const { lease, jobIds, paused, registers, nowMs } = request
-    checkBatch(jobIds.length, 'jobs')
+    check('trySetPaused', request)
     const values = [lease, JSON.stringify(jobIds), paused, registers, nowMs]
     const name = this.#names.trySetPaused
     const reply = registers
@@ -183,7 +173,7 @@ export class PostgresLedgerStore implements LedgerStore {
     request: StoreScheduleRequest,
     signal: AbortSignal,
   ): Promise<StoreScheduleReply> {
-    checkStored(request)
+    check('tryStoreSchedule', request)
     const { jobId, handler, words, text, storedAtMs } = request.schedule
     const what = [jobId, handler, words, text, storedAtMs]
     const values = [request.lease, ...what, request.onConflict === 'replace']
@@ -204,7 +194,7 @@ export class PostgresLedgerStore implements LedgerStore {
     request: ReadSchedulesRequest,
     signal: AbortSignal,
   ): Promise<ReadSchedulesReply> {
-    checkChanges(request)
+    check('readSchedules', request)
     const { lease, afterRevision, limit } = request
     const { schedule, job } = this.#names
     const rows = await this.#read<ScheduleRow[]>(
@@ -220,7 +210,7 @@ export class PostgresLedgerStore implements LedgerStore {
 
   async readJobs(request: ReadJobsRequest, signal: AbortSignal): Promise<readonly LedgerJob[]> {
     const { lease, afterJobId = '', limit } = request
-    checkBatch(limit, 'jobs')
+    check('readJobs', request)
     const rows = await this.#read<JobRow[]>(
       `SELECT coalesce(json_agg(to_json(j)), '[]')::text AS reply FROM (
         SELECT * FROM ${this.#names.job} WHERE lease = $1 AND job_id > $2
@@ -233,18 +223,20 @@ export class PostgresLedgerStore implements LedgerStore {
 
   async readRuns(request: ReadRunsRequest, signal: AbortSignal): Promise<LedgerReading> {
     const { lease, jobId, limit } = request
-    checkBatch(limit, 'runs')
+    check('readRuns', request)
     const { run, skip } = this.#names
     // The sum keeps the server from looking for one job along the index of all of them.
     const [which, plus] =
       jobId === undefined ? ['lease = $1', ''] : ['lease = $1 AND job_id = $3', ' + 0']
-    const newest = (table: string, order: string): string =>
-      `(SELECT coalesce(json_agg(to_json(t)), '[]') FROM (
-        SELECT * FROM ${table} WHERE ${which} ORDER BY ${order}${plus} DESC LIMIT $2) t)`
+    const newest = (table: string, first: string, ...then: readonly string[]): string => {
+      const order = [`${first}${plus}`, ...then].map((column) => `${column} DESC`).join(', ')
+      return `(SELECT coalesce(json_agg(to_json(t)), '[]') FROM (
+        SELECT * FROM ${table} WHERE ${which} ORDER BY ${order} LIMIT $2) t)`
+    }
     const reply = await this.#read<{ runs: RunRow[]; skips: SkipRow[] }>(
       `SELECT json_build_object(
-        'runs', ${newest(run, 'started_at_ms')},
-        'skips', ${newest(skip, 'until_tick_ms')})::text AS reply`,
+        'runs', ${newest(run, 'started_at_ms', 'tick_ms', 'attempt', 'job_id', 'slot')},
+        'skips', ${newest(skip, 'until_tick_ms', 'job_id', 'tick_ms')})::text AS reply`,
       jobId === undefined ? [lease, limit] : [lease, limit, jobId],
       signal,
     )

@@ -29,8 +29,8 @@ import { checkMayInstall, checkVersion, install, type Installation } from './ins
 import { functionCall } from './patience.ts'
 import { placeOf } from './place.ts'
 import { isMissingSchema } from './postgres-errors.ts'
-import { schemaNames, schemaSql, schemaVersion, type SchemaNames } from './schema.ts'
-import { ServerClock } from './server-clock.ts'
+import { schemaNames, schemaSql, type SchemaNames } from './schema.ts'
+import { ServerClock } from '../server/server-clock.ts'
 
 /** What a PostgreSQL store is made of. */
 export interface PostgresStoreOptions {
@@ -66,7 +66,6 @@ export class PostgresLeaseStore implements LeaseStore {
       schema: this.#schema,
       schemaName: this.#names.schema,
       versionTable: this.#names.version,
-      version: schemaVersion,
       sql: schemaSql(this.#schema),
       shown,
     }

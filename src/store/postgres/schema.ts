@@ -1,9 +1,7 @@
+import { tablesVersion } from '../tables-version.ts'
 import { fencingTokenMax } from '../fencing-token.ts'
 import { termRecordsMax } from '../lease-store.ts'
 import { lockTimeoutSql } from './patience.ts'
-
-/** The version of the tables below; those of a later version are left alone. */
-export const schemaVersion = 1
 
 /** The schema that the tables are in unless the store URL names another. */
 export const schemaDefault = 'tenure'
@@ -37,16 +35,16 @@ export function schemaNames(schema: string): SchemaNames {
     token: name('tenure_token'),
     lease: name('tenure_lease'),
     term: name('tenure_term'),
-    isExpired: name(`tenure_is_expired_${schemaVersion}`),
-    kept: name(`tenure_kept_${schemaVersion}`),
-    begin: name(`tenure_begin_${schemaVersion}`),
-    lastToken: name(`tenure_last_token_${schemaVersion}`),
-    tryAcquire: name(`tenure_try_acquire_${schemaVersion}`),
-    tryRenew: name(`tenure_try_renew_${schemaVersion}`),
-    tryRelease: name(`tenure_try_release_${schemaVersion}`),
-    tryRequestResign: name(`tenure_try_request_resign_${schemaVersion}`),
-    tryNoteEnd: name(`tenure_try_note_end_${schemaVersion}`),
-    tryRaiseToken: name(`tenure_try_raise_token_${schemaVersion}`),
+    isExpired: name(`tenure_is_expired_${tablesVersion}`),
+    kept: name(`tenure_kept_${tablesVersion}`),
+    begin: name(`tenure_begin_${tablesVersion}`),
+    lastToken: name(`tenure_last_token_${tablesVersion}`),
+    tryAcquire: name(`tenure_try_acquire_${tablesVersion}`),
+    tryRenew: name(`tenure_try_renew_${tablesVersion}`),
+    tryRelease: name(`tenure_try_release_${tablesVersion}`),
+    tryRequestResign: name(`tenure_try_request_resign_${tablesVersion}`),
+    tryNoteEnd: name(`tenure_try_note_end_${tablesVersion}`),
+    tryRaiseToken: name(`tenure_try_raise_token_${tablesVersion}`),
   }
 }
 
@@ -62,8 +60,8 @@ export function schemaNames(schema: string): SchemaNames {
  *
  * Each verb is one function, and so one statement: a client that is frozen can never be in the
  * middle of a transaction, with a lock that everybody waits for; and a transaction pooler may stand
- * in between. A function reads the clock once it has the lock. A later version of the tables gives
- * its functions other names and drops these, so that an older Tenure finds out.
+ * in between. A function reads the clock once it has the lock. The functions carry their
+ * version in their names: see `tablesVersion`.
  */
 export function schemaSql(schema: string): string {
   const names = schemaNames(schema)
@@ -77,7 +75,7 @@ export function schemaSql(schema: string): string {
     endings(names),
     tryRaiseToken(names),
     `INSERT INTO ${names.version} (version)
-  SELECT ${schemaVersion} WHERE NOT EXISTS (SELECT FROM ${names.version});
+  SELECT ${tablesVersion} WHERE NOT EXISTS (SELECT FROM ${names.version});
 `,
   ].join('\n')
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 
 import { sleep, type Clock } from '../../clock.ts'
-import { codeOf, messageOf, TenureError } from '../../errors.ts'
+import { messageOf, TenureError } from '../../errors.ts'
 import {
   changedError,
   clearTraces,
@@ -16,6 +16,7 @@ import {
 } from './database-files.ts'
 import { OpenDescriptors } from './open-descriptors.ts'
 import type { Schema } from './schema.ts'
+import { closedError, folderCause, isBusy, isOfChanged, unusableError } from './sqlite-errors.ts'
 
 /** How long one call of SQLite may wait for a lock. It blocks its thread meanwhile. */
 export const busyTimeoutMs = 25
@@ -27,25 +28,6 @@ const busyPauseMsMax = 25
  * nobody holds a checkpoint up, which SQLite makes after 1,000 pages. A long reader makes it grow.
  */
 export const walBytesMax = 4_194_304
-
-/** The primary result codes that pass by themselves (sqlite.org/rescode.html). */
-const busyCodes: ReadonlySet<number> = new Set([5 /* SQLITE_BUSY */, 6 /* SQLITE_LOCKED */])
-
-/** The result codes that say, of a database that has been used, that somebody has written into it. */
-const changedCodes: ReadonlySet<number> = new Set([
-  11 /* SQLITE_CORRUPT */, 26 /* SQLITE_NOTADB */, 522 /* SQLITE_IOERR_SHORT_READ */,
-])
-
-/** The primary result codes of a file that stays unusable until somebody mends it. */
-const unusableCauses: Readonly<Record<number, string>> = {
-  3: 'the process may not access the file',
-  8: 'the file or its folder is read-only for this process',
-  10: 'the disk reports an error, or is full',
-  11: 'the file is damaged',
-  13: 'the disk is full',
-  14: 'the folder does not exist, or the process may not access it',
-  26: 'the file is something else than a database',
-}
 
 /** What a connection is made of. */
 export interface ConnectionParts {
@@ -139,7 +121,7 @@ export class Connection {
       throw new TenureError(
         'TENURE_ERR_STORE_UNUSABLE',
         `Expected a folder at ${folder} in which ${path} can be made; got "${messageOf(cause)}". ` +
-          `Likely cause: ${unusableCauses[14]}.`,
+          `Likely cause: ${folderCause}.`,
         { cause },
       )
     }
@@ -184,13 +166,12 @@ export class Connection {
       } catch (error) {
         if (isChanged(error)) throw error
         if (!isBusy(error)) {
-          const code = extendedCodeOf(error)
-          if (code !== undefined && changedCodes.has(code)) {
+          if (isOfChanged(error)) {
             if (this.#isLogShort()) throw this.#change('its -wal was cut off', error)
             if (this.#proven) throw this.#change(messageOf(error), error)
           }
           this.#letGo()
-          throw this.#describe(error)
+          throw unusableError(this.#parts.path, error)
         }
       }
       try {
@@ -361,55 +342,9 @@ export class Connection {
     this.#links = 1n
     openConnections.delete(this)
   }
-
-  #numberError(cause: unknown): TenureError {
-    return new TenureError(
-      'TENURE_ERR_STORE_UNUSABLE',
-      `Expected that the tables of Tenure in ${this.#parts.path} have no number that is too large; got ` +
-        `"${messageOf(cause)}". Likely cause: somebody has written a wrong number into them: correct ` +
-        'the counter, the record and the history.',
-      { cause },
-    )
-  }
-
-  #describe(error: unknown): unknown {
-    if (codeOf(error) === 'ERR_OUT_OF_RANGE') return this.#numberError(error)
-    const code = resultCodeOf(error)
-    const isOfFiles = error instanceof Error && 'syscall' in error
-    if (code === undefined && !isOfFiles) return error
-    const cause = code === undefined ? undefined : unusableCauses[code]
-    return new TenureError(
-      'TENURE_ERR_STORE_UNUSABLE',
-      `Expected a SQLite database that can be written at ${this.#parts.path}; got ` +
-        `"${messageOf(error)}"${code === undefined ? '' : ` (result code ${code})`}.` +
-        (cause === undefined ? '' : ` Likely cause: ${cause}.`),
-      { cause: error },
-    )
-  }
 }
 
 /** What a unit of work does: synchronously, with statements that are prepared once. */
 export type Work<Result> = (statement: (sql: string) => StatementSync) => Result
 
 type Begin = 'BEGIN' | 'BEGIN IMMEDIATE'
-
-function closedError(): TenureError {
-  return new TenureError('TENURE_ERR_STORE_CLOSED', 'Expected an open store; it was closed.')
-}
-
-/** The extended result code of SQLite, if the error is one of SQLite's. */
-function extendedCodeOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error)) return undefined
-  return typeof error.errcode === 'number' ? error.errcode : undefined
-}
-
-/** The primary result code, which is the lowest byte. */
-function resultCodeOf(error: unknown): number | undefined {
-  const code = extendedCodeOf(error)
-  return code === undefined ? undefined : code & 0xff
-}
-
-function isBusy(error: unknown): boolean {
-  const code = resultCodeOf(error)
-  return code !== undefined && busyCodes.has(code)
-}

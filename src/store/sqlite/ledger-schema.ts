@@ -1,7 +1,5 @@
+import { tablesVersion } from '../tables-version.ts'
 import { leaseSchema, versionedSchema, type Schema } from './schema.ts'
-
-/** The version of the tables below; those of a later version are left alone. */
-const ledgerVersion = 1
 
 /**
  * - `tenure_job`: one row a job, with its cursor.
@@ -12,7 +10,7 @@ const ledgerVersion = 1
  *   or not any more.
  * - `tenure_schedule_revision`: the last revision of the stored jobs. It rises for ever.
  *
- * They have a version of their own: a later ledger is no reason to refuse the leases.
+ * Their version is in a table of their own: a later ledger is no reason to refuse the leases.
  */
 const tables = `
 CREATE TABLE IF NOT EXISTS tenure_ledger (version INTEGER NOT NULL) STRICT;
@@ -78,10 +76,10 @@ CREATE TABLE IF NOT EXISTS tenure_schedule_revision (
   revision INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO tenure_ledger (version)
-  SELECT ${ledgerVersion} WHERE NOT EXISTS (SELECT 1 FROM tenure_ledger);
+  SELECT ${tablesVersion} WHERE NOT EXISTS (SELECT 1 FROM tenure_ledger);
 `
 
-const ownSchema = versionedSchema('tenure_ledger', ledgerVersion, tables)
+const ownSchema = versionedSchema('tenure_ledger', tables)
 
 /** The tables of the ledger, and those of the leases, whose counters it reads. */
 export const ledgerSchema: Schema = {

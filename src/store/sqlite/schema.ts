@@ -2,9 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 
 import { TenureError } from '../../errors.ts'
 import { fencingTokenMax } from '../fencing-token.ts'
-
-/** The version of the tables below; a file of a later version is left alone. */
-export const schemaVersion = 1
+import { tablesVersion, tablesVersionMax } from '../tables-version.ts'
 
 /**
  * - `tenure_token`: the counters. An acquisition raises them, so that a token rises for ever,
@@ -46,7 +44,7 @@ CREATE TABLE IF NOT EXISTS tenure_term (
   PRIMARY KEY (lease, token)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO tenure_schema (version)
-  SELECT ${schemaVersion} WHERE NOT EXISTS (SELECT 1 FROM tenure_schema);
+  SELECT ${tablesVersion} WHERE NOT EXISTS (SELECT 1 FROM tenure_schema);
 `
 
 /**
@@ -67,7 +65,7 @@ export const setCounterSql = `INSERT INTO tenure_token (lease, token) VALUES (?,
 
 /** Some of the tables of a file: whether they are there, and how they are made. */
 export interface Schema {
-  /** Throws if they are of a later version than this code. */
+  /** Throws if they are of a later version than this code works with. */
   isThere(database: DatabaseSync): boolean
   /** To be called with the write lock held, by any number of clients at once. */
   create(database: DatabaseSync): void
@@ -82,24 +80,24 @@ function hasTable(database: DatabaseSync, name: string): boolean {
 }
 
 /** Tables with the table that tells their version. */
-export function versionedSchema(versionTable: string, version: number, sql: string): Schema {
+export function versionedSchema(versionTable: string, sql: string): Schema {
   return {
     isThere(database) {
       if (!hasTable(database, versionTable)) return false
       const row = database.prepare(`SELECT max(version) AS version FROM ${versionTable}`).get()
       const found = Number(row?.['version'] ?? 0)
-      if (found > version) {
+      if (found > tablesVersionMax) {
         throw new TenureError(
           'TENURE_ERR_STORE_UNUSABLE',
-          `Expected tables of version ${version} at most; got version ${found} in ` +
+          `Expected tables of version ${tablesVersionMax} at most; got version ${found} in ` +
             `${versionTable}: a newer Tenure has used this file. Update Tenure on this instance.`,
         )
       }
-      return found === version
+      return found >= tablesVersion
     },
     create: (database) => database.exec(sql),
   }
 }
 
 /** The tables of the leases. */
-export const leaseSchema: Schema = versionedSchema('tenure_schema', schemaVersion, tables)
+export const leaseSchema: Schema = versionedSchema('tenure_schema', tables)

@@ -25,7 +25,7 @@ export class Hindrances {
   /** Where the heart of a process runs. */
   threadOf(who: string, heart: string): string {
     const { instances } = this.#recording.scenario
-    return instances[who.charCodeAt(0) - 97]?.host === 'main' ? 'main' : heart
+    return instances[who.charCodeAt(0) - 97]?.heartbeatIn === 'main' ? 'main' : heart
   }
 
   spans(who: string, thread: string): readonly Span[] {

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 
 /** A time for which something is waited for, from now on; it can be shortened meanwhile. */
-export class Patience {
+export class Deadline {
   readonly #clock: Clock
   readonly #over = Promise.withResolvers<boolean>()
   #byMs: number
