@@ -5,6 +5,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   cpSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readlinkSync,
@@ -226,6 +227,27 @@ describe('files of SQLite that somebody changes', () => {
         child.kill('SIGKILL')
         await once(child, 'exit')
       }
+    }))
+
+  test('a release wakes others also where the file that wakes them is a link that leads nowhere', () =>
+    withStores(async ({ path, open }) => {
+      const { store } = open()
+      const reply = await store.tryAcquire(acquisition('a'), signal())
+      assert.ok(reply.kind === 'acquired')
+      symlinkSync('/nowhere/wake', `${path}-wake`)
+      const { store: other, pushes } = open()
+      await other.tryAcquire(acquisition('b'), signal())
+      const before = pushes.length
+      const held = {
+        lease: 'scheduler',
+        holder: 'a',
+        token: reply.token,
+        reason: 'resigned',
+      } as const
+      await store.tryRelease(held, signal())
+      await until('the other one is woken', () => pushes.length > before)
+      const link = lstatSync(`${path}-wake`, { throwIfNoEntry: false })
+      assert.equal(link, undefined, 'it is removed, which wakes')
     }))
 
   test('a token outlasts a -wal that is removed', () =>

@@ -3,6 +3,7 @@ import {
   chownSync,
   closeSync,
   openSync,
+  rmSync,
   statSync,
   utimesSync,
   watch,
@@ -54,8 +55,17 @@ export class WakeFile {
         if (fileAt(path) === undefined) makeLike(database, path)
         writeFileSync(path, '')
       } catch {
-        // The release itself has succeeded, and waiting candidates come by when time is up.
+        this.#remove(path)
       }
+    }
+  }
+
+  /** Of a link that leads nowhere, or what is not ours to write, the end wakes all as well. */
+  #remove(path: string): void {
+    try {
+      rmSync(path, { force: true })
+    } catch {
+      // The release itself has succeeded, and waiting candidates come by when time is up.
     }
   }
 
