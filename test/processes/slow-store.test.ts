@@ -31,7 +31,7 @@ const handlesOfOneConnection = 5
 
 describe('a slow store', { concurrency: 3 }, () => {
   test("another process holds SQLite's write lock for 3 s: no loss, and jobs without the ledger start on time", (t) =>
-    withCluster({ tick: 100 }, async (cluster) => {
+    withCluster({ ttl: 12_000, tick: 100 }, async (cluster) => {
       const [leader, candidate] = await cluster.start(2)
       assert.ok(leader && candidate)
       await leader.nextLine('scheduler_lock_heartbeat_updated')

@@ -43,8 +43,9 @@ describe('the files of a SQLite database', { concurrency: 2 }, () => {
         assert.match(String(line.fields['message']), /has 2 names \(hard links\)/)
       }))
 
+    // A long ttl: the lock is held until the leader has told of it, however long that takes.
     test('one failed attempt of our own: the locks of the file stay', () =>
-      withCluster(threeSeconds, async (cluster) => {
+      withCluster({ ...threeSeconds, ttl: 30_000 }, async (cluster) => {
         const [leader, candidate] = await cluster.start(2)
         assert.ok(leader && candidate)
         const other = new DatabaseSync(cluster.path, { timeout: 5_000 })
