@@ -221,6 +221,6 @@ export const ledgerMutants: readonly Mutant[] = [
     from: 'Math.max(0, Math.min(leftMs, longestMs))',
     to: 'Math.max(0, leftMs)',
     suite: 'scheduler-ledger',
-    seed: 290,
+    seed: 1_202,
   },
 ]

@@ -114,7 +114,7 @@ const more: readonly SimulatedMutant[] = [
     file: 'src/instance/term-watch.ts',
     from: '    this.#deadline?.shorten(drainMs)\n',
     to: '',
-    seed: 50003054,
+    seed: 50003049,
   },
 ]
 
