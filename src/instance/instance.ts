@@ -326,7 +326,7 @@ export class Instance {
     this.#log.write('heart_died', { error, message, retryMs })
     this.#fault = { sinceMs: this.#clock.wallMs(), error, message }
     this.#ledger?.heartDied()
-    this.leadership.look()
+    this.leadership.heartDied()
   }
 
   #hear(report: Report): void {

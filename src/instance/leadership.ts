@@ -28,6 +28,11 @@ export class Leadership {
   readonly #deps: LeadershipDeps
   #whileLeader: WhileLeader[] = []
   #watch: TermWatch | undefined
+  /**
+   * A term whose work did not end in time, until the heart says that it is over. Trust ends before
+   * that: the lease is not released, and the heart lasts until it has expired.
+   */
+  #undrained: { readonly token: number; readonly leftMs: number } | undefined
   #endWaiters: (() => void)[] = []
   #undrainedWaiters: (() => void)[] = []
 
@@ -53,10 +58,11 @@ export class Leadership {
     const term = new LiveTerm(cell, settings().lease, report.token, report.holder)
     const watch = new TermWatch(term, {
       ...this.#deps,
-      onUndrained: () => this.#undrained(),
+      onUndrained: () => this.#keepUndrained(term),
       onEnd: (...end) => this.#ended(...end),
     })
     this.#watch = watch
+    this.#undrained = undefined
     if (term.leads) {
       onBegin(term)
       for (const { work } of this.#whileLeader) this.#call(work, term)
@@ -69,12 +75,20 @@ export class Leadership {
   }
 
   ended({ token, reason }: Report & { kind: 'ended' }): void {
+    if (this.#undrained?.token === token) this.#undrained = undefined
     if (this.term?.fencingToken === token) this.#watch?.end(reason)
   }
 
   /** The heart is gone, and can say nothing about the term that may be left. */
   abandon(): void {
+    this.#undrained = undefined
     this.#watch?.abandon()
+  }
+
+  /** The heart has died, and another one is started. */
+  heartDied(): void {
+    this.#undrained = undefined
+    this.look()
   }
 
   /** Looks at the clock: has trust run out, without a word from the heart? */
@@ -121,27 +135,28 @@ export class Leadership {
     return new Promise((resolve) => this.#endWaiters.push(resolve))
   }
 
-  /** Resolves when a term is held whose work has not ended in time. */
+  /** Resolves when there is a term whose work has not ended in time. */
   whenUndrained(): Promise<void> {
-    if (this.#watch?.isUndrained) return Promise.resolve()
+    if (this.#undrained !== undefined) return Promise.resolve()
     return new Promise((resolve) => this.#undrainedWaiters.push(resolve))
   }
 
   /** How long a heart may take to stop, by what is known now. */
   stopLimitMs(drainMs: number): number {
-    const { stopGraceMs, ttlMs, attemptTimeoutMs } = this.#deps.settings()
+    const { stopGraceMs, attemptTimeoutMs } = this.#deps.settings()
     // Three attempts, of which the end of a thread that does not end by itself has a little.
     const limitMs =
       drainMs + stopGraceMs + 3 * attemptTimeoutMs - Math.min(killWaitMs, attemptTimeoutMs / 4)
-    if (!this.#watch?.isUndrained) return limitMs
-    // Such a term lasts until its hard fence, which is less than a ttl away: the one that was in
-    // force when it was renewed. Nobody waits for it.
-    return limitMs + Math.max(ttlMs, this.#watch.term.remainingMs)
+    // Nobody waits for a term that is not drained.
+    return limitMs + (this.#undrained?.leftMs ?? 0)
   }
 
   // ---- the end of a term ----
 
-  #undrained(): void {
+  #keepUndrained({ fencingToken: token, remainingMs }: LiveTerm): void {
+    // It lasts until its hard fence, which is less than a ttl away: the one that was in force when it
+    // was renewed.
+    this.#undrained = { token, leftMs: Math.max(this.#deps.settings().ttlMs, remainingMs) }
     const waiters = this.#undrainedWaiters
     this.#undrainedWaiters = []
     for (const resolve of waiters) resolve()

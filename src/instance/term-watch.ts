@@ -40,17 +40,11 @@ export class TermWatch {
   #timer: Timer | undefined
   /** Trust has run out, and only the heart's own word is waited for. */
   #awaitsLastWord = false
-  #isUndrained = false
   #isOver = false
 
   constructor(term: LiveTerm, deps: TermWatchDeps) {
     this.term = term
     this.#deps = deps
-  }
-
-  /** Whether the work of the term has not ended in time, and is still waited for. */
-  get isUndrained(): boolean {
-    return this.#isUndrained
   }
 
   /**
@@ -136,16 +130,10 @@ export class TermWatch {
         'released: it expires by itself, or with this process.'
       log('drain_exceeded', { token, jobs: work.names, message })
       send({ kind: 'drained', token, complete: false })
-      this.#undrained()
+      if (!this.#isOver) this.#deps.onUndrained()
       await work.whenIdle()
     }
     send({ kind: 'drained', token, complete: true })
-  }
-
-  #undrained(): void {
-    if (this.#isOver) return
-    this.#isUndrained = true
-    this.#deps.onUndrained()
   }
 
   #abortWork(reason: EndReason | undefined): void {

@@ -24,6 +24,24 @@ async function chaos(t: TestContext, options: ChaosOptions, broken: boolean): Pr
   return { facts, violations }
 }
 
+/** A busy machine may leave a fault nothing to be done to: then it is tried again with another seed. */
+const triesMax = 5
+
+/** The instances break this rule, at one of a few seeds. */
+async function breaks(
+  t: TestContext,
+  rule: string,
+  options: Omit<ChaosOptions, 'seed' | 'durationMs' | 'onLeader' | 'everyMs'>,
+): Promise<void> {
+  for (let tries = 0; tries < triesMax; tries++) {
+    const seed = fixedSeed + tries
+    const draw = { seed, durationMs: shareMs, onLeader: 1, everyMs: [4_000, 6_000] as const }
+    const { violations } = await chaos(t, { ...options, ...draw }, true)
+    if (violations.some((violation) => violation.rule === rule)) return
+  }
+  assert.fail(`nothing was found at ${triesMax} seeds`)
+}
+
 /** The instances live through it, and no rule is broken. */
 async function survives(t: TestContext, store: StoreName, seed: number): Promise<void> {
   const { facts, violations } = await chaos(t, { store, seed, durationMs: shareMs }, false)
@@ -49,47 +67,25 @@ onEachStore((store) => {
   })
 
   describe('a planted bug is found', { concurrency: 2 }, () => {
-    test('in the store: it renews by name', async (t) => {
-      const { violations } = await chaos(
-        t,
-        {
-          store,
-          seed: fixedSeed,
-          durationMs: shareMs,
-          bug: 'renew by name',
-          only: ['lease taken'],
-          onLeader: 1,
-          everyMs: [4_000, 6_000],
-        },
-        true,
-      )
-      const rule = 'nobody trusts a term a ttl after a newer token was handed out'
-      assert.ok(violations.some((violation) => violation.rule === rule))
-    })
+    test('in the store: it renews by name', (t) =>
+      breaks(t, 'nobody trusts a term a ttl after a newer token was handed out', {
+        store,
+        bug: 'renew by name',
+        only: ['lease taken'],
+      }))
 
-    test('in the cell: trust never runs out', async (t) => {
-      const { violations } = await chaos(
-        t,
-        {
-          store,
-          seed: fixedSeed,
-          durationMs: shareMs,
-          changes: [
-            {
-              file: 'src/heart/cell.ts',
-              from: 'return Math.max(0, this.#hardFenceAfterMs -',
-              to: 'return Math.max(1, this.#hardFenceAfterMs -',
-            },
-          ],
-          only: ['heart stands still'],
-          onLeader: 1,
-          everyMs: [4_000, 6_000],
-          lastsMs: [6_000, 8_000],
-        },
-        true,
-      )
-      const rule = 'trusted tokens never go back in time'
-      assert.ok(violations.some((violation) => violation.rule === rule))
-    })
+    test('in the cell: trust never runs out', (t) =>
+      breaks(t, 'trusted tokens never go back in time', {
+        store,
+        changes: [
+          {
+            file: 'src/heart/cell.ts',
+            from: 'return Math.max(0, this.#hardFenceAfterMs -',
+            to: 'return Math.max(1, this.#hardFenceAfterMs -',
+          },
+        ],
+        only: ['heart stands still'],
+        lastsMs: [6_000, 8_000],
+      }))
   })
 })

@@ -95,6 +95,13 @@ export const faultMutants: readonly Mutant[] = [
     suite: 'supervisor',
   },
   {
+    what: 'an undrained term that was told as lost leaves its heart no more time',
+    file: 'src/instance/leadership.ts',
+    from: '    this.#watch = undefined\n    this.#deps.onEnd(...end)',
+    to: '    this.#watch = this.#undrained = undefined\n    this.#deps.onEnd(...end)',
+    suite: 'leadership',
+  },
+  {
     what: 'a rejection that cannot be printed ends the application',
     file: 'src/instance/leadership.ts',
     from: 'error: messageOf(error), err: error',

@@ -53,4 +53,9 @@ export const keptSeeds: readonly KeptSeed[] = [
   { seed: 98, found: 'a tick that was never claimed was forgotten by an instance that led again' },
   { seed: 70000194, found: 'a run by hand started without a claim, once its term was over' },
   { seed: 70001016, found: "an owed run waited, and kept its place, by another's wall clock" },
+  {
+    seed: 17956621282,
+    found:
+      'the heart of an undrained term was given up, once that was told as lost, before it had ended',
+  },
 ]

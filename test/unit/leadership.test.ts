@@ -14,6 +14,7 @@ interface Leading {
   /** Lets time pass in steps of a second. */
   readonly pass: (ms: number) => Promise<void>
   readonly leadership: Leadership
+  readonly cell: Cell
   /** What the heart was told. */
   readonly sent: Command[]
   /** Why its terms have ended. */
@@ -41,7 +42,7 @@ function leading(): Leading {
   const times = { ttlMs: 20_000, stopGraceMs: 2_000, safetyMarginMs: 1_000 }
   cell.open(1, readInstant(clock), times)
   leadership.acquired(cell, { kind: 'acquired', token: 1, holder: 'a:1:1' })
-  return { clock, pass: (ms) => bench.pass(ms, 1_000), leadership, sent, reasons }
+  return { clock, pass: (ms) => bench.pass(ms, 1_000), leadership, cell, sent, reasons }
 }
 
 describe('a term whose heart is gone', () => {
@@ -113,4 +114,23 @@ describe('a term that is resigned with a drain of 12 s', () => {
     await pass(1)
     assert.deepEqual(sent, [{ kind: 'drained', token: 1, complete: false }])
   })
+})
+
+test('a term whose work does not end leaves its heart time until the lease expires, also once it is told as lost', async () => {
+  const { pass, leadership, cell, sent, reasons } = leading()
+  const limitMs = leadership.stopLimitMs(0)
+  leadership.term?.work.add({ name: 'stubborn', abort() {} }, new Promise(() => {}))
+  leadership.drainMs = 0
+  leadership.ending({ kind: 'ending', token: 1, reason: 'stopped' })
+  await pass(3_000)
+  assert.deepEqual(sent, [{ kind: 'drained', token: 1, complete: false }])
+  // The heart ends trust now. The lease, which it may not release, lasts.
+  cell.close()
+  leadership.look()
+  await pass(1_000)
+  assert.deepEqual(reasons, ['stopped'])
+  assert.equal(leadership.stopLimitMs(0), limitMs + 20_000)
+  await leadership.whenUndrained()
+  leadership.ended({ kind: 'ended', token: 1, reason: 'stopped', released: false })
+  assert.equal(leadership.stopLimitMs(0), limitMs)
 })
