@@ -168,3 +168,21 @@ export function timeLimitOf(signal: AbortSignal): TimeLimit | undefined {
 export function timeoutSignal(clock: Clock, timeoutMs: number): AbortSignal {
   return limitTime(AbortSignal.timeout(timeoutMs), clock, timeoutMs)
 }
+
+/** Settles as `work` does; rejects with an abort, also where `work` ignores it. */
+export function settledOrAborted<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
+    const abort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+/** Rejects when the signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<never> {
+  return settledOrAborted(new Promise<never>(() => {}), signal)
+}

@@ -1,4 +1,4 @@
-import { limitTime, type Clock } from '../clock.ts'
+import { limitTime, settledOrAborted, type Clock } from '../clock.ts'
 import { formatDuration } from '../duration.ts'
 import { TenureError } from '../errors.ts'
 import type { Attempt, Settlement } from '../lease/elector-port.ts'
@@ -24,7 +24,10 @@ export class StoreCalls {
     limitTime(controller.signal, this.#clock, attempt.timeoutMs)
     let settlement: Settlement
     try {
-      const reply = await settledOrAborted(this.#invoke(attempt, controller.signal), controller)
+      const reply = await settledOrAborted(
+        this.#invoke(attempt, controller.signal),
+        controller.signal,
+      )
       settlement = { kind: 'replied', reply }
     } catch (error) {
       settlement = { kind: 'failed', failure: error === timeout ? 'timeout' : 'error', error }
@@ -60,17 +63,6 @@ export class StoreCalls {
         return store.tryNoteEnd(attempt.request.lease, attempt.request.ended, signal)
     }
   }
-}
-
-/** Settles as the call does, but no later than the abort, also where a store ignores its signal. */
-function settledOrAborted<Result>(
-  call: Promise<Result>,
-  { signal }: AbortController,
-): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    call.then(resolve, reject)
-  })
 }
 
 function timeoutError(attempt: Attempt): TenureError {
